@@ -1,0 +1,81 @@
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// The authenticated caller of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// User id that owns what the caller makes.
+    pub user_id: String,
+    /// Name of the token, for people reading the audit log.
+    pub name: String,
+    pub kind: PrincipalKind,
+    pub scopes: Scopes,
+    /// Row id of the token in `api_tokens`.
+    pub token_id: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrincipalKind {
+    User,
+    Service,
+}
+
+/// Granted scopes, `{service}:{action}`. `{service}:*` grants every action of a service
+/// and `admin:*` everything. An empty set grants nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scopes(BTreeSet<String>);
+
+/// Grants everything.
+const ADMIN: &str = "admin:*";
+
+impl Scopes {
+    pub fn new<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> Self {
+        Self(scopes.into_iter().map(Into::into).collect())
+    }
+
+    pub fn allows(&self, needed: &str) -> bool {
+        if self.0.contains(ADMIN) || self.0.contains(needed) {
+            return true;
+        }
+        needed
+            .split_once(':')
+            .is_some_and(|(service, _)| self.0.contains(&format!("{service}:*")))
+    }
+
+    /// The scopes of `needed` that are not granted.
+    pub fn missing<'a>(&self, needed: &[&'a str]) -> Vec<&'a str> {
+        needed
+            .iter()
+            .copied()
+            .filter(|scope| !self.allows(scope))
+            .collect()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_match_exactly_by_service_or_by_admin() {
+        let scopes = Scopes::new(["chatgpt:complete", "chain:*"]);
+        assert!(scopes.allows("chatgpt:complete"));
+        assert!(!scopes.allows("chatgpt:stream"));
+        assert!(scopes.allows("chain:append"));
+        assert!(!scopes.allows("chainsaw:append"));
+        assert!(Scopes::new(["admin:*"]).allows("fortress:execute"));
+        assert!(!Scopes::default().allows("chatgpt:complete"));
+        assert!(!Scopes::new(["admin"]).allows("chatgpt:complete"));
+        assert_eq!(
+            scopes.missing(&["chain:read", "fortress:execute"]),
+            ["fortress:execute"]
+        );
+    }
+}

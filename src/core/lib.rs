@@ -1,0 +1,16 @@
+//! The domain of ChittyMCP: protocol, identity, model calls, signatures, the log.
+//!
+//! No Workers type appears here. What the domain needs from outside stands in [`ports`];
+//! the `chitty-edge` crate fills it on Cloudflare, the tests fill it natively.
+
+pub mod auth;
+pub mod http;
+pub mod ids;
+pub mod mcp;
+pub mod ports;
+pub mod seal;
+pub mod secret;
+pub mod sql;
+pub mod time;
+#[cfg(test)]
+pub mod testing;

@@ -1,0 +1,40 @@
+//! Resources: what a client may read by URI.
+
+use async_trait::async_trait;
+use tower_mcp_types::protocol::{ResourceContent, ResourceDefinition, ResourceTemplateDefinition};
+
+use super::call::{Call, InputRequired};
+use super::error::RpcError;
+use crate::auth::Principal;
+
+pub enum ResourceReply {
+    Done(Vec<ResourceContent>),
+    Ask(InputRequired),
+}
+
+#[async_trait(?Send)]
+pub trait Resources<S> {
+    fn list(&self) -> Vec<ResourceDefinition>;
+
+    fn templates(&self) -> Vec<ResourceTemplateDefinition> {
+        Vec::new()
+    }
+
+    /// None where there is no such resource, or none that this caller may see.
+    async fn read(
+        &self,
+        services: &S,
+        call: &Call,
+        uri: &str,
+    ) -> Result<Option<ResourceReply>, RpcError>;
+
+    /// Values for a variable of a URI template, best first.
+    fn complete(&self, _template: &str, _variable: &str, _typed: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A number that changes when the resource does. None where it cannot be watched.
+    async fn version(&self, _services: &S, _principal: &Principal, _uri: &str) -> Option<i64> {
+        None
+    }
+}

@@ -1,0 +1,239 @@
+//! Requests that do work: tool calls, prompts, resources. A run is a stream of messages
+//! that ends with its result; dropping it cancels the work.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use futures::StreamExt;
+use futures::channel::mpsc::UnboundedReceiver;
+use futures::future::LocalBoxFuture;
+use futures::stream::{self, LocalBoxStream};
+use serde_json::{Map, Value, json};
+
+use super::call::{Call, InputRequired};
+use super::era::Era;
+use super::error::RpcError;
+use super::interaction;
+use super::prompt::PromptReply;
+use super::resource::ResourceReply;
+use super::server::{Host, Server};
+use super::state::{self, Binding};
+use super::tool::{self, Entry, Reply, ToolError};
+
+/// Rounds of questions in one legacy call.
+const MAX_ROUNDS: usize = 8;
+
+pub(super) enum Event {
+    /// A notification, or a question to a legacy client.
+    Message(Value),
+    /// The result, or the error, that ends the run.
+    Done(Result<Value, RpcError>),
+}
+
+/// What a run works on, found and authorised before the work starts.
+pub(super) enum Target {
+    Tool { name: String, arguments: Value },
+    Prompt { name: String, arguments: BTreeMap<String, String> },
+    Resource { uri: String },
+}
+
+enum Turn {
+    Done(Value),
+    Ask(InputRequired),
+}
+
+/// The events of `work`: messages as they are sent, then the result.
+pub(super) fn events(
+    work: LocalBoxFuture<'static, Result<Value, RpcError>>,
+    messages: UnboundedReceiver<Value>,
+) -> LocalBoxStream<'static, Event> {
+    // Messages first: the sender lives in the work, so they end when it does.
+    let messages = messages.map(Event::Message);
+    let result = stream::once(work).map(Event::Done);
+    ordered(messages.boxed_local(), result.boxed_local()).boxed_local()
+}
+
+/// Both streams as they come, all of `first` before the last of `last`.
+fn ordered(
+    mut first: LocalBoxStream<'static, Event>,
+    mut last: LocalBoxStream<'static, Event>,
+) -> impl futures::Stream<Item = Event> {
+    use std::task::Poll;
+    let mut open = true;
+    let mut result = None;
+    let mut ended = false;
+    stream::poll_fn(move |context| {
+        if ended {
+            return Poll::Ready(None);
+        }
+        if result.is_none()
+            && let Poll::Ready(done) = last.poll_next_unpin(context)
+        {
+            result = Some(done);
+        }
+        if open {
+            match first.poll_next_unpin(context) {
+                Poll::Ready(Some(message)) => return Poll::Ready(Some(message)),
+                Poll::Ready(None) => open = false,
+                Poll::Pending => {}
+            }
+        }
+        match result.take() {
+            Some(done) => {
+                ended = true;
+                Poll::Ready(done)
+            }
+            None => Poll::Pending,
+        }
+    })
+}
+
+impl<S: Host> Server<S> {
+    /// Works on `target` to its end, with as many rounds of questions as the era allows.
+    pub(super) async fn run(
+        self: Rc<Self>,
+        services: Rc<S>,
+        mut call: Call,
+        target: Target,
+        binding: Binding,
+    ) -> Result<Value, RpcError> {
+        for _ in 0..MAX_ROUNDS {
+            let wanted = match self.turn(&services, &call, &target).await? {
+                Turn::Done(result) => return Ok(result),
+                Turn::Ask(wanted) => wanted,
+            };
+            if call.era == Era::Modern {
+                return input_required(&*services, &call, wanted, &binding);
+            }
+            let answers = interaction::ask(&*services, &call, &wanted).await?;
+            call.resume(answers, wanted.state);
+        }
+        Err(RpcError::invalid_params(format!(
+            "the call still lacks input after {MAX_ROUNDS} rounds of questions"
+        )))
+    }
+
+    async fn turn(&self, services: &S, call: &Call, target: &Target) -> Result<Turn, RpcError> {
+        match target {
+            Target::Tool { name, arguments } => {
+                let entry = self.tool(name)?;
+                self.tool_turn(services, call, entry, arguments).await
+            }
+            Target::Prompt { name, arguments } => {
+                let prompt = self.prompt(name)?;
+                Ok(match prompt.get(services, call, arguments.clone()).await? {
+                    PromptReply::Done(result) => Turn::Done(json!(result)),
+                    PromptReply::Ask(wanted) => Turn::Ask(wanted),
+                })
+            }
+            Target::Resource { uri } => self.resource_turn(services, call, uri).await,
+        }
+    }
+
+    async fn tool_turn(
+        &self,
+        services: &S,
+        call: &Call,
+        entry: &Entry<S>,
+        arguments: &Value,
+    ) -> Result<Turn, RpcError> {
+        let called = match entry.authorize(&call.principal) {
+            Ok(()) => entry.handler.call(services, call, arguments.clone()).await,
+            Err(refused) => Err(refused),
+        };
+        let result = match called {
+            Ok(Reply::Structured(value)) => tool::structured(value),
+            Ok(Reply::Content(result)) => result,
+            Ok(Reply::Ask(wanted)) => return Ok(Turn::Ask(wanted)),
+            Err(ToolError::Protocol(error)) => return Err(error),
+            Err(ToolError::Failed {
+                code,
+                message,
+                details,
+            }) => tool::failed(&code, &message, details, &call.request_id),
+        };
+        Ok(Turn::Done(json!(result)))
+    }
+
+    async fn resource_turn(
+        &self,
+        services: &S,
+        call: &Call,
+        uri: &str,
+    ) -> Result<Turn, RpcError> {
+        let found = match &self.resources {
+            Some(resources) => resources.read(services, call, uri).await?,
+            None => None,
+        };
+        match found {
+            Some(ResourceReply::Ask(wanted)) => Ok(Turn::Ask(wanted)),
+            Some(ResourceReply::Done(contents)) => {
+                let mut result = json!({ "contents": contents });
+                if let (true, Some(fields)) = (call.era.is_modern(), result.as_object_mut()) {
+                    fields.insert("ttlMs".to_owned(), json!(0));
+                    fields.insert("cacheScope".to_owned(), json!("private"));
+                }
+                Ok(Turn::Done(result))
+            }
+            None => Err(RpcError::invalid_params(format!(
+                "there is no resource {uri:?}: resources/list names those you may read"
+            ))
+            .with_data(json!({ "uri": uri }))),
+        }
+    }
+
+    pub(super) fn tool(&self, name: &str) -> Result<&Entry<S>, RpcError> {
+        self.tools.find(name).ok_or_else(|| {
+            RpcError::invalid_params(format!(
+                "there is no tool {name:?}: tools/list names those you may call"
+            ))
+        })
+    }
+
+    pub(super) fn prompt(&self, name: &str) -> Result<&dyn super::prompt::Prompt<S>, RpcError> {
+        let mut all = self.prompts.iter();
+        all.find(|prompt| prompt.definition().name == name)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| {
+                RpcError::invalid_params(format!(
+                    "there is no prompt {name:?}: prompts/list names those there are"
+                ))
+            })
+    }
+}
+
+/// The modern way to ask: the result says what is missing, the client calls again.
+fn input_required<S: Host>(
+    services: &S,
+    call: &Call,
+    wanted: InputRequired,
+    binding: &Binding,
+) -> Result<Value, RpcError> {
+    let mut lacking = Map::new();
+    for request in wanted.requests.values() {
+        let method = request.get("method").and_then(Value::as_str);
+        let capability = match method {
+            Some("elicitation/create") => "elicitation",
+            Some("sampling/createMessage") => "sampling",
+            Some("roots/list") => "roots",
+            _ => return Err(RpcError::internal()),
+        };
+        if !call.supports(capability) {
+            lacking.insert(capability.to_owned(), json!({}));
+        }
+    }
+    if !lacking.is_empty() {
+        return Err(RpcError::missing_capability(&Value::Object(lacking)));
+    }
+    let mut result = json!({ "resultType": "input_required" });
+    if let Some(fields) = result.as_object_mut() {
+        if !wanted.requests.is_empty() {
+            fields.insert("inputRequests".to_owned(), Value::Object(wanted.requests));
+        }
+        if let Some(state) = wanted.state {
+            let sealed = state::seal(services, binding, state)?;
+            fields.insert("requestState".to_owned(), json!(sealed));
+        }
+    }
+    Ok(result)
+}

@@ -1,0 +1,153 @@
+//! A server: what it offers, made once an isolate.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value, json};
+use tower_mcp_types::protocol::Implementation;
+
+use super::era::{META_SERVER, SUPPORTED};
+use super::list::ListCache;
+use super::mailbox::Mailbox;
+use super::prompt::Prompt;
+use super::resource::Resources;
+use super::tool::Registry;
+use crate::ports::{Clock, Entropy};
+use crate::seal::Sealer;
+
+/// What the protocol itself needs of the services that tools work with.
+pub trait Host: 'static {
+    fn clock(&self) -> &dyn Clock;
+    fn entropy(&self) -> &dyn Entropy;
+    fn sealer(&self) -> &Sealer;
+
+    /// Where answers of legacy clients to our questions arrive. None: nothing can be asked
+    /// of a legacy client.
+    fn mailbox(&self) -> Option<Rc<dyn Mailbox>> {
+        None
+    }
+
+    /// Numbers that change when a list does.
+    fn list_versions(&self) -> ListVersions {
+        ListVersions::default()
+    }
+
+    /// Logs the cause of an error that the caller only gets a request id for.
+    fn report(&self, request_id: &str, cause: &str);
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ListVersions {
+    pub tools: i64,
+    pub prompts: i64,
+    pub resources: i64,
+}
+
+/// Which changes a client may listen for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Watchable {
+    /// The lists of tools, prompts and resources change while the server runs.
+    pub lists: bool,
+    /// Single resources have a version.
+    pub resources: bool,
+}
+
+pub struct Server<S> {
+    pub(super) info: Value,
+    pub(super) instructions: &'static str,
+    pub(super) tools: Registry<S>,
+    pub(super) prompts: Vec<Box<dyn Prompt<S>>>,
+    pub(super) resources: Option<Box<dyn Resources<S>>>,
+    pub(super) watchable: Watchable,
+    pub(super) lists: ListCache,
+}
+
+impl<S: Host> Server<S> {
+    pub fn new(info: &Implementation, instructions: &'static str, tools: Registry<S>) -> Self {
+        Self {
+            info: json!(info),
+            instructions,
+            tools,
+            prompts: Vec::new(),
+            resources: None,
+            watchable: Watchable::default(),
+            lists: ListCache::default(),
+        }
+    }
+
+    #[must_use]
+    pub fn with_prompt(mut self, prompt: impl Prompt<S> + 'static) -> Self {
+        self.prompts.push(Box::new(prompt));
+        self
+    }
+
+    #[must_use]
+    pub fn with_resources(
+        mut self,
+        resources: impl Resources<S> + 'static,
+        watchable: Watchable,
+    ) -> Self {
+        self.resources = Some(Box::new(resources));
+        self.watchable = watchable;
+        self
+    }
+
+    pub fn tools(&self) -> &Registry<S> {
+        &self.tools
+    }
+
+    fn capabilities(&self) -> Value {
+        let changes = json!({ "listChanged": self.watchable.lists });
+        let mut all = Map::new();
+        all.insert("logging".to_owned(), json!({}));
+        all.insert("tools".to_owned(), changes.clone());
+        if !self.prompts.is_empty() {
+            all.insert("prompts".to_owned(), changes);
+        }
+        if self.resources.is_some() {
+            let resources = json!({
+                "listChanged": self.watchable.lists,
+                "subscribe": self.watchable.resources,
+            });
+            all.insert("resources".to_owned(), resources);
+        }
+        if !self.prompts.is_empty() || self.resources.is_some() {
+            all.insert("completions".to_owned(), json!({}));
+        }
+        Value::Object(all)
+    }
+
+    pub(super) fn discovered(&self) -> Value {
+        json!({
+            "supportedVersions": SUPPORTED,
+            "capabilities": self.capabilities(),
+            "instructions": self.instructions,
+            "ttlMs": super::list::TTL_MS,
+            "cacheScope": "public",
+        })
+    }
+
+    pub(super) fn initialized(&self, version: &str) -> Value {
+        json!({
+            "protocolVersion": version,
+            "capabilities": self.capabilities(),
+            "serverInfo": self.info,
+            "instructions": self.instructions,
+        })
+    }
+
+    /// What every modern result carries beside its own fields.
+    pub(super) fn stamp(&self, result: &mut Value) {
+        if let Some(fields) = result.as_object_mut() {
+            fields
+                .entry("resultType")
+                .or_insert_with(|| json!("complete"));
+            if let Some(meta) = fields
+                .entry("_meta")
+                .or_insert_with(|| json!({}))
+                .as_object_mut()
+            {
+                meta.insert(META_SERVER.to_owned(), self.info.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The one trait a tool implements, and the registry that lists and calls them.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use async_trait::async_trait;
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use tower_mcp_types::protocol::{CallToolResult, Content};
+
+use super::call::{Call, InputRequired};
+use super::error::RpcError;
+use super::headers::{ParamHeader, param_headers};
+use super::schema;
+use crate::auth::{Principal, Scopes};
+
+/// A tool over the services `S`. One file holds its types, its description and its work.
+#[async_trait(?Send)]
+pub trait Tool<S: 'static>: 'static {
+    type Input: DeserializeOwned + JsonSchema + Validate<Context = ()>;
+    type Output: Serialize + JsonSchema;
+
+    const ABOUT: About;
+    /// False for a tool whose answer is content only, such as an image.
+    const STRUCTURED: bool = true;
+
+    fn input_schema() -> Value {
+        schema::of::<Self::Input>()
+    }
+
+    async fn call(
+        services: &S,
+        call: &Call,
+        input: Self::Input,
+    ) -> Result<Reply<Self::Output>, ToolError>;
+}
+
+/// What a client is told of a tool.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    /// All of them are needed.
+    pub scopes: &'static [&'static str],
+    pub hints: Hints,
+    /// `data:` URI of an SVG.
+    pub icon: Option<&'static str>,
+}
+
+/// Tool annotations of the specification. Clients show and gate by them, so each is said.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the protocol's own four flags")]
+pub struct Hints {
+    pub read_only_hint: bool,
+    pub destructive_hint: bool,
+    pub idempotent_hint: bool,
+    pub open_world_hint: bool,
+}
+
+impl Hints {
+    /// Reads our own data.
+    pub const READ: Self = Self {
+        read_only_hint: true,
+        destructive_hint: false,
+        idempotent_hint: true,
+        open_world_hint: false,
+    };
+    /// Adds to our own data; each call adds again.
+    pub const ADD: Self = Self {
+        read_only_hint: false,
+        destructive_hint: false,
+        idempotent_hint: false,
+        open_world_hint: false,
+    };
+    /// Asks a model outside, and keeps what it said.
+    pub const MODEL: Self = Self {
+        open_world_hint: true,
+        ..Self::ADD
+    };
+}
+
+/// How a tool answers.
+pub enum Reply<O> {
+    /// A typed result: `structuredContent`, and the same JSON as text.
+    Structured(O),
+    /// Content as it stands.
+    Content(CallToolResult),
+    /// Something must be asked of the caller first.
+    Ask(InputRequired),
+}
+
+impl<O> From<O> for Reply<O> {
+    fn from(output: O) -> Self {
+        Self::Structured(output)
+    }
+}
+
+/// Why a tool gave no result.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ToolError {
+    /// Shown to the model as a tool error, so that it can correct itself.
+    #[error("{message} ({code})")]
+    Failed {
+        code: Cow<'static, str>,
+        message: String,
+        details: Option<Value>,
+    },
+    /// An error of the protocol itself.
+    #[error(transparent)]
+    Protocol(#[from] RpcError),
+}
+
+impl ToolError {
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self::Failed {
+            code: code.into(),
+            message: message.into(),
+            details: None,
+        }
+    }
+
+    pub fn with_details(code: &'static str, message: impl Into<String>, details: Value) -> Self {
+        Self::Failed {
+            code: Cow::Borrowed(code),
+            message: message.into(),
+            details: Some(details),
+        }
+    }
+}
+
+/// Code of arguments that do not fit the tool's schema.
+pub const INVALID_ARGUMENTS: &str = "INVALID_ARGUMENTS";
+
+/// A tool of the registry, its types erased.
+#[async_trait(?Send)]
+pub(super) trait Handler<S> {
+    async fn call(
+        &self,
+        services: &S,
+        call: &Call,
+        arguments: Value,
+    ) -> Result<Reply<Value>, ToolError>;
+}
+
+struct Typed<T>(PhantomData<T>);
+
+#[async_trait(?Send)]
+impl<S: 'static, T: Tool<S>> Handler<S> for Typed<T> {
+    async fn call(
+        &self,
+        services: &S,
+        call: &Call,
+        arguments: Value,
+    ) -> Result<Reply<Value>, ToolError> {
+        let input = decode::<T::Input>(arguments)?;
+        Ok(match T::call(services, call, input).await? {
+            Reply::Structured(output) => Reply::Structured(encode(&output)?),
+            Reply::Content(result) => Reply::Content(result),
+            Reply::Ask(input) => Reply::Ask(input),
+        })
+    }
+}
+
+fn decode<I: DeserializeOwned + Validate<Context = ()>>(arguments: Value) -> Result<I, ToolError> {
+    let input: I = serde_path_to_error::deserialize(arguments).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." {
+            String::new()
+        } else {
+            format!("{path}: ")
+        };
+        ToolError::new(INVALID_ARGUMENTS, format!("{place}{}", error.inner()))
+    })?;
+    input.validate().map_err(|report| {
+        let faults: Vec<String> = report
+            .iter()
+            .map(|(path, fault)| format!("{path}: {fault}"))
+            .collect();
+        ToolError::new(INVALID_ARGUMENTS, faults.join("; "))
+    })?;
+    Ok(input)
+}
+
+fn encode<O: Serialize>(output: &O) -> Result<Value, ToolError> {
+    serde_json::to_value(output).map_err(|_| RpcError::internal().into())
+}
+
+/// A tool and everything about it that can be made once.
+pub(super) struct Entry<S> {
+    pub about: About,
+    /// Its object in `tools/list`, as JSON text.
+    pub listed: String,
+    pub headers: Vec<ParamHeader>,
+    pub handler: Box<dyn Handler<S>>,
+}
+
+/// The tools of a server, in the order they were added.
+pub struct Registry<S> {
+    pub(super) entries: Vec<Entry<S>>,
+}
+
+impl<S: 'static> Default for Registry<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: 'static> Registry<S> {
+    pub fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn with<T: Tool<S>>(mut self) -> Self {
+        let input_schema = T::input_schema();
+        let headers = param_headers(&input_schema);
+        let output_schema = T::STRUCTURED.then(schema::of::<T::Output>);
+        self.entries.push(Entry {
+            about: T::ABOUT,
+            listed: listed(&T::ABOUT, input_schema, output_schema).to_string(),
+            headers,
+            handler: Box::new(Typed::<T>(PhantomData)),
+        });
+        self
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&Entry<S>> {
+        self.entries.iter().find(|entry| entry.about.name == name)
+    }
+
+    /// Names of the tools, for documents and tests.
+    pub fn abouts(&self) -> impl Iterator<Item = &About> {
+        self.entries.iter().map(|entry| &entry.about)
+    }
+}
+
+impl<S> Entry<S> {
+    pub fn visible_to(&self, scopes: &Scopes) -> bool {
+        scopes.missing(self.about.scopes).is_empty()
+    }
+
+    pub fn authorize(&self, principal: &Principal) -> Result<(), ToolError> {
+        let missing = principal.scopes.missing(self.about.scopes);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(ToolError::with_details(
+            "INSUFFICIENT_SCOPE",
+            format!(
+                "{} needs the scope {}: use a token that has it",
+                self.about.name,
+                missing.join(" ")
+            ),
+            json!({ "missing_scopes": missing }),
+        ))
+    }
+}
+
+fn listed(about: &About, input_schema: Value, output_schema: Option<Value>) -> Value {
+    let mut object = Map::new();
+    object.insert("name".to_owned(), json!(about.name));
+    object.insert("title".to_owned(), json!(about.title));
+    object.insert("description".to_owned(), json!(about.description));
+    object.insert("inputSchema".to_owned(), input_schema);
+    if let Some(schema) = output_schema {
+        object.insert("outputSchema".to_owned(), schema);
+    }
+    object.insert("annotations".to_owned(), json!(about.hints));
+    if let Some(icon) = about.icon {
+        let icon = json!([{ "src": icon, "mimeType": "image/svg+xml", "sizes": ["any"] }]);
+        object.insert("icons".to_owned(), icon);
+    }
+    Value::Object(object)
+}
+
+/// The result of a typed answer: structured, with the same JSON as text for older clients.
+pub(super) fn structured(value: Value) -> CallToolResult {
+    CallToolResult::json(value)
+}
+
+/// The result of a failed call: JSON text that names a code, a sentence and the request.
+pub(super) fn failed(code: &str, message: &str, details: Option<Value>, request_id: &str) -> CallToolResult {
+    let mut error = json!({ "code": code, "message": message, "request_id": request_id });
+    if let (Some(details), Some(fields)) = (details, error.as_object_mut()) {
+        fields.insert("details".to_owned(), details);
+    }
+    let text = serde_json::to_string_pretty(&json!({ "error": error })).unwrap_or_default();
+    CallToolResult {
+        content: vec![Content::Text {
+            text,
+            annotations: None,
+            meta: None,
+        }],
+        is_error: true,
+        structured_content: None,
+        meta: None,
+    }
+}

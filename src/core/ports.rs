@@ -1,0 +1,116 @@
+//! What the domain needs from outside: time, entropy, HTTP, a database.
+//!
+//! Futures are not `Send`: an isolate has one thread.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::LocalBoxFuture;
+use futures::stream::LocalBoxStream;
+
+use crate::sql::{DatabaseError, Outcome, Statement};
+
+/// Wall clock and timer.
+pub trait Clock {
+    /// Milliseconds since the Unix epoch. On Workers it moves only with I/O.
+    fn now_ms(&self) -> i64;
+    fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()>;
+}
+
+/// Cryptographically secure random bytes.
+pub trait Entropy {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the platform gave no random bytes: {0}")]
+pub struct EntropyError(pub String);
+
+/// An outgoing HTTP request. Also the form of calls over service bindings and to
+/// Durable Objects, whose adapters ignore the host.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    pub method: &'static str,
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+    /// Until the response's headers, and again between two chunks of its body.
+    pub timeout_ms: u64,
+    /// Response headers to bring back, lower case: each read crosses into JavaScript.
+    pub want_headers: &'static [&'static str],
+}
+
+pub type ByteStream = LocalBoxStream<'static, Result<Bytes, HttpError>>;
+
+pub struct HttpResponse {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: ByteStream,
+}
+
+impl HttpResponse {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The whole body, refused past `limit` bytes.
+    pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, HttpError> {
+        use futures::StreamExt;
+        let mut whole = Vec::new();
+        while let Some(chunk) = self.body.next().await {
+            let chunk = chunk?;
+            if whole.len() + chunk.len() > limit {
+                return Err(HttpError::TooLarge { limit });
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole)
+    }
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum HttpError {
+    #[error("no answer within {ms} ms")]
+    Timeout { ms: u64 },
+    #[error("the host could not be reached: {0}")]
+    Unreachable(String),
+    #[error("the connection broke in the middle of the answer: {0}")]
+    Interrupted(String),
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+}
+
+#[async_trait(?Send)]
+pub trait Http {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
+}
+
+/// A relational database: D1 or Postgres, by the same SQL text (see [`crate::sql`]).
+#[async_trait(?Send)]
+pub trait Database {
+    async fn run(&self, statement: Statement) -> Result<Outcome, DatabaseError>;
+    /// All statements in one transaction, or none of them.
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError>;
+}
+
+/// Work that outlives the response, such as audit rows. The platform keeps the isolate
+/// alive for it.
+pub trait Background {
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>);
+}
+
+/// Structured log lines. A line never holds a body, a prompt, a token or a key.
+pub trait Log {
+    /// `event` is a constant name; what varies stands in `fields`, an object.
+    fn record(&self, level: Level, event: &str, fields: serde_json::Value);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
