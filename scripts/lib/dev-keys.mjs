@@ -1,0 +1,96 @@
+// Keys for development, made on this machine on first use and kept in .local/dev-keys.json,
+// which git ignores. Production keys are made elsewhere and set with `wrangler secret put`.
+import { createHash, createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { generateKey } from "openpgp";
+
+/** Where the keys are kept, from the repository's root. */
+export const DEV_KEYS_FILE = ".local/dev-keys.json";
+const FILE = fileURLToPath(new URL(`../../${DEV_KEYS_FILE}`, import.meta.url));
+const CHAIN_NAME = "localhost/chittychain";
+const USER_ID = "dev";
+/** The longest a service token may live. */
+const TOKEN_LIFE_MS = 90 * 24 * 60 * 60 * 1000;
+
+/**
+ * The development keys, made now if there are none.
+ *
+ * @param {string} [file] where they are kept
+ * @returns {Promise<{secrets: Record<string, string>, token: string, tokenHash: string, userId: string}>}
+ *   `secrets` by the names the workers know them by; `token` is what a client sends, `tokenHash` its
+ *   SHA-256 in lower-case hex, which is all that the database holds.
+ */
+export async function ensureDevKeys(file = FILE) {
+  if (existsSync(file)) {
+    chmodSync(file, 0o600);
+    return JSON.parse(readFileSync(file, "utf8"));
+  }
+  const keys = await makeKeys();
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+  return keys;
+}
+
+/** A new set of keys, for a test that wants its own. */
+export async function makeKeys() {
+  const token = `chittymcp_service_${randomBytes(24).toString("hex")}`;
+  const pgp = await pgpKeys();
+  const chain = noteKeys(CHAIN_NAME);
+  return {
+    secrets: {
+      CHITTY_ENCRYPTION_KEY: randomBytes(32).toString("base64"),
+      PGP_PRIVATE_KEY: pgp.privateKey,
+      PGP_PUBLIC_KEY: pgp.publicKey,
+      CHAIN_SIGNING_KEY: chain.signer,
+      CHAIN_VERIFIER_KEY: chain.verifier,
+    },
+    token,
+    tokenHash: createHash("sha256").update(token).digest("hex"),
+    userId: USER_ID,
+  };
+}
+
+/** An OpenPGP v4 key whose primary key, Ed25519 in the EdDSA form that every gpg knows, signs. */
+async function pgpKeys() {
+  const { privateKey, publicKey } = await generateKey({
+    type: "ecc",
+    curve: "ed25519Legacy",
+    userIDs: [{ name: "ChittyMCP development", email: "dev@localhost.invalid" }],
+    subkeys: [],
+    format: "armored",
+    config: { v6Keys: false },
+  });
+  return { privateKey, publicKey };
+}
+
+/** A C2SP signed-note Ed25519 pair. The key id is the start of SHA-256(name, newline, 0x01, public key). */
+function noteKeys(name) {
+  const algorithm = Buffer.from([1]);
+  const seed = randomBytes(32);
+  const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
+  const secret = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
+  const spki = createPublicKey(secret).export({ format: "der", type: "spki" });
+  const publicKey = Buffer.concat([algorithm, spki.subarray(-32)]);
+  const id = createHash("sha256").update(`${name}\n`).update(publicKey).digest("hex").slice(0, 8);
+  return {
+    signer: `PRIVATE+KEY+${name}+${id}+${Buffer.concat([algorithm, seed]).toString("base64")}`,
+    verifier: `${name}+${id}+${publicKey.toString("base64")}`,
+  };
+}
+
+/**
+ * Lets the development token in, or back in: writes its hash to the stack's database with every scope.
+ *
+ * @param {{d1: (sql: string, params: unknown[]) => Promise<unknown>}} stack
+ */
+export async function admitDevToken(stack, keys) {
+  const now = Date.now();
+  await stack.d1(
+    `INSERT INTO api_tokens (id, user_id, token_hash, key_prefix, name, scopes, status, created_at, expires_at, type)
+     VALUES (?, ?, ?, ?, 'development', '["admin:*"]', 'active', ?, ?, 'bearer')
+     ON CONFLICT (token_hash) DO UPDATE SET status = 'active', expires_at = excluded.expires_at, revoked_at = NULL`,
+    [`TOKEN-${keys.tokenHash.slice(0, 16)}`, keys.userId, keys.tokenHash, keys.token.slice(0, 24), now, now + TOKEN_LIFE_MS],
+  );
+}

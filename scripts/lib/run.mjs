@@ -1,0 +1,101 @@
+// The part of scripts/run that needs Node: keys, workers, model, the main job, then serving.
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { DEV_KEYS_FILE, admitDevToken, ensureDevKeys } from "./dev-keys.mjs";
+import { describe, runMainJob } from "./main-job.mjs";
+import { startStack, WORKERS } from "./stack.mjs";
+
+const PUBLIC_MODEL_URL = "https://api.openai.com/v1";
+/** The coordinator's cron trigger, which nothing else runs here. */
+const CRON_EVERY_MS = 60_000;
+
+const { values: options } = parseArgs({
+  options: { once: { type: "boolean" }, port: { type: "string" }, state: { type: "string" }, verbose: { type: "boolean" } },
+});
+
+/** Ports side by side from the one asked for, else the workers' own. */
+function portsFrom(port) {
+  if (port === undefined) return Object.fromEntries(Object.entries(WORKERS).map(([name, { port }]) => [name, port]));
+  const first = Number(port);
+  if (!Number.isInteger(first) || first < 1 || first > 65533) throw new Error("--port takes a number from 1 to 65533");
+  return { coordinator: first, chatgpt: first + 1, fortress: first + 2 };
+}
+
+/** The model to use: OpenAI or whatever OPENAI_BASE_URL names, or the stand-in where no key is set. */
+async function chooseModel() {
+  const model = process.env.CHITTY_MODEL || "gpt-4";
+  const key = process.env.OPENAI_API_KEY;
+  if (key) {
+    const url = process.env.OPENAI_BASE_URL || PUBLIC_MODEL_URL;
+    return { model, key, url, told: `${model} at ${url}`, close: async () => {} };
+  }
+  const { startStandIn } = await import("../../tests/standins/openai.mjs");
+  const standIn = await startStandIn({ port: 0 });
+  const told = `a stand-in for ${model}, whose answers are made up (set OPENAI_API_KEY to ask a real model)`;
+  return { model, key: "sk-stand-in", url: standIn.url, told, close: () => standIn.close() };
+}
+
+function echo({ level, message }) {
+  if (options.verbose || level === "error") process.stderr.write(`[${level}] ${message}\n`);
+}
+
+function howToConnect({ urls }, keys) {
+  return [
+    "Connect an MCP client (Streamable HTTP):",
+    ...Object.entries(urls).map(([name, url]) => `  ${name.padEnd(12)}${url}/mcp`),
+    `  ${"header".padEnd(12)}Authorization: Bearer ${keys.token}`,
+    `  (a development key of this machine, kept in ${DEV_KEYS_FILE}; as user '${keys.userId}')`,
+  ].join("\n");
+}
+
+async function main() {
+  const ports = portsFrom(options.port);
+  const keys = await ensureDevKeys();
+  const model = await chooseModel();
+  console.log(`Model: ${model.told}`);
+  let stack;
+  try {
+    stack = await startStack({
+      ports,
+      persist: options.state && resolve(process.env.CHITTY_CALLER_DIR ?? ".", options.state),
+      secrets: { ...keys.secrets, OPENAI_API_KEY: model.key },
+      vars: { OPENAI_BASE_URL: model.url },
+      log: echo,
+    });
+    await admitDevToken(stack, keys);
+    const job = await runMainJob({ url: stack.urls.coordinator, token: keys.token, userId: keys.userId, model: model.model });
+    console.log(describe(job));
+    if (options.once) return Object.values(job.verdicts).every(Boolean);
+    console.log(howToConnect(stack, keys));
+    console.log("\nServing. Ctrl-C stops.");
+    const cron = setInterval(() => sweep(stack), CRON_EVERY_MS);
+    await interrupted();
+    clearInterval(cron);
+    return true;
+  } finally {
+    await stack?.stop();
+    await model.close();
+  }
+}
+
+async function sweep(stack) {
+  try {
+    await stack.scheduled("coordinator");
+  } catch (error) {
+    console.error(`the coordinator's cron run failed: ${error.message}`);
+  }
+}
+
+function interrupted() {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, resolve);
+  });
+}
+
+try {
+  process.exitCode = (await main()) ? 0 : 1;
+} catch (error) {
+  const advice = error.code === "ERR_ADDRESS_IN_USE" ? "\nAnother program has the port; choose others with --port." : "";
+  console.error(`error: ${error.message}${advice}`);
+  process.exitCode = 1;
+}
