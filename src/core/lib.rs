@@ -4,13 +4,21 @@
 //! the `chitty-edge` crate fills it on Cloudflare, the tests fill it natively.
 
 pub mod auth;
+pub mod chain;
+pub mod chat;
+pub mod execution;
+pub mod fortress;
 pub mod http;
 pub mod ids;
+pub mod ledger;
+pub mod llm;
 pub mod mcp;
+pub mod openpgp;
 pub mod ports;
 pub mod seal;
 pub mod secret;
 pub mod sql;
-pub mod time;
 #[cfg(test)]
 pub mod testing;
+pub mod time;
+pub mod usage;

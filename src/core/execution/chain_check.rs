@@ -1,0 +1,320 @@
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::service::{ExecutionError, ExecutionService};
+use super::workers::Asker;
+use crate::chain::hash::Hash;
+use crate::chain::keys::VerifierKey;
+use crate::chain::receipt::{FactVerdicts, StoredContent, verify_fact};
+use crate::fortress::{VerifyInput, sha256_hex};
+use crate::ids;
+use crate::ledger::{LedgerError, LoggedFact};
+use crate::sql::Statement;
+
+/// Facts checked where none are named.
+const RECENT: usize = 20;
+const METHOD: &str = "inclusion_proof";
+
+/// Which facts to check, and how far.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct ChainVerifyInput {
+    /// Fact ids, 64 hex digits each. Left out: the newest ones of yours.
+    #[garde(length(max = 50), inner(inner(length(bytes, min = 64, max = 64))))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact_ids: Option<Vec<String>>,
+    /// Also check the signatures of the runs that facts record.
+    #[garde(skip)]
+    #[serde(default = "yes")]
+    pub verify_signatures: bool,
+    /// Also compare each fact with its row in the database.
+    #[garde(skip)]
+    #[serde(default = "yes")]
+    pub cross_reference: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ChainVerifyOutput {
+    pub verification: ChainCheck,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ChainCheck {
+    pub verification_id: String,
+    /// How many facts every check that was asked for holds of.
+    pub facts_verified: usize,
+    /// Whether that is all of them. The separate verdicts are in `facts`.
+    pub all_valid: bool,
+    pub verification_completed_at: String,
+    pub facts: Vec<FactCheck>,
+    /// The signed checkpoint that the proofs lead to. Keep it: a later one must extend it.
+    pub checkpoint: String,
+    /// The key that signs checkpoints. Compare it with one you got elsewhere.
+    pub verifier_key: String,
+}
+
+/// Separate verdicts on one fact; there is no sum of them that means more.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct FactCheck {
+    pub fact_id: String,
+    pub valid: bool,
+    pub leaf_index: Option<u64>,
+    pub tree_size: Option<u64>,
+    /// Verdicts on content, inclusion, signer of the checkpoint, and time.
+    pub log: Option<Value>,
+    /// The run's signature: valid or not; absent where the fact records no run.
+    pub signature_valid: Option<bool>,
+    /// The database row agrees with the log.
+    pub database_agrees: Option<bool>,
+    /// What does not hold, in words.
+    pub problems: Vec<String>,
+}
+
+impl ExecutionService {
+    /// Reads facts from the log again and checks them; no stored flag is trusted.
+    pub async fn verify_chain(
+        &self,
+        asker: &Asker<'_>,
+        input: &ChainVerifyInput,
+    ) -> Result<ChainVerifyOutput, ExecutionError> {
+        let head = self.ledger.head().await?;
+        let key: VerifierKey = head.verifier_key.parse().map_err(|_| {
+            LedgerError::Unavailable("the log's verifier key cannot be read".to_owned())
+        })?;
+        let (asked, logged) = self.gather(asker, input.fact_ids.as_deref()).await?;
+        let mut facts = Vec::new();
+        for id in &asked {
+            let found = logged.iter().find(|fact| fact.stored.fact_id.to_string() == *id);
+            facts.push(match found {
+                Some(fact) => self.check_fact(asker, input, fact, &key).await?,
+                None => FactCheck::missing(id),
+            });
+        }
+        let facts_verified = facts.iter().filter(|fact| fact.valid).count();
+        self.mark_verified(&facts).await?;
+        Ok(ChainVerifyOutput {
+            verification: ChainCheck {
+                verification_id: ids::prefixed("VERIFY", &*self.clock, &*self.entropy)?,
+                facts_verified,
+                all_valid: facts_verified == facts.len(),
+                verification_completed_at: crate::time::to_rfc3339(self.clock.now_ms()),
+                facts,
+                checkpoint: head.checkpoint,
+                verifier_key: head.verifier_key,
+            },
+        })
+    }
+
+    /// The facts asked for that the caller may see, by id, and what the log has of them.
+    async fn gather(
+        &self,
+        asker: &Asker<'_>,
+        asked: Option<&[String]>,
+    ) -> Result<(Vec<String>, Vec<LoggedFact>), ExecutionError> {
+        let may_see = |fact: &LoggedFact| {
+            owner_of(fact).is_none_or(|owner| owner == asker.owner)
+                || asker.principal.scopes.allows("chain:read_all")
+        };
+        let Some(asked) = asked else {
+            let mut recent = self.ledger.recent(RECENT).await?;
+            recent.retain(may_see);
+            let ids = recent.iter().map(|fact| fact.stored.fact_id.to_string());
+            return Ok((ids.collect(), recent));
+        };
+        let hashes: Vec<Hash> = asked.iter().filter_map(|id| Hash::from_hex(id).ok()).collect();
+        let mut logged = self.ledger.facts(&hashes).await?;
+        logged.retain(may_see);
+        Ok((asked.to_vec(), logged))
+    }
+
+    async fn check_fact(
+        &self,
+        asker: &Asker<'_>,
+        input: &ChainVerifyInput,
+        fact: &LoggedFact,
+        key: &VerifierKey,
+    ) -> Result<FactCheck, ExecutionError> {
+        let content = match &fact.stored.content {
+            StoredContent::Present { canonical, .. } => Some(canonical.as_str()),
+            StoredContent::Erased => None,
+        };
+        let verdicts = verify_fact(content, &fact.receipt, key);
+        let mut check = FactCheck::of_log(fact, &verdicts);
+        if input.verify_signatures {
+            self.check_signature(asker, fact, &mut check).await?;
+        }
+        if input.cross_reference {
+            self.check_row(fact, content, &mut check).await?;
+        }
+        check.valid = check.problems.is_empty();
+        Ok(check)
+    }
+
+    /// The run that a fact records: its manifest and signature must be those in the fact,
+    /// and the signature must hold.
+    async fn check_signature(
+        &self,
+        asker: &Asker<'_>,
+        fact: &LoggedFact,
+        check: &mut FactCheck,
+    ) -> Result<(), ExecutionError> {
+        let StoredContent::Present { fact: content, .. } = &fact.stored.content else {
+            return Ok(());
+        };
+        let (Some(job_id), Some(manifest_sha256)) = (
+            content.subject.strip_prefix("fortress:job:"),
+            content.metadata.get("manifest_sha256"),
+        ) else {
+            return Ok(());
+        };
+        let select = Statement::new("SELECT manifest, signature FROM fortress_jobs WHERE id = ?1")
+            .bind(job_id);
+        let found = self.db.run(select).await?;
+        let (manifest, signature) = match found.first() {
+            Some(row) => (
+                row.opt_text("manifest")?.unwrap_or_default(),
+                row.opt_text("signature")?.unwrap_or_default(),
+            ),
+            None => (String::new(), String::new()),
+        };
+        if sha256_hex(&manifest) != *manifest_sha256 {
+            check.problems.push("the stored manifest is not the one logged".to_owned());
+        }
+        if content.metadata.get("signature_sha256") != Some(&sha256_hex(&signature)) {
+            check.problems.push("the stored signature is not the one logged".to_owned());
+        }
+        let question = VerifyInput {
+            content: manifest,
+            signature,
+            public_key: None,
+        };
+        let (valid, explanation) = if question.signature.is_empty() {
+            (false, "the run's signature is gone from the database".to_owned())
+        } else {
+            let verdict = self.workers.verify_signature(asker, &question).await?;
+            (verdict.signature_valid, verdict.explanation)
+        };
+        check.signature_valid = Some(valid);
+        if !valid {
+            check.problems.push(explanation);
+        }
+        Ok(())
+    }
+
+    async fn check_row(
+        &self,
+        fact: &LoggedFact,
+        content: Option<&str>,
+        check: &mut FactCheck,
+    ) -> Result<(), ExecutionError> {
+        let select = Statement::new(
+            "SELECT leaf_index, leaf_hash, fact_json, subject, predicate, object, source \
+             FROM chitty_chain_facts WHERE uuid = ?1",
+        )
+        .bind(fact.stored.fact_id.to_string());
+        let found = self.db.run(select).await?;
+        let agrees = match found.first() {
+            None => false,
+            Some(row) => {
+                let texts = match &fact.stored.content {
+                    StoredContent::Present { fact, .. } => {
+                        [&fact.subject, &fact.predicate, &fact.object, &fact.source].map(Clone::clone)
+                    }
+                    StoredContent::Erased => Default::default(),
+                };
+                let columns = ["subject", "predicate", "object", "source"];
+                let same_texts = columns
+                    .iter()
+                    .zip(&texts)
+                    .all(|(column, text)| row.text(column).as_ref() == Ok(text));
+                let erased = content.is_none();
+                row.opt_int("leaf_index")? == i64::try_from(fact.stored.leaf_index).ok()
+                    && row.opt_text("leaf_hash")? == Some(fact.receipt.leaf_hash.to_string())
+                    && row.opt_text("fact_json")?.as_deref() == content
+                    && (erased || same_texts)
+            }
+        };
+        check.database_agrees = Some(agrees);
+        if !agrees {
+            check
+                .problems
+                .push("the row in the database is missing or differs from the log".to_owned());
+        }
+        Ok(())
+    }
+
+    /// `verified` in the database means: checked, at this time, by this method.
+    async fn mark_verified(&self, facts: &[FactCheck]) -> Result<(), ExecutionError> {
+        let now_ms = self.clock.now_ms();
+        let updates: Vec<Statement> = facts
+            .iter()
+            .map(|fact| {
+                Statement::new(
+                    "UPDATE chitty_chain_facts SET verified = ?2, verified_at = ?3, \
+                     verification_method = ?4, signature_verified = ?5 \
+                     WHERE uuid = ?1 AND erased_at IS NULL",
+                )
+                .bind(fact.fact_id.as_str())
+                .bind(fact.valid)
+                .timestamp(now_ms)
+                .bind(METHOD)
+                .bind(fact.signature_valid)
+            })
+            .collect();
+        if !updates.is_empty() {
+            self.db.batch(updates).await?;
+        }
+        Ok(())
+    }
+}
+
+fn owner_of(fact: &LoggedFact) -> Option<&str> {
+    match &fact.stored.content {
+        StoredContent::Present { fact, .. } => fact.metadata.get("user_id").map(String::as_str),
+        StoredContent::Erased => None,
+    }
+}
+
+impl FactCheck {
+    fn missing(id: &str) -> Self {
+        Self {
+            fact_id: id.to_owned(),
+            valid: false,
+            leaf_index: None,
+            tree_size: None,
+            log: None,
+            signature_valid: None,
+            database_agrees: None,
+            problems: vec!["the log has no such fact, or it is not yours to see".to_owned()],
+        }
+    }
+
+    fn of_log(fact: &LoggedFact, verdicts: &FactVerdicts) -> Self {
+        let mut problems = Vec::new();
+        for (what, verdict) in [
+            ("content", &verdicts.integrity),
+            ("inclusion", &verdicts.completeness),
+            ("signer", &verdicts.signer),
+        ] {
+            if let crate::chain::receipt::Verdict::Fails { reason } = verdict {
+                problems.push(format!("{what}: {reason}"));
+            }
+        }
+        Self {
+            fact_id: fact.stored.fact_id.to_string(),
+            valid: problems.is_empty(),
+            leaf_index: Some(fact.stored.leaf_index),
+            tree_size: Some(fact.receipt.tree_size),
+            log: serde_json::to_value(verdicts).ok(),
+            signature_valid: None,
+            database_agrees: None,
+            problems,
+        }
+    }
+}

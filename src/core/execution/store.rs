@@ -1,0 +1,261 @@
+use std::rc::Rc;
+
+use serde_json::json;
+
+use super::types::{ExecuteInput, Results, Verification};
+use crate::ports::Database;
+use crate::sql::{DatabaseError, Row, Statement};
+
+/// The executions, in the table `secure_executions`, and their evidence.
+pub struct Executions {
+    db: Rc<dyn Database>,
+}
+
+/// An execution as it is first written.
+pub(super) struct NewExecution<'a> {
+    pub id: &'a str,
+    pub owner: &'a str,
+    pub request_id: &'a str,
+    pub input: &'a ExecuteInput,
+    pub sealed_prompt: &'a str,
+    pub prompt_hash: &'a str,
+    pub now_ms: i64,
+    pub deadline_ms: i64,
+}
+
+/// How an execution ended. Texts are sealed.
+pub(super) struct Ending<'a> {
+    pub sealed_response: Option<String>,
+    pub sealed_output: Option<String>,
+    pub results: &'a Results,
+    pub verification: &'a Verification,
+    pub fortress_job_id: Option<&'a str>,
+    pub tokens: Option<(i64, i64)>,
+    pub cost_nanos: Option<i64>,
+    pub now_ms: i64,
+    pub evidence: Option<NewEvidence<'a>>,
+}
+
+pub(super) struct NewEvidence<'a> {
+    pub id: &'a str,
+    pub description: &'a str,
+    pub input_hash: &'a str,
+    pub output_hash: &'a str,
+}
+
+/// A stored execution.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub id: String,
+    pub user_id: String,
+    pub sealed_prompt: String,
+    pub prompt_hash: String,
+    pub security_level: String,
+    pub execution_method: String,
+    pub chat_session_id: Option<String>,
+    pub fortress_job_id: Option<String>,
+    pub evidence_id: Option<String>,
+    pub case_id: Option<String>,
+    pub created_at_ms: i64,
+    pub completed_at_ms: Option<i64>,
+    pub status: String,
+    pub sealed_response: Option<String>,
+    pub sealed_output: Option<String>,
+    pub fortress_signature: Option<String>,
+    pub verification: Option<serde_json::Value>,
+    pub cost_nanos: Option<i64>,
+    pub error_message: Option<String>,
+    pub chain_facts: Vec<String>,
+    pub manifest: Option<String>,
+    pub label: Option<String>,
+    pub model: Option<String>,
+}
+
+impl Executions {
+    pub fn new(db: Rc<dyn Database>) -> Self {
+        Self { db }
+    }
+
+    pub(super) async fn open(&self, new: &NewExecution<'_>) -> Result<(), DatabaseError> {
+        let insert = Statement::new(
+            "INSERT INTO secure_executions (id, user_id, prompt, prompt_hash, security_level, \
+             execution_method, case_id, request_id, created_at, started_at, updated_at, \
+             deadline_at, status, model, label) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?9, ?10, 'executing', ?11, ?12)",
+        )
+        .bind(new.id)
+        .bind(new.owner)
+        .bind(new.sealed_prompt)
+        .bind(new.prompt_hash)
+        .bind(new.input.security_level.as_str())
+        .bind(new.input.security_level.method())
+        .bind(new.input.case_id.clone())
+        .bind(new.request_id)
+        .timestamp(new.now_ms)
+        .timestamp(new.deadline_ms)
+        .bind(new.input.model.as_str())
+        .bind(new.input.label.clone());
+        self.db.run(insert).await.map(drop)
+    }
+
+    /// Ends an execution well, with its evidence, all or nothing. False if somebody else
+    /// ended it before.
+    pub(super) async fn complete(
+        &self,
+        id: &str,
+        ending: &Ending<'_>,
+    ) -> Result<bool, DatabaseError> {
+        let mut statements = vec![completion(id, ending)];
+        if let Some(evidence) = &ending.evidence {
+            statements.push(evidence_row(id, evidence, ending));
+        }
+        let outcomes = self.db.batch(statements).await?;
+        Ok(outcomes.first().is_some_and(|outcome| outcome.changes == 1))
+    }
+
+    pub(super) async fn fail(
+        &self,
+        id: &str,
+        reason: &str,
+        verification: &Verification,
+        now_ms: i64,
+    ) -> Result<(), DatabaseError> {
+        let update = Statement::new(
+            "UPDATE secure_executions SET status = 'failed', error_message = ?2, \
+             verification = ?3, verification_status = ?4, completed_at = ?5, updated_at = ?5 \
+             WHERE id = ?1 AND status IN ('pending', 'executing')",
+        )
+        .bind(id)
+        .bind(reason)
+        .bind(json!(verification))
+        .bind(verification.signature_valid.map(|_| false))
+        .timestamp(now_ms);
+        self.db.run(update).await.map(drop)
+    }
+
+    /// Fails executions past their deadline: the worker that ran them is gone.
+    pub async fn fail_interrupted(&self, now_ms: i64) -> Result<u64, DatabaseError> {
+        let update = Statement::new(
+            "UPDATE secure_executions SET status = 'failed', completed_at = ?1, updated_at = ?1, \
+             error_message = 'interrupted: the worker ended before the execution did' \
+             WHERE status IN ('pending', 'executing') AND deadline_at < ?1",
+        )
+        .timestamp(now_ms);
+        Ok(self.db.run(update).await?.changes)
+    }
+
+    pub(super) async fn find(&self, id: &str) -> Result<Option<Stored>, DatabaseError> {
+        let select = Statement::new(
+            "SELECT e.*, j.manifest AS job_manifest FROM secure_executions e \
+             LEFT JOIN fortress_jobs j ON j.id = e.fortress_job_id WHERE e.id = ?1",
+        )
+        .bind(id);
+        let found = self.db.run(select).await?;
+        found.first().map(Stored::from_row).transpose()
+    }
+
+    /// When an execution was last written, for those who watch it.
+    pub async fn updated_at_ms(
+        &self,
+        id: &str,
+        owner: &str,
+    ) -> Result<Option<i64>, DatabaseError> {
+        let select = Statement::new(
+            "SELECT updated_at FROM secure_executions WHERE id = ?1 AND user_id = ?2",
+        )
+        .bind(id)
+        .bind(owner);
+        let found = self.db.run(select).await?;
+        let first = found.first();
+        first.map(|row| row.timestamp("updated_at")).transpose()
+    }
+}
+
+fn completion(id: &str, ending: &Ending<'_>) -> Statement {
+    let (prompt_tokens, completion_tokens) = match ending.tokens {
+        Some((prompt, completion)) => (Some(prompt), Some(completion)),
+        None => (None, None),
+    };
+    let cost_status = if ending.cost_nanos.is_some() {
+        "priced"
+    } else {
+        "unpriced"
+    };
+    Statement::new(
+        // The session has the execution's id, where the chatgpt worker made one.
+        "UPDATE secure_executions SET status = 'completed', chatgpt_response = ?2, \
+         fortress_output = ?3, fortress_signature = ?4, verification_status = ?5, \
+         verification = ?6, fortress_job_id = ?7, chain_facts = ?8, prompt_tokens = ?9, \
+         completion_tokens = ?10, cost_nanos = ?11, cost_status = ?12, evidence_id = ?13, \
+         chat_session_id = (SELECT id FROM chat_sessions WHERE id = ?1), \
+         completed_at = ?14, updated_at = ?14 WHERE id = ?1 AND status = 'executing'",
+    )
+    .bind(id)
+    .bind(ending.sealed_response.clone())
+    .bind(ending.sealed_output.clone())
+    .bind(ending.results.fortress_signature.clone())
+    .bind(ending.results.verification_status)
+    .bind(json!(ending.verification))
+    .bind(ending.fortress_job_id.map(str::to_owned))
+    .bind(json!(ending.results.chain_facts))
+    .bind(prompt_tokens)
+    .bind(completion_tokens)
+    .bind(ending.cost_nanos)
+    .bind(cost_status)
+    .bind(ending.evidence.as_ref().map(|evidence| evidence.id.to_owned()))
+    .timestamp(ending.now_ms)
+}
+
+/// Written only with the completion it belongs to.
+fn evidence_row(execution_id: &str, evidence: &NewEvidence<'_>, ending: &Ending<'_>) -> Statement {
+    let verified = ending.results.verification_status == Some(true);
+    Statement::new(
+        "INSERT INTO evidence_records (id, user_id, execution_id, case_id, evidence_type, \
+         description, fortress_job_id, input_hash, output_hash, pgp_signature, \
+         signature_verified, signature_verified_at, chain_facts, status, created_at, \
+         updated_at, completed_at) \
+         SELECT ?1, user_id, id, case_id, 'ai_execution', ?3, fortress_job_id, ?4, ?5, \
+         fortress_signature, ?6, ?7, chain_facts, ?8, ?9, ?9, ?9 \
+         FROM secure_executions WHERE id = ?2 AND status = 'completed' AND evidence_id = ?1",
+    )
+    .bind(evidence.id)
+    .bind(execution_id)
+    .bind(evidence.description)
+    .bind(evidence.input_hash)
+    .bind(evidence.output_hash)
+    .bind(verified)
+    .timestamp(verified.then_some(ending.now_ms))
+    .bind(if verified { "verified" } else { "completed" })
+    .timestamp(ending.now_ms)
+}
+
+impl Stored {
+    fn from_row(row: &Row) -> Result<Self, DatabaseError> {
+        let facts = row.opt_json("chain_facts")?.unwrap_or_default();
+        Ok(Self {
+            id: row.text("id")?,
+            user_id: row.text("user_id")?,
+            sealed_prompt: row.text("prompt")?,
+            prompt_hash: row.text("prompt_hash")?,
+            security_level: row.text("security_level")?,
+            execution_method: row.text("execution_method")?,
+            chat_session_id: row.opt_text("chat_session_id")?,
+            fortress_job_id: row.opt_text("fortress_job_id")?,
+            evidence_id: row.opt_text("evidence_id")?,
+            case_id: row.opt_text("case_id")?,
+            created_at_ms: row.timestamp("created_at")?,
+            completed_at_ms: row.opt_timestamp("completed_at")?,
+            status: row.text("status")?,
+            sealed_response: row.opt_text("chatgpt_response")?,
+            sealed_output: row.opt_text("fortress_output")?,
+            fortress_signature: row.opt_text("fortress_signature")?,
+            verification: row.opt_json("verification")?,
+            cost_nanos: row.opt_int("cost_nanos")?,
+            error_message: row.opt_text("error_message")?,
+            chain_facts: serde_json::from_value(facts).unwrap_or_default(),
+            manifest: row.opt_text("job_manifest")?,
+            label: row.opt_text("label")?,
+            model: row.opt_text("model")?,
+        })
+    }
+}

@@ -1,0 +1,88 @@
+use std::rc::Rc;
+
+use serde_json::json;
+
+use crate::auth::{Principal, Scopes, assertion};
+use crate::chat;
+use crate::fortress;
+use crate::mcp::client::{Peer, PeerError};
+use crate::ports::{Clock, Http};
+use crate::seal::Sealer;
+
+const CHATGPT: &str = "chatgpt";
+const FORTRESS: &str = "fortress";
+/// A model may take a minute, and a slow one its time beside.
+const TIMEOUT_MS: u64 = 90_000;
+
+/// For whom a worker is asked.
+pub struct Asker<'a> {
+    pub principal: &'a Principal,
+    /// Whose work it is: the caller, or whom it may act for.
+    pub owner: &'a str,
+    pub request_id: &'a str,
+}
+
+/// The two workers that answer, behind their service bindings.
+pub struct Workers {
+    pub chatgpt: Rc<dyn Http>,
+    pub fortress: Rc<dyn Http>,
+    pub sealer: Rc<Sealer>,
+    pub clock: Rc<dyn Clock>,
+}
+
+impl Workers {
+    pub async fn complete(
+        &self,
+        asker: &Asker<'_>,
+        input: &chat::CompletionInput,
+    ) -> Result<chat::CompletionOutput, PeerError> {
+        let peer = self.peer(CHATGPT, asker, "chatgpt:complete")?;
+        peer.call("chatgpt_complete", &json!(input)).await
+    }
+
+    pub async fn secure_execute(
+        &self,
+        asker: &Asker<'_>,
+        input: &fortress::ExecuteInput,
+    ) -> Result<fortress::ExecuteOutput, PeerError> {
+        let peer = self.peer(FORTRESS, asker, "fortress:execute")?;
+        peer.call("fortress_secure_execute", &json!(input)).await
+    }
+
+    pub async fn verify_signature(
+        &self,
+        asker: &Asker<'_>,
+        input: &fortress::VerifyInput,
+    ) -> Result<fortress::VerifyOutput, PeerError> {
+        let peer = self.peer(FORTRESS, asker, "fortress:verify")?;
+        peer.call("fortress_verify_signature", &json!(input)).await
+    }
+
+    /// The worker `name`, asked on behalf of the owner with one scope and no more.
+    fn peer<'a>(
+        &'a self,
+        name: &'static str,
+        asker: &'a Asker<'a>,
+        scope: &str,
+    ) -> Result<Peer<'a>, PeerError> {
+        let principal = Principal {
+            user_id: asker.owner.to_owned(),
+            scopes: Scopes::new([scope]),
+            ..asker.principal.clone()
+        };
+        let now_ms = self.clock.now_ms();
+        let assertion = assertion::issue(&principal, name, asker.request_id, now_ms, &self.sealer)
+            .map_err(|error| PeerError::Protocol {
+                peer: name,
+                message: error.to_string(),
+            })?;
+        let http = if name == CHATGPT { &self.chatgpt } else { &self.fortress };
+        Ok(Peer {
+            http: &**http,
+            name,
+            assertion,
+            request_id: asker.request_id,
+            timeout_ms: TIMEOUT_MS,
+        })
+    }
+}

@@ -1,0 +1,224 @@
+use std::rc::Rc;
+
+use super::policy::Policy;
+use crate::ports::Database;
+use crate::sql::{DatabaseError, Row, Statement};
+use crate::usage::Cost;
+
+/// The jobs of the fortress, in the table `fortress_jobs`.
+pub struct Jobs {
+    db: Rc<dyn Database>,
+}
+
+/// A job as it is first written.
+pub(super) struct NewJob<'a> {
+    pub id: &'a str,
+    pub user_id: &'a str,
+    pub label: &'a str,
+    pub evidence_id: Option<&'a str>,
+    pub idempotency_key: &'a str,
+    pub request_id: &'a str,
+    pub sealed_prompt: &'a str,
+    pub prompt_hash: &'a str,
+    pub policy: &'a Policy,
+    pub model: &'a str,
+    pub now_ms: i64,
+    pub deadline_ms: i64,
+}
+
+/// The end of a job that went well.
+pub(super) struct Completion<'a> {
+    pub sealed_output: &'a str,
+    pub output_hash: &'a str,
+    pub output_file: &'a str,
+    pub manifest: &'a str,
+    pub signature: &'a str,
+    pub fingerprint: &'a str,
+    pub model_answered: &'a str,
+    pub provider_request_id: Option<&'a str>,
+    pub prompt_tokens: Option<u64>,
+    pub completion_tokens: Option<u64>,
+    pub cost: &'a Cost,
+    pub now_ms: i64,
+}
+
+/// A stored job.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub id: String,
+    pub user_id: String,
+    pub status: String,
+    pub evidence_id: Option<String>,
+    pub prompt_hash: String,
+    pub sealed_output: Option<String>,
+    pub output_file: Option<String>,
+    pub manifest: Option<String>,
+    pub signature: Option<String>,
+    pub fingerprint: Option<String>,
+    pub model_answered: Option<String>,
+    pub prompt_tokens: Option<i64>,
+    pub completion_tokens: Option<i64>,
+    pub cost_nanos: Option<i64>,
+    pub cost_status: String,
+    pub error_message: Option<String>,
+    pub completed_at_ms: Option<i64>,
+}
+
+const COLUMNS: &str = "id, user_id, status, evidence_id, prompt_hash, sealed_output, output_file, \
+                       manifest, signature, key_fingerprint, model_answered, prompt_tokens, \
+                       completion_tokens, cost_nanos, cost_status, error_message, completed_at";
+
+impl Jobs {
+    pub fn new(db: Rc<dyn Database>) -> Self {
+        Self { db }
+    }
+
+    /// Writes a job, or leaves the one that has its key. Returns the job under the key.
+    pub(super) async fn open(&self, job: &NewJob<'_>) -> Result<Job, DatabaseError> {
+        let insert = Statement::new(
+            "INSERT INTO fortress_jobs (id, user_id, label, status, evidence_id, execution_id, \
+             idempotency_key, request_id, sealed_prompt, prompt_hash, policy, model_requested, \
+             created_at, started_at, updated_at, deadline_at) \
+             VALUES (?1, ?2, ?3, 'executing', ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11, ?12) \
+             ON CONFLICT (idempotency_key) DO NOTHING",
+        )
+        .bind(job.id)
+        .bind(job.user_id)
+        .bind(job.label)
+        .bind(job.evidence_id.map(str::to_owned))
+        .bind(job.idempotency_key)
+        .bind(job.request_id)
+        .bind(job.sealed_prompt)
+        .bind(job.prompt_hash)
+        .bind(serde_json::json!(job.policy))
+        .bind(job.model)
+        .timestamp(job.now_ms)
+        .timestamp(job.deadline_ms);
+        let select = Statement::new(format!(
+            "SELECT {COLUMNS} FROM fortress_jobs WHERE idempotency_key = ?1"
+        ))
+        .bind(job.idempotency_key);
+        let outcomes = self.db.batch(vec![insert, select]).await?;
+        let row = outcomes.last().and_then(|outcome| outcome.first());
+        row.map(Job::from_row)
+            .transpose()?
+            .ok_or_else(|| DatabaseError::Unavailable("the job just written is absent".to_owned()))
+    }
+
+    /// False if the job is not being executed any more: somebody else ended it.
+    pub(super) async fn complete(
+        &self,
+        id: &str,
+        end: &Completion<'_>,
+    ) -> Result<bool, DatabaseError> {
+        let (nanos, status) = priced(end.cost);
+        let update = Statement::new(
+            "UPDATE fortress_jobs SET status = 'completed', sealed_output = ?2, output_hash = ?3, \
+             output_file = ?4, manifest = ?5, signature = ?6, key_fingerprint = ?7, \
+             model_answered = ?8, provider_request_id = ?9, prompt_tokens = ?10, \
+             completion_tokens = ?11, cost_nanos = ?12, cost_status = ?13, completed_at = ?14, \
+             updated_at = ?14 WHERE id = ?1 AND status = 'executing'",
+        )
+        .bind(id)
+        .bind(end.sealed_output)
+        .bind(end.output_hash)
+        .bind(end.output_file)
+        .bind(end.manifest)
+        .bind(end.signature)
+        .bind(end.fingerprint)
+        .bind(end.model_answered)
+        .bind(end.provider_request_id.map(str::to_owned))
+        .bind(end.prompt_tokens.and_then(|n| i64::try_from(n).ok()))
+        .bind(end.completion_tokens.and_then(|n| i64::try_from(n).ok()))
+        .bind(nanos)
+        .bind(status)
+        .timestamp(end.now_ms);
+        Ok(self.db.run(update).await?.changes == 1)
+    }
+
+    /// Ends a job that is being executed, with the reason.
+    pub(super) async fn fail(
+        &self,
+        id: &str,
+        reason: &str,
+        now_ms: i64,
+    ) -> Result<(), DatabaseError> {
+        let update = Statement::new(
+            "UPDATE fortress_jobs SET status = 'failed', error_message = ?2, completed_at = ?3, \
+             updated_at = ?3 WHERE id = ?1 AND status = 'executing'",
+        )
+        .bind(id)
+        .bind(reason)
+        .timestamp(now_ms);
+        self.db.run(update).await.map(drop)
+    }
+
+    pub(super) async fn logged(
+        &self,
+        id: &str,
+        fact_id: &str,
+        now_ms: i64,
+    ) -> Result<(), DatabaseError> {
+        let update = Statement::new(
+            "UPDATE fortress_jobs SET assertion_id = ?2, updated_at = ?3 WHERE id = ?1",
+        )
+        .bind(id)
+        .bind(fact_id)
+        .timestamp(now_ms);
+        self.db.run(update).await.map(drop)
+    }
+
+    /// Ends jobs past their deadline: the worker that ran them is gone.
+    pub async fn fail_interrupted(&self, now_ms: i64) -> Result<u64, DatabaseError> {
+        let update = Statement::new(
+            "UPDATE fortress_jobs SET status = 'failed', completed_at = ?1, updated_at = ?1, \
+             error_message = 'interrupted: the worker ended before the run did' \
+             WHERE status IN ('pending', 'executing') AND deadline_at < ?1",
+        )
+        .timestamp(now_ms);
+        Ok(self.db.run(update).await?.changes)
+    }
+
+    /// Jobs that are signed but not logged.
+    pub(super) async fn unlogged(&self, limit: i64) -> Result<Vec<Job>, DatabaseError> {
+        let select = Statement::new(format!(
+            "SELECT {COLUMNS} FROM fortress_jobs \
+             WHERE status = 'completed' AND assertion_id IS NULL ORDER BY completed_at LIMIT ?1"
+        ))
+        .bind(limit);
+        let found = self.db.run(select).await?;
+        found.rows.iter().map(Job::from_row).collect()
+    }
+}
+
+/// Cost columns: nano-dollars and status, written together.
+pub(crate) fn priced(cost: &Cost) -> (Option<i64>, &'static str) {
+    match cost {
+        Cost::Priced { nanos, .. } => (Some(*nanos), "priced"),
+        Cost::Unpriced { .. } => (None, "unpriced"),
+    }
+}
+
+impl Job {
+    fn from_row(row: &Row) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.text("id")?,
+            user_id: row.text("user_id")?,
+            status: row.text("status")?,
+            evidence_id: row.opt_text("evidence_id")?,
+            prompt_hash: row.text("prompt_hash")?,
+            sealed_output: row.opt_text("sealed_output")?,
+            output_file: row.opt_text("output_file")?,
+            manifest: row.opt_text("manifest")?,
+            signature: row.opt_text("signature")?,
+            fingerprint: row.opt_text("key_fingerprint")?,
+            model_answered: row.opt_text("model_answered")?,
+            prompt_tokens: row.opt_int("prompt_tokens")?,
+            completion_tokens: row.opt_int("completion_tokens")?,
+            cost_nanos: row.opt_int("cost_nanos")?,
+            cost_status: row.text("cost_status")?,
+            error_message: row.opt_text("error_message")?,
+            completed_at_ms: row.opt_timestamp("completed_at")?,
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! Runs that must stand up later: a model called under a signed policy, its answer sealed,
+//! signed with OpenPGP, and logged.
+//!
+//! A run is a row of `fortress_jobs`, written before the model is called:
+//! `executing` → `completed` (signed) or `failed` (with the reason). A completed job without
+//! `assertion_id` is signed but not logged yet; asking for it again, or the sweep, logs it.
+//! The caller hears of success only when the fact is in the log.
+
+mod jobs;
+mod manifest;
+mod policy;
+mod service;
+
+pub use jobs::Jobs;
+pub use manifest::{Manifest, ManifestFault};
+pub use policy::Policy;
+pub use service::{
+    ChainPosition, ExecuteInput, ExecuteOutput, FortressError, FortressService, VerifyInput,
+    VerifyOutput, log_unlogged,
+};
+
+use sha2::{Digest, Sha256};
+
+/// SHA-256 in lower hex, as all hashes of the service are written.
+pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
+    hex::encode(Sha256::digest(bytes))
+}

@@ -1,0 +1,51 @@
+use serde::{Deserialize, Serialize};
+
+use super::sha256_hex;
+
+/// The bounds a run is held to. Data, not code: it is hashed and signed with each run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    pub version: u32,
+    /// The only instruction beside the caller's prompt.
+    pub system_prompt: String,
+    /// The only host the run may reach.
+    pub allowed_host: String,
+    pub tools_allowed: bool,
+    pub history_allowed: bool,
+    /// The answer is text; nothing in it is run.
+    pub output_executed: bool,
+    pub max_prompt_bytes: usize,
+    pub max_output_bytes: usize,
+    pub max_output_tokens: u32,
+    pub timeout_ms: u64,
+    /// Nano-dollars. The bound is checked on what the run did cost, where a price is known.
+    pub max_cost_nanos: i64,
+}
+
+impl Policy {
+    /// The policy of this version of the service.
+    pub fn current(allowed_host: &str) -> Self {
+        Self {
+            version: 1,
+            system_prompt: "You answer one question inside a sealed run. You have no tools, no \
+                            memory of other conversations and no access to files or networks. \
+                            Answer from the prompt alone, and say so where it does not suffice."
+                .to_owned(),
+            allowed_host: allowed_host.to_owned(),
+            tools_allowed: false,
+            history_allowed: false,
+            output_executed: false,
+            max_prompt_bytes: 65_536,
+            max_output_bytes: 262_144,
+            max_output_tokens: 4_096,
+            timeout_ms: 60_000,
+            max_cost_nanos: 2_000_000_000,
+        }
+    }
+
+    /// SHA-256 of the policy's RFC 8785 form. None only if it could not be encoded.
+    pub fn sha256(&self) -> Option<String> {
+        serde_json_canonicalizer::to_vec(self).ok().map(sha256_hex)
+    }
+}

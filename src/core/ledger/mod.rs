@@ -1,0 +1,85 @@
+//! The log of facts as the services see it: a [`Ledger`] that appends and proves, its client
+//! over HTTP, and the other side, which the sequencer's Durable Object serves.
+//!
+//! Facts are also rows of `chitty_chain_facts`, for queries. The log is the truth: a row is
+//! written after its entry, and every fact that has no row yet is written again until it has.
+
+mod projection;
+mod remote;
+mod serve;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::chain::hash::Hash;
+use crate::chain::receipt::{ConsistencyProof, Receipt, StoredFact};
+pub use crate::chain::sequencer::{AppendRequest, FactRef};
+
+pub use projection::project;
+pub use remote::RemoteLedger;
+pub use serve::{Served, serve};
+
+/// Facts asked for in one call.
+pub const MAX_FACTS: usize = 100;
+
+#[async_trait(?Send)]
+pub trait Ledger {
+    /// Logs a fact exactly once for its key; repeat after any error.
+    async fn append(&self, request: &AppendRequest) -> Result<Receipt, LedgerError>;
+
+    /// Facts with their place in the newest tree; at most [`MAX_FACTS`]. A fact that is not
+    /// in the log is absent from the answer.
+    async fn facts(&self, facts: &[Hash]) -> Result<Vec<LoggedFact>, LedgerError>;
+
+    /// The newest facts, newest last.
+    async fn recent(&self, count: usize) -> Result<Vec<LoggedFact>, LedgerError>;
+
+    /// The newest signed checkpoint, and the key that signs.
+    async fn head(&self) -> Result<Head, LedgerError>;
+
+    async fn consistency(&self, first: u64, second: u64) -> Result<ConsistencyProof, LedgerError>;
+}
+
+/// A fact as stored, and its proof against the newest checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedFact {
+    pub stored: StoredFact,
+    pub receipt: Receipt,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Signed note (C2SP tlog-checkpoint).
+    pub checkpoint: String,
+    /// Verifier key text (C2SP signed-note).
+    pub verifier_key: String,
+}
+
+/// Requests to the sequencer, as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Command {
+    Append(AppendRequest),
+    Facts(Vec<Hash>),
+    Recent(usize),
+    Head,
+    Consistency { first: u64, second: u64 },
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LedgerError {
+    /// The fact may be logged or not: repeat with the same key.
+    #[error("the log did not answer: {0}")]
+    Unavailable(String),
+    #[error("{message}")]
+    Refused { code: String, message: String },
+}
+
+impl LedgerError {
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Unavailable(_) => "CHAIN_UNAVAILABLE",
+            Self::Refused { code, .. } => code,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+use crate::chain::store::EntryRow;
+use crate::ports::Database;
+use crate::sql::{DatabaseError, Statement};
+
+/// Writes the row of each entry, all or none. Repeating it does no harm.
+pub async fn project(db: &dyn Database, entries: &[EntryRow]) -> Result<(), DatabaseError> {
+    let statements: Vec<Statement> = entries.iter().filter_map(row).collect();
+    if statements.is_empty() {
+        return Ok(());
+    }
+    db.batch(statements).await.map(drop)
+}
+
+/// None for an erased entry: its row, if any, was emptied when it was erased.
+fn row(entry: &EntryRow) -> Option<Statement> {
+    use crate::chain::fact::SaltedFact;
+    let canonical = entry.content.as_ref()?;
+    let fact = SaltedFact::parse(canonical).ok()?.fact;
+    let metadata = serde_json::json!(fact.metadata);
+    Some(
+        Statement::new(
+            // What the fact names may be of another service, or gone: then the column is null
+            // and the fact itself still says it.
+            "INSERT INTO chitty_chain_facts \
+             (uuid, leaf_index, leaf_hash, subject, predicate, object, source, timestamp, \
+              ingested_at, fact_json, idempotency_key, execution_id, evidence_id, user_id, metadata) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+              (SELECT id FROM secure_executions WHERE id = ?12), \
+              (SELECT id FROM evidence_records WHERE id = ?13), ?14, ?15) \
+             ON CONFLICT (uuid) DO NOTHING",
+        )
+        .bind(entry.fact_id.to_string())
+        .bind(i64::try_from(entry.index).ok()?)
+        .bind(entry.entry().leaf_hash().to_string())
+        .bind(fact.subject)
+        .bind(fact.predicate)
+        .bind(fact.object)
+        .bind(fact.source)
+        .bind(i64::try_from(fact.timestamp_ms).ok()?)
+        .timestamp(i64::try_from(entry.logged_at_ms).ok()?)
+        .bind(canonical.clone())
+        .bind(entry.idempotency_key.clone())
+        .bind(fact.execution_id)
+        .bind(fact.evidence_id)
+        .bind(fact.metadata.get("user_id").cloned())
+        .bind(metadata),
+    )
+}
