@@ -1,5 +1,26 @@
 //! Who is calling, and what they may do.
+//!
+//! A request carries `Authorization: Bearer {token}`. [`Authenticator`] takes it through
+//! seven steps: extract, hash, look up, status, expiry, scopes, audit. Calls between our
+//! own workers carry an [`assertion`] instead. A caller acts as itself unless it holds
+//! [`DELEGATION_SCOPE`].
 
+pub mod assertion;
+mod audit;
+mod authenticator;
+mod bearer;
+mod cache;
+mod delegation;
+mod error;
 mod principal;
+mod token;
 
+pub use audit::{AuditEvent, AuditLog, AuditQueue, Decision};
+pub use authenticator::{Authenticator, RequestInfo};
+pub use cache::TokenCache;
+pub use delegation::{DELEGATION_SCOPE, DelegationError};
+pub use error::AuthError;
 pub use principal::{Principal, PrincipalKind, Scopes};
+
+#[cfg(test)]
+mod tests;

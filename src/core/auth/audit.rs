@@ -1,0 +1,183 @@
+//! Rows of `audit_logs`: every yes and no, written after the response.
+//!
+//! Rows wait [`FLUSH_DELAY_MS`] for company and are written in one batch. Each request
+//! that records one stays alive until it is written, so rows are lost only with the
+//! machine. What cannot be written goes to the log instead.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::{Principal, RequestInfo};
+use crate::ids;
+use crate::ports::{Background, Clock, Database, Entropy, Level, Log};
+use crate::sql::Statement;
+
+pub const FLUSH_DELAY_MS: u64 = 50;
+const MAX_BATCH: usize = 50;
+const MAX_QUEUED: usize = 1000;
+const MAX_ADDRESS_CHARS: usize = 64;
+const MAX_AGENT_CHARS: usize = 256;
+
+const INSERT: &str = "INSERT INTO audit_logs (id, user_id, token_id, request_id, action,
+    resource_type, resource_id, outcome, reason, details, ip_address, user_agent, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    Allow,
+    /// With the reason, a constant word.
+    Deny(&'static str),
+}
+
+/// A row. It never holds a token, a key or content.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditRow {
+    id: String,
+    user_id: Option<String>,
+    token_id: Option<String>,
+    request_id: String,
+    action: String,
+    resource_type: &'static str,
+    resource_id: Option<String>,
+    outcome: &'static str,
+    reason: Option<&'static str>,
+    details: serde_json::Value,
+    ip_address: Option<String>,
+    user_agent: Option<String>,
+    created_at: i64,
+}
+
+/// Rows not yet written, one for an isolate.
+#[derive(Default)]
+pub struct AuditQueue(RefCell<VecDeque<AuditRow>>);
+
+/// Records on behalf of one request.
+#[derive(Clone)]
+pub struct AuditLog {
+    pub queue: Rc<AuditQueue>,
+    pub database: Rc<dyn Database>,
+    pub clock: Rc<dyn Clock>,
+    pub entropy: Rc<dyn Entropy>,
+    pub background: Rc<dyn Background>,
+    pub log: Rc<dyn Log>,
+}
+
+/// What happened, to what.
+#[derive(Debug, Clone)]
+pub struct AuditEvent<'a> {
+    pub action: &'a str,
+    pub resource_type: &'static str,
+    pub resource_id: Option<&'a str>,
+    pub decision: Decision,
+    /// A JSON object of names and ids.
+    pub details: serde_json::Value,
+}
+
+impl AuditLog {
+    /// Returns at once; the row is written in the background.
+    pub fn record(&self, event: AuditEvent<'_>, who: Option<&Principal>, request: &RequestInfo) {
+        let Some(row) = self.row(event, who, request) else {
+            return;
+        };
+        let mut queue = self.queue.0.borrow_mut();
+        if queue.len() >= MAX_QUEUED {
+            drop(queue);
+            return self.tell("audit_queue_full", "too many rows wait", &[row]);
+        }
+        queue.push_back(row);
+        drop(queue);
+        let log = self.clone();
+        self.background.spawn(Box::pin(async move {
+            log.clock.sleep(FLUSH_DELAY_MS).await;
+            log.flush().await;
+        }));
+    }
+
+    /// Writes what waits, whoever recorded it.
+    async fn flush(&self) {
+        loop {
+            let rows = self.queue.take(MAX_BATCH);
+            if rows.is_empty() {
+                return;
+            }
+            let statements = rows.iter().map(AuditRow::statement).collect();
+            if let Err(error) = self.database.batch(statements).await {
+                self.tell("audit_write_failed", &error.to_string(), &rows);
+            }
+        }
+    }
+
+    fn row(
+        &self,
+        event: AuditEvent<'_>,
+        who: Option<&Principal>,
+        request: &RequestInfo,
+    ) -> Option<AuditRow> {
+        let id = ids::plain(&*self.clock, &*self.entropy);
+        let id = id
+            .inspect_err(|error| self.tell("audit_write_failed", &error.to_string(), &[]))
+            .ok()?;
+        let (outcome, reason) = match event.decision {
+            Decision::Allow => ("allow", None),
+            Decision::Deny(reason) => ("deny", Some(reason)),
+        };
+        Some(AuditRow {
+            id,
+            user_id: who.map(|principal| principal.user_id.clone()),
+            token_id: who.map(|principal| principal.token_id.clone()),
+            request_id: request.request_id.clone(),
+            action: event.action.to_owned(),
+            resource_type: event.resource_type,
+            resource_id: event.resource_id.map(str::to_owned),
+            outcome,
+            reason,
+            details: event.details,
+            ip_address: request.ip.as_deref().map(|ip| cut(ip, MAX_ADDRESS_CHARS)),
+            user_agent: request
+                .user_agent
+                .as_deref()
+                .map(|agent| cut(agent, MAX_AGENT_CHARS)),
+            created_at: self.clock.now_ms(),
+        })
+    }
+
+    fn tell(&self, event: &str, error: &str, rows: &[AuditRow]) {
+        let fields = serde_json::json!({"error": error, "rows": rows});
+        self.log.record(Level::Error, event, fields);
+    }
+}
+
+impl AuditQueue {
+    fn take(&self, most: usize) -> Vec<AuditRow> {
+        let mut queue = self.0.borrow_mut();
+        let count = queue.len().min(most);
+        queue.drain(..count).collect()
+    }
+}
+
+impl AuditRow {
+    fn statement(&self) -> Statement {
+        Statement::new(INSERT)
+            .bind(&self.id)
+            .bind(self.user_id.clone())
+            .bind(self.token_id.clone())
+            .bind(&self.request_id)
+            .bind(&self.action)
+            .bind(self.resource_type)
+            .bind(self.resource_id.clone())
+            .bind(self.outcome)
+            .bind(self.reason)
+            .bind(self.details.clone())
+            .bind(self.ip_address.clone())
+            .bind(self.user_agent.clone())
+            .timestamp(self.created_at)
+    }
+}
+
+fn cut(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}

@@ -1,0 +1,20 @@
+//! SQL for two engines: one text in the subset that SQLite (D1) and Postgres share, with
+//! typed values that each adapter binds in its own way.
+//!
+//! Placeholders are `?1`, `?2`, … . The statements of a batch are one transaction. What
+//! two requests may race for is a guarded statement whose [`Outcome::changes`] is read.
+
+pub mod contract;
+mod error;
+mod row;
+#[cfg(test)]
+mod sqlite;
+mod statement;
+mod value;
+
+pub use error::{ConstraintKind, DatabaseError, sqlite_error};
+pub use row::{Outcome, Row};
+#[cfg(test)]
+pub(crate) use sqlite::SqliteDatabase;
+pub use statement::Statement;
+pub use value::Value;

@@ -1,0 +1,108 @@
+//! Fakes of the ports for native tests.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use futures::future::LocalBoxFuture;
+
+use crate::ports::{Background, Clock, Entropy, EntropyError, Level, Log};
+
+/// Polls until ready. For futures that only wait for fakes.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+}
+
+/// Stands still unless moved; sleeping takes no time.
+#[derive(Clone)]
+pub struct FakeClock(Rc<Cell<i64>>);
+
+impl FakeClock {
+    pub fn at(ms: i64) -> Self {
+        Self(Rc::new(Cell::new(ms)))
+    }
+
+    pub fn advance(&self, ms: i64) {
+        self.0.set(self.0.get() + ms);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now_ms(&self) -> i64 {
+        self.0.get()
+    }
+
+    fn sleep(&self, _ms: u64) -> LocalBoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Counts instead of drawing: different at every call, the same in every run.
+#[derive(Default)]
+pub struct FakeEntropy {
+    calls: Cell<u64>,
+    broken: bool,
+}
+
+impl FakeEntropy {
+    pub fn broken() -> Self {
+        Self {
+            broken: true,
+            ..Self::default()
+        }
+    }
+}
+
+impl Entropy for FakeEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        if self.broken {
+            return Err(EntropyError("broken on purpose".into()));
+        }
+        self.calls.set(self.calls.get() + 1);
+        let count = self.calls.get().to_le_bytes();
+        for (byte, value) in bytes.iter_mut().zip(count.iter().cycle()) {
+            *byte = *value;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps what was spawned until the test runs it.
+#[derive(Default)]
+pub struct FakeBackground(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
+
+impl FakeBackground {
+    pub fn run_all(&self) {
+        loop {
+            let work = std::mem::take(&mut *self.0.borrow_mut());
+            if work.is_empty() {
+                return;
+            }
+            for future in work {
+                block_on(future);
+            }
+        }
+    }
+}
+
+impl Background for FakeBackground {
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
+        self.0.borrow_mut().push(work);
+    }
+}
+
+/// Keeps the lines.
+#[derive(Default)]
+pub struct FakeLog(pub RefCell<Vec<(Level, String, serde_json::Value)>>);
+
+impl Log for FakeLog {
+    fn record(&self, level: Level, event: &str, fields: serde_json::Value) {
+        self.0.borrow_mut().push((level, event.to_owned(), fields));
+    }
+}
