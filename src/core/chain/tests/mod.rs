@@ -1,0 +1,59 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod audit;
+mod facts;
+mod faults;
+mod memory;
+mod notes;
+mod parsers;
+mod sequencing;
+mod tree_properties;
+mod tree_vectors;
+
+use std::sync::LazyLock;
+
+use super::fact::{Fact, Salt};
+use super::keys::SignerKey;
+use super::sequencer::AppendRequest;
+
+const ORIGIN: &str = "example.com/test-log";
+const NOW_MS: u64 = 1_700_000_000_123;
+
+/// Made once, since deriving the public key costs as much as signing.
+fn test_key() -> SignerKey {
+    static KEY: LazyLock<SignerKey> =
+        LazyLock::new(|| SignerKey::from_seed(ORIGIN, &[1; 32]).unwrap());
+    KEY.clone()
+}
+
+fn fact(number: u64) -> Fact {
+    Fact {
+        subject: format!("case/{number}"),
+        predicate: "status".to_owned(),
+        object: "approved".to_owned(),
+        source: "review".to_owned(),
+        timestamp_ms: 1_700_000_000_000,
+        execution_id: None,
+        evidence_id: None,
+        metadata: [].into(),
+    }
+}
+
+fn request(number: u64) -> AppendRequest {
+    AppendRequest {
+        idempotency_key: format!("key-{number}"),
+        fact: fact(number),
+    }
+}
+
+/// Distinct for each call number, like fresh randomness.
+fn salt(number: u64) -> Salt {
+    let mut bytes = [7; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Salt::from_random_bytes(bytes)
+}
