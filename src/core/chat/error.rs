@@ -1,0 +1,48 @@
+use crate::llm::ModelError;
+use crate::ports::EntropyError;
+use crate::sql::DatabaseError;
+
+/// Why a chat call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    /// Names each field and what to change.
+    #[error("{0}")]
+    InvalidInput(String),
+    /// Also where the session is somebody else's.
+    #[error("there is no session {0} of yours: name another id, or a new one to make it")]
+    SessionNotFound(String),
+    #[error("this exchange is being answered: ask for it again in a moment")]
+    InProgress,
+    #[error("this exchange's id was used for another question: use a new id")]
+    ExchangeTaken,
+    #[error("this exchange failed before ({code}): {message}")]
+    FailedBefore { code: String, message: String },
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The question could not be stored, so the model was not asked.
+    #[error("the conversation could not be stored, so the model was not asked: try again")]
+    Storage(#[from] DatabaseError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+impl ChatError {
+    /// Stable name of the error's class.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidInput(_) => "INVALID_INPUT",
+            Self::SessionNotFound(_) => "SESSION_NOT_FOUND",
+            Self::InProgress => "EXCHANGE_IN_PROGRESS",
+            Self::ExchangeTaken => "EXCHANGE_ID_TAKEN",
+            Self::FailedBefore { .. } => "EXCHANGE_FAILED_BEFORE",
+            Self::Model(error) => error.code(),
+            Self::Storage(_) => "STORAGE_UNAVAILABLE",
+            Self::Entropy(_) => "INTERNAL",
+        }
+    }
+
+    /// Whether asking again can cost twice.
+    pub fn may_have_billed(&self) -> bool {
+        matches!(self, Self::Model(error) if error.may_have_billed())
+    }
+}

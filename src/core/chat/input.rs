@@ -1,0 +1,141 @@
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::llm::{Message, Role};
+
+/// All messages of a call together.
+const MAX_PROMPT_BYTES: usize = 1024 * 1024;
+const MAX_METADATA_BYTES: usize = 8 * 1024;
+
+/// One message of the conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct ChatMessage {
+    /// Who says it: `system` instructs the model, `user` asks, `assistant` is an earlier answer.
+    #[garde(skip)]
+    pub role: Role,
+    /// The text.
+    #[garde(length(chars, min = 1, max = 262_144))]
+    pub content: String,
+}
+
+impl From<ChatMessage> for Message {
+    fn from(message: ChatMessage) -> Self {
+        Self {
+            role: message.role,
+            content: message.content,
+        }
+    }
+}
+
+/// A question to the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct CompletionInput {
+    /// The conversation so far, oldest first. The model sees these messages only.
+    #[garde(length(min = 1, max = 256), custom(prompt_size), dive)]
+    pub messages: Vec<ChatMessage>,
+    /// Name of the model, such as `gpt-4` or `gpt-5-mini`.
+    #[serde(default = "default_model")]
+    #[garde(length(min = 1, max = 128), custom(model_name))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$"))]
+    pub model: String,
+    /// Most tokens the answer may have. Reasoning models count their reasoning in.
+    #[serde(default = "default_max_tokens")]
+    #[garde(range(min = 1, max = 131_072))]
+    pub max_tokens: u32,
+    /// How freely the model chooses its words, 0 to 2. If left out: 0.7, or the model's own
+    /// where it takes no other (o1 and later, GPT-5 and later).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 0.0, max = 2.0))]
+    pub temperature: Option<f64>,
+    /// Keeps the last user message and the answer in this session. An unknown id makes a new
+    /// session of yours. If left out, nothing but the cost is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(chars, min = 1, max = 200), custom(printable))]
+    pub session_id: Option<String>,
+}
+
+/// A session to make.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct SessionCreateInput {
+    /// Owner of the session. You, if left out; naming somebody else needs the delegation scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(chars, min = 1, max = 255), custom(printable))]
+    pub user_id: Option<String>,
+    /// A name for people.
+    #[garde(length(chars, min = 1, max = 200))]
+    pub session_name: String,
+    /// Kept as the session's first message, with the role `system`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(chars, min = 1, max = 262_144))]
+    pub initial_system_prompt: Option<String>,
+    /// Your own notes on the session, such as `{"case_id": "…"}`. At most 8 KiB of JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(custom(metadata_size))]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+fn default_model() -> String {
+    "gpt-4".to_owned()
+}
+
+fn default_max_tokens() -> u32 {
+    1_000
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde's form")]
+fn prompt_size(messages: &[ChatMessage], _: &()) -> garde::Result {
+    let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+    if bytes > MAX_PROMPT_BYTES {
+        let said = format!("together longer than {MAX_PROMPT_BYTES} bytes: leave older ones out");
+        return Err(garde::Error::new(said));
+    }
+    Ok(())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde's form")]
+fn model_name(name: &str, _: &()) -> garde::Result {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '/' | '-');
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(inner) {
+        return Ok(());
+    }
+    Err(garde::Error::new(
+        "a model's name has letters, digits and . _ : / - only, and begins with a letter or digit",
+    ))
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::ref_option,
+    reason = "garde's form"
+)]
+fn printable(text: &Option<String>, _: &()) -> garde::Result {
+    if text
+        .as_deref()
+        .is_some_and(|text| text.contains(char::is_control))
+    {
+        return Err(garde::Error::new("must not contain control characters"));
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::ref_option,
+    reason = "garde's form"
+)]
+fn metadata_size(metadata: &Option<Map<String, Value>>, _: &()) -> garde::Result {
+    let bytes = metadata
+        .as_ref()
+        .map_or(Ok(0), |map| serde_json::to_vec(map).map(|json| json.len()));
+    match bytes {
+        Ok(bytes) if bytes <= MAX_METADATA_BYTES => Ok(()),
+        _ => Err(garde::Error::new(format!(
+            "larger than {MAX_METADATA_BYTES} bytes of JSON"
+        ))),
+    }
+}

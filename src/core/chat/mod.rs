@@ -1,0 +1,35 @@
+//! Conversations with the model: completions, plain and streamed, and sessions that keep them.
+//!
+//! # What is on file when
+//! A completion in a session is an *exchange*. Its question is written before the model is
+//! called, with the state `asked` in the row's metadata; the answer, the totals of the
+//! session and of `usage_analytics`, and the state `answered` follow in one batch. A failure
+//! sets `failed` with its code, and keeps what text had arrived as an answer marked
+//! `partial`. If the program dies in between, the row stays `asked` and counts as failed
+//! once its `settles_by_ms` is past: no sweep is needed for it to be told the truth.
+//!
+//! Row ids follow from the exchange's id (`{exchange}.q`, `{exchange}.a`), so that writing
+//! an exchange twice writes it once, and asking again under its id gives the stored answer
+//! instead of a second bill.
+//!
+//! A session keeps its history; it does not send it. The model sees the messages of the
+//! call and nothing else.
+
+mod error;
+mod exchange;
+mod input;
+mod output;
+mod service;
+mod sessions;
+mod statements;
+#[cfg(test)]
+mod tests;
+
+pub use error::ChatError;
+pub use input::{ChatMessage, CompletionInput, SessionCreateInput};
+pub use output::{
+    CompletionOutput, CostStatus, MessageView, SessionCreateOutput, SessionView, StreamOutput,
+    StreamStatus, UsageView,
+};
+pub use service::ChatService;
+pub use sessions::{Session, Sessions};

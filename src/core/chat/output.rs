@@ -1,0 +1,114 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::llm::{Role, TokenUsage};
+
+/// The model's answer, what it used and what it cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CompletionOutput {
+    /// The answer's text.
+    pub response: String,
+    /// Tokens as the provider counted them; null if it did not say.
+    pub usage: Option<UsageView>,
+    /// The model that answered, often a dated snapshot of the one asked.
+    pub model: String,
+    /// The session the exchange is kept in, if any.
+    pub session_id: Option<String>,
+    /// Cost in US dollars as a decimal string; null if no price is known, which is not 0.
+    pub cost_usd: Option<String>,
+    /// The same in nano-dollars, rounded up.
+    pub cost_nanos: Option<i64>,
+    pub cost_status: CostStatus,
+    /// Why there is no price, where there is none.
+    pub cost_note: Option<String>,
+    /// Why the answer ended: `stop` is a natural end, `length` the token limit.
+    pub finish_reason: String,
+    /// The provider's name for the request, for questions to its support.
+    pub provider_request_id: Option<String>,
+    /// Whether answer and cost are on file. If false the answer is good, but keep it yourself.
+    pub recorded: bool,
+}
+
+/// Tokens of one call. `total_tokens` is the sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageView {
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    pub total_tokens: u64,
+}
+
+impl From<TokenUsage> for UsageView {
+    fn from(usage: TokenUsage) -> Self {
+        Self {
+            prompt_tokens: usage.prompt,
+            completion_tokens: usage.completion,
+            total_tokens: usage.total,
+        }
+    }
+}
+
+/// `priced` by the provider's usage and a known price, or `unpriced`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CostStatus {
+    Priced,
+    Unpriced,
+}
+
+impl CostStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Priced => "priced",
+            Self::Unpriced => "unpriced",
+        }
+    }
+}
+
+/// The end of a stream: its text came as progress, and comes here whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StreamOutput {
+    pub status: StreamStatus,
+    /// What happened, in a sentence.
+    pub message: String,
+    #[serde(flatten)]
+    pub completion: CompletionOutput,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamStatus {
+    Completed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionCreateOutput {
+    pub session: SessionView,
+}
+
+/// A session with its messages. Times are RFC 3339.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionView {
+    pub id: String,
+    pub user_id: String,
+    pub session_name: String,
+    pub created_at: String,
+    pub updated_at: String,
+    pub messages: Vec<MessageView>,
+    pub metadata: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageView {
+    pub id: String,
+    pub session_id: String,
+    pub role: Role,
+    pub content: String,
+    /// RFC 3339.
+    pub timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_used: Option<i64>,
+    /// US dollars as a decimal string.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+}
