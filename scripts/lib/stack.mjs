@@ -1,6 +1,7 @@
 // Starts the workers together in one workerd, each on its own loopback port, with nothing between
 // a client and a worker. Used by scripts/run, scripts/bench and the end-to-end tests.
 import { channel } from "node:diagnostics_channel";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -184,12 +185,13 @@ class Stack {
    * The state stays; start again on the same `persist` to see what survived.
    */
   async kill() {
-    const gone = new Promise((resolve) => this.#process.once("exit", resolve));
-    this.#process.kill("SIGKILL");
+    const child = this.#process;
+    const gone = child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined;
+    child.kill("SIGKILL");
     await Promise.all([gone, this.mf.dispose()]);
   }
 
-  /** Ends workerd in good order. */
+  /** Ends workerd in good order; once it has ended, does nothing. */
   async stop() {
     await this.mf?.dispose();
   }
