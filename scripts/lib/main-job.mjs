@@ -81,9 +81,9 @@ export function describe({ execution, chain, evidence, verdicts }) {
     "",
     row("execution", execution.execution_id),
     row("status", execution.status),
-    row("signature", execution.verification?.signature_valid === true ? "valid" : "NOT VALID"),
+    row("signature", signature(execution.verification)),
     ...positions(results.chain_facts ?? [], chain.verification),
-    row("cost", cost(execution.usage)),
+    row("cost", execution.cost_usd ? `$${execution.cost_usd}` : "unpriced"),
     row("evidence", execution.evidence_id ?? "none"),
     row("package", evidence.evidence_package?.package_id ?? "none"),
     "",
@@ -96,16 +96,16 @@ export function describe({ execution, chain, evidence, verdicts }) {
 const indent = (text) => text.trim().split("\n").map((line) => `    ${line}`).join("\n");
 const row = (name, value) => `  ${name.padEnd(12)}${value}`;
 
+function signature({ signature_valid, signature_explanation, key_fingerprint } = {}) {
+  const verdict = signature_valid === true ? `valid, by key ${key_fingerprint ?? "unknown"}` : "NOT VALID";
+  return signature_explanation ? `${verdict} (${signature_explanation})` : verdict;
+}
+
 /** Each fact with its place in the log: `chain  leaf 3 of 5  <fact id>`. */
 function positions(facts, verification) {
   return facts.map((id) => {
     const fact = verification?.facts?.find(({ fact_id }) => fact_id === id);
-    const place = fact ? `leaf ${fact.leaf_index} of ${fact.tree_size}` : "no place told";
+    const place = Number.isInteger(fact?.leaf_index) ? `leaf ${fact.leaf_index} of ${fact.tree_size}` : "no place told";
     return row("chain", `${place}  ${id}`);
   });
-}
-
-function cost(usage) {
-  const tokens = `${usage?.total_tokens ?? "?"} tokens`;
-  return typeof usage?.cost_usd === "number" ? `$${usage.cost_usd.toFixed(6)} (${tokens})` : `unpriced (${tokens})`;
 }

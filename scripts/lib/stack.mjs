@@ -37,7 +37,8 @@ process.env.WRANGLER_LOG ??= "none";
  * @param {Record<string, number>} [options.ports] port of each worker; 0 takes a free one
  * @param {string} [options.persist] folder that keeps all state; the same one as
  *   `wrangler dev --persist-to`. Default `.local/state`
- * @param {Record<string, string>} [options.secrets] given to each worker whose wrangler.toml requires them
+ * @param {Record<string, string>} [options.secrets] given to each worker whose wrangler.toml requires them;
+ *   an empty text stands for one that is not set
  * @param {Record<string, string>} [options.vars] given to every worker, over its wrangler.toml
  * @param {string[]} [options.workers] which workers; default the three of the product
  * @param {(entry: {at: number, level: string, message: string}) => void} [options.log] called for each
@@ -69,7 +70,7 @@ function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env }) {
   if (!known) throw new Error(`no worker '${name}': choose from ${Object.keys(WORKERS).join(", ")}`);
   const config = unstable_readConfig({ config: join(ROOT, known.config), env }, { hideWarnings: true });
   const required = config.secrets?.required ?? [];
-  const missing = required.filter((secret) => !secrets[secret]);
+  const missing = required.filter((secret) => secrets[secret] === undefined);
   if (missing.length > 0) throw new Error(`${known.config} requires secrets that were not given: ${missing.join(", ")}`);
 
   const { workerOptions: given, main } = unstable_getMiniflareWorkerOptions({ ...config, secrets: undefined }, env);
