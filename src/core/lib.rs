@@ -8,6 +8,7 @@ pub mod chain;
 pub mod chat;
 pub mod execution;
 pub mod fortress;
+pub mod front;
 pub mod http;
 pub mod ids;
 pub mod ledger;
@@ -17,6 +18,7 @@ pub mod openpgp;
 pub mod ports;
 pub mod seal;
 pub mod secret;
+pub mod services;
 pub mod sql;
 #[cfg(test)]
 pub mod testing;

@@ -1,0 +1,83 @@
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use chitty_core::chat::{ChatService, Sessions};
+use chitty_core::front::Dependencies;
+use chitty_core::llm::{Limits, OpenAi};
+use chitty_core::mcp::Server;
+use chitty_core::services::{Platform, Services};
+use chitty_core::usage::PriceTable;
+use chitty_edge::config::{Common, ModelSettings, Reader};
+use chitty_edge::http::FetchHttp;
+use chitty_edge::platform::{Fault, Isolate, Worker};
+use worker::Env;
+
+use crate::tools;
+
+/// The worker, as an isolate keeps it.
+pub struct ChatGpt {
+    isolate: Isolate,
+    model: ModelSettings,
+    prices: Rc<PriceTable>,
+    server: Rc<Server<Services<Chat>>>,
+}
+
+/// What its tools work with.
+pub struct Chat {
+    pub service: ChatService,
+}
+
+impl Worker for ChatGpt {
+    type Domain = Chat;
+    const NAME: &'static str = "chatgpt";
+    const SERVER: &'static str = "cloudflare-chatgpt-mcp";
+
+    fn load(env: &Env) -> Result<Self, Fault> {
+        let mut reader = Reader::new(env);
+        let common = Common::read(&mut reader);
+        let model = ModelSettings::read(&mut reader, common.environment);
+        let (common, model) = reader.finish((common, model))?;
+        Ok(Self {
+            isolate: Isolate::new(common)?,
+            model,
+            prices: Rc::new(PriceTable::built_in()?),
+            server: Rc::new(tools::server(Self::SERVER)),
+        })
+    }
+
+    fn isolate(&self) -> &Isolate {
+        &self.isolate
+    }
+
+    fn server(&self) -> &Rc<Server<Services<Chat>>> {
+        &self.server
+    }
+
+    fn domain(&self, _env: &Env, platform: &Platform) -> Result<Chat, Fault> {
+        let model = OpenAi {
+            http: Rc::new(FetchHttp),
+            clock: Rc::clone(&platform.clock),
+            entropy: Rc::clone(&platform.entropy),
+            base_url: self.model.base_url.clone(),
+            api_key: self.model.api_key.clone(),
+        };
+        Ok(Chat {
+            service: ChatService {
+                sessions: Sessions::new(Rc::clone(&platform.database)),
+                model: Rc::new(model),
+                prices: Rc::clone(&self.prices),
+                clock: Rc::clone(&platform.clock),
+                entropy: Rc::clone(&platform.entropy),
+                log: Rc::clone(&platform.log),
+                limits: Limits::default(),
+            },
+        })
+    }
+}
+
+#[async_trait(?Send)]
+impl Dependencies for Chat {
+    async fn check(&self) -> Vec<(&'static str, bool)> {
+        vec![("model", self.service.model.api_key.is_some())]
+    }
+}

@@ -1,0 +1,113 @@
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chitty_core::execution::{ExecutionService, Workers};
+use chitty_core::front::Dependencies;
+use chitty_core::ledger::{Ledger, RemoteLedger};
+use chitty_core::mcp::Server;
+use chitty_core::ports::{Http, HttpRequest};
+use chitty_core::services::{Platform, Services};
+use chitty_edge::config::{Common, Reader};
+use chitty_edge::http::{BindingHttp, ObjectHttp};
+use chitty_edge::platform::{Fault, Isolate, Worker};
+use worker::Env;
+
+use crate::tools;
+
+/// Name of the one log of a deployment.
+const LOG: &str = "chittychain";
+const HEALTH_TIMEOUT_MS: u64 = 5_000;
+
+/// The worker, as an isolate keeps it.
+pub struct Coordinator {
+    isolate: Isolate,
+    compare: bool,
+    server: Rc<Server<Services<Desk>>>,
+}
+
+/// What its tools work with.
+pub struct Desk {
+    pub service: ExecutionService,
+}
+
+impl Worker for Coordinator {
+    type Domain = Desk;
+    const NAME: &'static str = "coordinator";
+    const SERVER: &'static str = "chittyos-mcp-coordinator";
+
+    fn load(env: &Env) -> Result<Self, Fault> {
+        let mut reader = Reader::new(env);
+        let common = Common::read(&mut reader);
+        let compare = match reader.optional("VERIFIED_COMPARES").as_deref() {
+            None | Some("true") => true,
+            Some("false") => false,
+            Some(_) => {
+                reader.wrong("VERIFIED_COMPARES", "true or false");
+                false
+            }
+        };
+        let common = reader.finish(common)?;
+        Ok(Self {
+            isolate: Isolate::new(common)?,
+            compare,
+            server: Rc::new(tools::server(Self::SERVER)),
+        })
+    }
+
+    fn isolate(&self) -> &Isolate {
+        &self.isolate
+    }
+
+    fn server(&self) -> &Rc<Server<Services<Desk>>> {
+        &self.server
+    }
+
+    fn domain(&self, env: &Env, platform: &Platform) -> Result<Desk, Fault> {
+        Ok(Desk {
+            service: ExecutionService {
+                db: Rc::clone(&platform.database),
+                workers: Workers {
+                    chatgpt: Rc::new(BindingHttp::new(env.service("CHATGPT")?)),
+                    fortress: Rc::new(BindingHttp::new(env.service("FORTRESS")?)),
+                    sealer: Rc::clone(&platform.sealer),
+                    clock: Rc::clone(&platform.clock),
+                },
+                ledger: ledger(env)?,
+                sealer: Rc::clone(&platform.sealer),
+                clock: Rc::clone(&platform.clock),
+                entropy: Rc::clone(&platform.entropy),
+                compare: self.compare,
+            },
+        })
+    }
+}
+
+pub fn ledger(env: &Env) -> Result<Rc<dyn Ledger>, Fault> {
+    let log = env.durable_object("CHAIN")?.get_by_name(LOG)?;
+    Ok(Rc::new(RemoteLedger::new(Rc::new(ObjectHttp::new(log)))))
+}
+
+#[async_trait(?Send)]
+impl Dependencies for Desk {
+    async fn check(&self) -> Vec<(&'static str, bool)> {
+        let workers = &self.service.workers;
+        vec![
+            ("chatgpt_mcp", is_up(&*workers.chatgpt).await),
+            ("fortress_mcp", is_up(&*workers.fortress).await),
+        ]
+    }
+}
+
+async fn is_up(worker: &dyn Http) -> bool {
+    let request = HttpRequest {
+        method: "GET",
+        url: "https://worker.internal/health".to_owned(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+        timeout_ms: HEALTH_TIMEOUT_MS,
+        want_headers: &[],
+    };
+    let answer = worker.send(request).await;
+    answer.is_ok_and(|response| response.status == 200)
+}

@@ -1,0 +1,236 @@
+//! The way into a worker, the same for all three: host and origin, then who is calling,
+//! then the body, then the protocol. Nothing is read of a request before it may come in.
+
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::auth::{AuthError, Authenticator, Principal, RequestInfo, assertion};
+use crate::http::{Body, Headers, HttpReply};
+use crate::mcp::error::{INVALID_REQUEST, RpcError};
+use crate::mcp::http::{MAX_BODY, Post, refusal};
+use crate::mcp::origin::OriginPolicy;
+use crate::mcp::{Host, Server};
+use crate::ports::{Clock, Level, Log};
+use crate::seal::Sealer;
+
+/// A request as it comes in.
+#[async_trait(?Send)]
+pub trait Incoming {
+    fn method(&self) -> String;
+    /// Host with its port, as in the URL.
+    fn host(&self) -> String;
+    fn path(&self) -> String;
+    fn headers(&self) -> &dyn Headers;
+    async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyFault>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    #[error("the body is larger than {limit} bytes; send less at once")]
+    TooLarge { limit: usize },
+    #[error("the body did not arrive whole: {0}")]
+    Interrupted(String),
+}
+
+/// What a worker depends on, for its health.
+#[async_trait(?Send)]
+pub trait Dependencies {
+    /// Name of each dependency, and whether it answers.
+    async fn check(&self) -> Vec<(&'static str, bool)>;
+}
+
+/// Who may come in.
+pub struct Gate {
+    /// Name of the worker in statements of our other workers, such as `fortress`.
+    pub audience: &'static str,
+    pub authenticator: Authenticator,
+    pub sealer: Rc<Sealer>,
+    pub clock: Rc<dyn Clock>,
+    pub log: Rc<dyn Log>,
+}
+
+/// One request's way in.
+pub struct Front<'a, S> {
+    /// Name of the server in health answers, such as `cloudflare-fortress-mcp`.
+    pub name: &'static str,
+    pub origins: &'a OriginPolicy,
+    pub gate: &'a Gate,
+    pub server: &'a Rc<Server<S>>,
+    pub services: &'a Rc<S>,
+    pub request_id: &'a str,
+}
+
+/// The caller's own request id if it is a usable one, else `made`.
+pub fn request_id(headers: &dyn Headers, made: impl FnOnce() -> String) -> String {
+    let usable = |id: &String| {
+        (8..=64).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    headers
+        .get("x-request-id")
+        .filter(usable)
+        .unwrap_or_else(made)
+}
+
+impl<S: Host + Dependencies> Front<'_, S> {
+    pub async fn answer(&self, incoming: &dyn Incoming) -> HttpReply {
+        let reply = self.route(incoming).await;
+        reply
+            .with_header("x-content-type-options", "nosniff")
+            .with_header("referrer-policy", "no-referrer")
+    }
+
+    async fn route(&self, incoming: &dyn Incoming) -> HttpReply {
+        let (method, path) = (incoming.method(), incoming.path());
+        match (method.as_str(), path.as_str()) {
+            ("POST", "/mcp") => self.mcp(incoming).await,
+            ("OPTIONS", "/mcp") => {
+                self.origins
+                    .preflight(&incoming.host(), incoming.headers(), self.request_id)
+            }
+            (_, "/mcp") => self.not_allowed(&method),
+            ("GET" | "HEAD", "/health") => self.health().await,
+            ("GET" | "HEAD", "/") => self.welcome(),
+            _ => self.not_found(&path),
+        }
+    }
+
+    async fn mcp(&self, incoming: &dyn Incoming) -> HttpReply {
+        let headers = incoming.headers();
+        let cors = match self.origins.check(&incoming.host(), headers, self.request_id) {
+            Ok(cors) => cors,
+            Err(refused) => return refused,
+        };
+        let reply = match self.gate.identify(headers, self.request_id).await {
+            Ok(principal) => self.post(incoming, Rc::new(principal)).await,
+            Err(refused) => refused_entry(&refused, self.request_id),
+        };
+        cors.apply(reply)
+    }
+
+    async fn post(&self, incoming: &dyn Incoming, principal: Rc<Principal>) -> HttpReply {
+        let body = match incoming.body(MAX_BODY).await {
+            Ok(body) => body,
+            Err(fault) => {
+                let status = match fault {
+                    BodyFault::TooLarge { .. } => 413,
+                    BodyFault::Interrupted(_) => 400,
+                };
+                let error = RpcError {
+                    status,
+                    ..RpcError::new(INVALID_REQUEST, fault.to_string())
+                };
+                return refusal(&error, &Value::Null, self.request_id);
+            }
+        };
+        let post = Post {
+            headers: incoming.headers(),
+            body: &body,
+            principal,
+            request_id: self.request_id.to_owned(),
+        };
+        self.server.post(self.services, post).await
+    }
+
+    /// Yes or no for each dependency; never an address.
+    async fn health(&self) -> HttpReply {
+        let found = self.services.check().await;
+        let healthy = found.iter().all(|(_, up)| *up);
+        let mut body = json!({
+            "status": if healthy { "healthy" } else { "unhealthy" },
+            "service": self.name,
+            "version": env!("CARGO_PKG_VERSION"),
+            "timestamp": crate::time::to_rfc3339(self.gate.clock.now_ms()),
+        });
+        if let Some(fields) = body.as_object_mut() {
+            for (name, up) in found {
+                fields.insert(name.to_owned(), json!(if up { "up" } else { "down" }));
+            }
+        }
+        let status = if healthy { 200 } else { 503 };
+        HttpReply::json(status, body.to_string().into_bytes())
+            .with_header("cache-control", "no-store")
+    }
+
+    fn welcome(&self) -> HttpReply {
+        let text = format!(
+            "{} {}\nMCP over Streamable HTTP: POST /mcp with Authorization: Bearer <token>.\nHealth: GET /health.\n",
+            self.name,
+            env!("CARGO_PKG_VERSION")
+        );
+        HttpReply {
+            status: 200,
+            headers: vec![("content-type", "text/plain; charset=utf-8".to_owned())],
+            body: Body::Bytes(text.into_bytes()),
+        }
+    }
+
+    fn not_allowed(&self, method: &str) -> HttpReply {
+        let message = format!("{method} is not served here: POST one JSON-RPC message");
+        let error = RpcError {
+            status: 405,
+            ..RpcError::new(INVALID_REQUEST, message)
+        };
+        refusal(&error, &Value::Null, self.request_id).with_header("allow", "POST, OPTIONS")
+    }
+
+    fn not_found(&self, path: &str) -> HttpReply {
+        let message = format!("there is nothing at {path}: MCP is at /mcp, health at /health");
+        plain_error(404, "NOT_FOUND", &message, self.request_id)
+    }
+}
+
+impl Gate {
+    /// The caller, by a statement of one of our workers or by its token.
+    async fn identify(
+        &self,
+        headers: &dyn Headers,
+        request_id: &str,
+    ) -> Result<Principal, AuthError> {
+        if let Some(statement) = headers.get(assertion::HEADER) {
+            let now_ms = self.clock.now_ms();
+            return assertion::verify(&statement, self.audience, now_ms, &self.sealer)
+                .map(|said| said.principal)
+                .map_err(|error| {
+                    let fields = json!({ "reason": error.to_string() });
+                    self.log.record(Level::Warn, "assertion_refused", fields);
+                    AuthError::Malformed
+                });
+        }
+        let info = RequestInfo {
+            request_id: request_id.to_owned(),
+            ip: headers.get("cf-connecting-ip"),
+            user_agent: headers.get("user-agent"),
+            service: self.audience,
+        };
+        let header = headers.get("authorization");
+        self.authenticator
+            .authenticate(header.as_deref(), &info)
+            .await
+    }
+}
+
+fn refused_entry(error: &AuthError, request_id: &str) -> HttpReply {
+    let reply = plain_error(error.status(), error.code(), &error.to_string(), request_id);
+    match error.challenge(None) {
+        Some(challenge) => reply.with_header("www-authenticate", challenge),
+        None => reply,
+    }
+}
+
+fn plain_error(status: u16, code: &str, message: &str, request_id: &str) -> HttpReply {
+    let error = json!({ "code": code, "message": message, "request_id": request_id });
+    HttpReply::json(status, json!({ "error": error }).to_string().into_bytes())
+        .with_header("cache-control", "no-store")
+        .with_header("x-request-id", request_id)
+}
+
+/// The answer of a worker that is not set up: the log says what is missing.
+pub fn unavailable(request_id: &str) -> HttpReply {
+    let message = "the service is not set up or a part of it is down: its log names the cause";
+    plain_error(503, "NOT_CONFIGURED", message, request_id)
+}

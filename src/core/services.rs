@@ -1,0 +1,94 @@
+//! What a worker's tools work with: the ports, made for one request, and the domain above.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::auth::DelegationError;
+use crate::front::Dependencies;
+use crate::mcp::{Host, ToolError};
+use crate::ports::{Background, Clock, Database, Entropy, Level, Log};
+use crate::seal::Sealer;
+
+/// The ports of one request.
+#[derive(Clone)]
+pub struct Platform {
+    pub clock: Rc<dyn Clock>,
+    pub entropy: Rc<dyn Entropy>,
+    pub database: Rc<dyn Database>,
+    pub log: Rc<dyn Log>,
+    pub sealer: Rc<Sealer>,
+    pub background: Rc<dyn Background>,
+}
+
+/// A worker's domain on its platform.
+pub struct Services<T> {
+    pub platform: Platform,
+    pub domain: T,
+}
+
+impl<T: 'static> Host for Services<T> {
+    fn clock(&self) -> &dyn Clock {
+        &*self.platform.clock
+    }
+
+    fn entropy(&self) -> &dyn Entropy {
+        &*self.platform.entropy
+    }
+
+    fn sealer(&self) -> &Sealer {
+        &self.platform.sealer
+    }
+
+    fn report(&self, request_id: &str, cause: &str) {
+        let fields = json!({ "request_id": request_id, "cause": cause });
+        self.platform.log.record(Level::Error, "request_failed", fields);
+    }
+}
+
+#[async_trait(?Send)]
+impl<T: Dependencies + 'static> Dependencies for Services<T> {
+    async fn check(&self) -> Vec<(&'static str, bool)> {
+        let probe = crate::sql::Statement::new("SELECT 1 AS one");
+        let database = self.platform.database.run(probe).await.is_ok();
+        let mut found = vec![("database", database)];
+        found.extend(self.domain.check().await);
+        found
+    }
+}
+
+impl<T> Services<T> {
+    /// A tool's failure. What is our own fault goes to the log; the caller hears that it is,
+    /// and the request id that finds it.
+    pub fn failure(
+        &self,
+        code: impl Into<Cow<'static, str>>,
+        error: &dyn Display,
+        internal: bool,
+        details: Option<Value>,
+    ) -> ToolError {
+        let code = code.into();
+        let message = if internal {
+            let fields = json!({ "code": code, "cause": error.to_string() });
+            self.platform.log.record(Level::Error, "tool_failed", fields);
+            "the service could not do it just now: try again, and name the request id if it lasts"
+                .to_owned()
+        } else {
+            error.to_string()
+        };
+        ToolError::Failed {
+            code,
+            message,
+            details,
+        }
+    }
+}
+
+impl From<DelegationError> for ToolError {
+    fn from(error: DelegationError) -> Self {
+        Self::new("USER_ID_REFUSED", error.to_string())
+    }
+}

@@ -1,0 +1,44 @@
+use std::panic::AssertUnwindSafe;
+
+use chitty_core::ports::Background;
+use futures::future::LocalBoxFuture;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::future_to_promise;
+use worker::worker_sys::Context as JsContext;
+
+/// `waitUntil` of a request, or of a Durable Object's state.
+pub struct WaitUntil(JsContext);
+
+impl WaitUntil {
+    pub fn of_context(context: &worker::Context) -> Self {
+        let context: &JsContext = context.as_ref();
+        Self(JsValue::from(context).unchecked_into())
+    }
+
+    pub fn of_object(state: &worker::State) -> Self {
+        let state: &JsValue = state.as_raw().as_ref();
+        Self(state.clone().unchecked_into())
+    }
+}
+
+impl Background for WaitUntil {
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
+        let promise = future_to_promise(AssertUnwindSafe(async {
+            work.await;
+            Ok(JsValue::UNDEFINED)
+        }));
+        // Refused only after the request has ended; the work runs on as long as it may.
+        if let Err(thrown) = self.0.wait_until(&promise) {
+            web_sys::console::warn_1(&thrown);
+        }
+    }
+}
+
+/// The same for a `scheduled` event.
+pub struct ScheduleWait(pub worker::ScheduleContext);
+
+impl Background for ScheduleWait {
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
+        self.0.wait_until(work);
+    }
+}

@@ -1,0 +1,59 @@
+use async_trait::async_trait;
+use chitty_core::front::{BodyFault, Incoming};
+use chitty_core::http::Headers;
+use worker::url::Url;
+
+use crate::request::{BodyError, WebHeaders, read_body};
+
+/// A `fetch` event's request.
+pub struct WebRequest {
+    request: web_sys::Request,
+    headers: WebHeaders,
+    url: Option<Url>,
+}
+
+impl WebRequest {
+    pub fn new(request: web_sys::Request) -> Self {
+        Self {
+            headers: WebHeaders::of(&request),
+            url: Url::parse(&request.url()).ok(),
+            request,
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Incoming for WebRequest {
+    fn method(&self) -> String {
+        self.request.method()
+    }
+
+    fn host(&self) -> String {
+        let Some(url) = &self.url else {
+            return String::new();
+        };
+        match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+
+    fn path(&self) -> String {
+        let path = self.url.as_ref().map(Url::path);
+        path.unwrap_or_default().to_owned()
+    }
+
+    fn headers(&self) -> &dyn Headers {
+        &self.headers
+    }
+
+    async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyFault> {
+        read_body(&self.request, &self.headers, limit)
+            .await
+            .map_err(|error| match error {
+                BodyError::TooLarge { limit } => BodyFault::TooLarge { limit },
+                BodyError::Interrupted(cause) => BodyFault::Interrupted(cause),
+            })
+    }
+}

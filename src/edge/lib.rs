@@ -1,0 +1,34 @@
+//! The ports of `chitty-core` on Cloudflare Workers, and HTTP in and out.
+//!
+//! Every `worker` and JavaScript type stays in this crate and the worker crates. Nothing
+//! is decided here.
+
+pub mod background;
+pub mod cancellation;
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod entropy;
+pub mod http;
+pub mod incoming;
+pub mod log;
+pub mod log_store;
+pub mod mailbox;
+pub mod platform;
+pub mod request;
+pub mod response;
+
+use wasm_bindgen::{JsCast, JsValue};
+
+/// What a thrown value says, for the log.
+pub(crate) fn message(thrown: &JsValue) -> String {
+    let error = thrown.dyn_ref::<js_sys::Error>();
+    error
+        .map(|error| String::from(error.message()))
+        .or_else(|| thrown.as_string())
+        .unwrap_or_else(|| "a value that is no error was thrown".to_owned())
+}
+
+pub(crate) fn global() -> web_sys::WorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}

@@ -1,0 +1,177 @@
+//! A worker: what it keeps for its isolate, and how a request goes through it.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::thread::LocalKey;
+
+use chitty_core::auth::{AuditLog, AuditQueue, Authenticator, TokenCache};
+use chitty_core::front::{Dependencies, Front, Gate, Incoming, request_id, unavailable};
+use chitty_core::ids;
+use chitty_core::mcp::Server;
+use chitty_core::mcp::origin::OriginPolicy;
+use chitty_core::ports::{Background, Level, Log};
+use chitty_core::seal::Sealer;
+use chitty_core::services::{Platform, Services};
+use serde_json::json;
+use worker::Env;
+
+use crate::background::WaitUntil;
+use crate::clock::SystemClock;
+use crate::config::{Common, Environment};
+use crate::database::D1;
+use crate::entropy::SystemEntropy;
+use crate::incoming::WebRequest;
+use crate::log::ConsoleLog;
+use crate::response::into_web;
+
+/// Why a worker cannot serve, for the log.
+pub type Fault = Box<dyn std::error::Error>;
+
+/// One of our workers. Loaded once an isolate; a load that failed is tried again.
+pub trait Worker: Sized + 'static {
+    type Domain: Dependencies + 'static;
+
+    /// Short name: the audience of statements between our workers.
+    const NAME: &'static str;
+    /// Name of the MCP server.
+    const SERVER: &'static str;
+
+    fn load(env: &Env) -> Result<Self, Fault>;
+    fn isolate(&self) -> &Isolate;
+    fn server(&self) -> &Rc<Server<Services<Self::Domain>>>;
+    /// The domain for one request: bindings belong to it.
+    fn domain(&self, env: &Env, platform: &Platform) -> Result<Self::Domain, Fault>;
+}
+
+/// What every worker keeps.
+pub struct Isolate {
+    common: Common,
+    origins: OriginPolicy,
+    pub sealer: Rc<Sealer>,
+    tokens: Rc<TokenCache>,
+    audit: Rc<AuditQueue>,
+}
+
+impl Isolate {
+    pub fn new(common: Common) -> Result<Self, Fault> {
+        Ok(Self {
+            origins: OriginPolicy {
+                origins: common.allowed_origins.clone(),
+                hosts: common.allowed_hosts.clone(),
+                development: common.environment == Environment::Development,
+            },
+            sealer: Rc::new(Sealer::new(
+                &common.encryption_key,
+                &common.old_encryption_keys,
+            )?),
+            common,
+            tokens: Rc::default(),
+            audit: Rc::default(),
+        })
+    }
+
+    /// The ports of one request.
+    pub fn platform(
+        &self,
+        env: &Env,
+        background: Rc<dyn Background>,
+        service: &'static str,
+        request_id: &str,
+    ) -> Result<Platform, Fault> {
+        Ok(Platform {
+            clock: Rc::new(SystemClock),
+            entropy: Rc::new(SystemEntropy),
+            database: Rc::new(D1::new(env.d1("DB")?)),
+            log: Rc::new(ConsoleLog {
+                level: self.common.log_level,
+                service,
+                request_id: request_id.to_owned(),
+            }),
+            sealer: Rc::clone(&self.sealer),
+            background,
+        })
+    }
+
+    fn gate(&self, platform: &Platform, audience: &'static str) -> Gate {
+        Gate {
+            audience,
+            authenticator: Authenticator {
+                cache: Rc::clone(&self.tokens),
+                audit: AuditLog {
+                    queue: Rc::clone(&self.audit),
+                    database: Rc::clone(&platform.database),
+                    clock: Rc::clone(&platform.clock),
+                    entropy: Rc::clone(&platform.entropy),
+                    background: Rc::clone(&platform.background),
+                    log: Rc::clone(&platform.log),
+                },
+            },
+            sealer: Rc::clone(&platform.sealer),
+            clock: Rc::clone(&platform.clock),
+            log: Rc::clone(&platform.log),
+        }
+    }
+}
+
+/// Where an isolate keeps its worker.
+pub type Kept<W> = LocalKey<OnceCell<Rc<W>>>;
+
+/// The worker of this isolate, loaded on first use.
+pub fn loaded<W: Worker>(kept: &'static Kept<W>, env: &Env) -> Result<Rc<W>, Fault> {
+    if let Some(worker) = kept.with(|cell| cell.get().cloned()) {
+        return Ok(worker);
+    }
+    let worker = Rc::new(W::load(env)?);
+    Ok(kept.with(|cell| Rc::clone(cell.get_or_init(|| worker))))
+}
+
+/// Answers a `fetch` event.
+pub async fn serve<W: Worker>(
+    kept: &'static Kept<W>,
+    request: web_sys::Request,
+    env: &Env,
+    context: &worker::Context,
+) -> worker::Result<web_sys::Response> {
+    let incoming = WebRequest::new(request);
+    let request_id = request_id(incoming.headers(), || {
+        ids::plain(&SystemClock, &SystemEntropy).unwrap_or_default()
+    });
+    let reply = match answer(kept, &incoming, env, context, &request_id).await {
+        Ok(reply) => reply,
+        Err(fault) => {
+            let log = ConsoleLog {
+                level: Level::Error,
+                service: W::NAME,
+                request_id: request_id.clone(),
+            };
+            log.record(Level::Error, "not_ready", json!({ "cause": fault.to_string() }));
+            unavailable(&request_id)
+        }
+    };
+    Ok(into_web(reply)?)
+}
+
+async fn answer<W: Worker>(
+    kept: &'static Kept<W>,
+    incoming: &WebRequest,
+    env: &Env,
+    context: &worker::Context,
+    request_id: &str,
+) -> Result<chitty_core::http::HttpReply, Fault> {
+    let worker = loaded(kept, env)?;
+    let isolate = worker.isolate();
+    let background = Rc::new(WaitUntil::of_context(context));
+    let platform = isolate.platform(env, background, W::NAME, request_id)?;
+    let gate = isolate.gate(&platform, W::NAME);
+    let domain = worker.domain(env, &platform)?;
+    let services = Rc::new(Services { platform, domain });
+    let front = Front {
+        name: W::SERVER,
+        origins: &isolate.origins,
+        gate: &gate,
+        server: worker.server(),
+        services: &services,
+        request_id,
+    };
+    Ok(front.answer(incoming).await)
+}

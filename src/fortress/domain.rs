@@ -1,0 +1,102 @@
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use chitty_core::fortress::{FortressService, Policy};
+use chitty_core::front::Dependencies;
+use chitty_core::ledger::RemoteLedger;
+use chitty_core::llm::OpenAi;
+use chitty_core::mcp::Server;
+use chitty_core::openpgp::SigningKey;
+use chitty_core::services::{Platform, Services};
+use chitty_core::usage::PriceTable;
+use chitty_edge::config::{Common, ModelSettings, Reader, SigningSettings};
+use chitty_edge::http::{FetchHttp, ObjectHttp};
+use chitty_edge::platform::{Fault, Isolate, Worker};
+use worker::Env;
+use worker::url::Url;
+
+use crate::tools;
+
+/// Name of the one log of a deployment.
+const LOG: &str = "chittychain";
+
+/// The worker, as an isolate keeps it.
+pub struct Fortress {
+    isolate: Isolate,
+    model: ModelSettings,
+    key: Rc<SigningKey>,
+    policy: Rc<Policy>,
+    prices: Rc<PriceTable>,
+    server: Rc<Server<Services<Runs>>>,
+}
+
+/// What its tools work with.
+pub struct Runs {
+    pub service: FortressService,
+}
+
+impl Worker for Fortress {
+    type Domain = Runs;
+    const NAME: &'static str = "fortress";
+    const SERVER: &'static str = "cloudflare-fortress-mcp";
+
+    fn load(env: &Env) -> Result<Self, Fault> {
+        let mut reader = Reader::new(env);
+        let common = Common::read(&mut reader);
+        let model = ModelSettings::read(&mut reader, common.environment);
+        let signing = SigningSettings::read(&mut reader);
+        let (common, model, signing) = reader.finish((common, model, signing))?;
+        let key = SigningKey::from_armor(signing.private_key.expose(), None)?;
+        let host = Url::parse(&model.base_url)?;
+        Ok(Self {
+            isolate: Isolate::new(common)?,
+            policy: Rc::new(Policy::current(host.host_str().unwrap_or_default())),
+            model,
+            key: Rc::new(key),
+            prices: Rc::new(PriceTable::built_in()?),
+            server: Rc::new(tools::server(Self::SERVER)),
+        })
+    }
+
+    fn isolate(&self) -> &Isolate {
+        &self.isolate
+    }
+
+    fn server(&self) -> &Rc<Server<Services<Runs>>> {
+        &self.server
+    }
+
+    fn domain(&self, env: &Env, platform: &Platform) -> Result<Runs, Fault> {
+        let log = env.durable_object("CHAIN")?.get_by_name(LOG)?;
+        let model = OpenAi {
+            http: Rc::new(FetchHttp),
+            clock: Rc::clone(&platform.clock),
+            entropy: Rc::clone(&platform.entropy),
+            base_url: self.model.base_url.clone(),
+            api_key: self.model.api_key.clone(),
+        };
+        Ok(Runs {
+            service: FortressService {
+                db: Rc::clone(&platform.database),
+                model: Rc::new(model),
+                ledger: Rc::new(RemoteLedger::new(Rc::new(ObjectHttp::new(log)))),
+                sealer: Rc::clone(&platform.sealer),
+                key: Rc::clone(&self.key),
+                prices: Rc::clone(&self.prices),
+                clock: Rc::clone(&platform.clock),
+                entropy: Rc::clone(&platform.entropy),
+                policy: Rc::clone(&self.policy),
+            },
+        })
+    }
+}
+
+#[async_trait(?Send)]
+impl Dependencies for Runs {
+    async fn check(&self) -> Vec<(&'static str, bool)> {
+        vec![
+            ("model", self.service.model.api_key.is_some()),
+            ("chain", self.service.ledger.head().await.is_ok()),
+        ]
+    }
+}

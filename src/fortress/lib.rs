@@ -1,0 +1,27 @@
+//! The fortress worker: signed runs, and the log that all facts go into.
+
+mod domain;
+mod objects;
+mod tools;
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use chitty_edge::platform::{Kept, serve};
+use worker::{Context, Env, event};
+
+use domain::Fortress;
+
+thread_local! {
+    static KEPT: OnceCell<Rc<Fortress>> = const { OnceCell::new() };
+}
+
+#[event(fetch)]
+async fn fetch(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+) -> worker::Result<web_sys::Response> {
+    let kept: &'static Kept<Fortress> = &KEPT;
+    serve(kept, request, &env, &context).await
+}
