@@ -1,0 +1,184 @@
+use chitty_core::ports::Level;
+use chitty_core::secret::Secret;
+use worker::url::{Host, Url};
+
+use super::Reader;
+
+/// The name of the deployment, `CHITTY_ENV`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    Development,
+    Staging,
+    Production,
+}
+
+/// What every worker needs.
+#[derive(Debug, Clone)]
+pub struct Common {
+    pub environment: Environment,
+    pub log_level: Level,
+    /// Browser origins that may call, as in the `Origin` header.
+    pub allowed_origins: Vec<String>,
+    /// Hosts that the worker answers for, as in the `Host` header; empty where the
+    /// platform's routes decide.
+    pub allowed_hosts: Vec<String>,
+    /// 32 bytes in base64 or hex, and older ones that still open.
+    pub encryption_key: Secret,
+    pub old_encryption_keys: Vec<Secret>,
+}
+
+impl Common {
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let environment = environment(reader);
+        let old_keys = reader.list("CHITTY_ENCRYPTION_KEYS_OLD");
+        Self {
+            environment,
+            log_level: log_level(reader, environment),
+            allowed_origins: reader.list("ALLOWED_ORIGINS"),
+            allowed_hosts: reader.list("ALLOWED_HOSTS"),
+            encryption_key: reader.required_secret("CHITTY_ENCRYPTION_KEY"),
+            old_encryption_keys: old_keys.into_iter().map(Secret::new).collect(),
+        }
+    }
+}
+
+/// The model provider. Without a key, tools that need a model say so.
+#[derive(Debug, Clone)]
+pub struct ModelSettings {
+    /// Without a slash at the end, such as `https://api.openai.com/v1`.
+    pub base_url: String,
+    pub api_key: Option<Secret>,
+}
+
+impl ModelSettings {
+    pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
+        let base_url = url(reader, "OPENAI_BASE_URL", environment);
+        Self {
+            base_url: base_url.unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
+            api_key: reader.optional_secret("OPENAI_API_KEY"),
+        }
+    }
+}
+
+/// The OpenPGP keys of executions, armored.
+#[derive(Debug, Clone)]
+pub struct SigningSettings {
+    pub private_key: Secret,
+    pub public_key: String,
+    /// Fingerprint or key id that the keys are expected to have.
+    pub key_id: Option<String>,
+}
+
+impl SigningSettings {
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            private_key: reader.required_secret("PGP_PRIVATE_KEY"),
+            public_key: reader.required("PGP_PUBLIC_KEY"),
+            key_id: reader.optional("PGP_KEY_ID"),
+        }
+    }
+}
+
+/// The keys of the log's checkpoints, one line each (C2SP signed-note).
+#[derive(Debug, Clone)]
+pub struct ChainSettings {
+    pub signing_key: Secret,
+    pub verifier_key: String,
+}
+
+impl ChainSettings {
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            signing_key: reader.required_secret("CHAIN_SIGNING_KEY"),
+            verifier_key: reader.required("CHAIN_VERIFIER_KEY"),
+        }
+    }
+}
+
+/// A Fortress API server elsewhere, where one is configured.
+#[derive(Debug, Clone)]
+pub struct RemoteFortress {
+    pub url: String,
+    pub api_key: Secret,
+}
+
+impl RemoteFortress {
+    pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<Self> {
+        let url = url(reader, "FORTRESS_API_URL", environment)?;
+        Some(Self {
+            url,
+            api_key: reader.required_secret("FORTRESS_API_KEY"),
+        })
+    }
+}
+
+fn environment(reader: &mut Reader<'_>) -> Environment {
+    match reader.optional("CHITTY_ENV").as_deref() {
+        Some("development") => Environment::Development,
+        Some("staging") => Environment::Staging,
+        Some("production") => Environment::Production,
+        _ => {
+            reader.wrong("CHITTY_ENV", "development, staging or production");
+            Environment::Production
+        }
+    }
+}
+
+fn log_level(reader: &mut Reader<'_>, environment: Environment) -> Level {
+    match reader.optional("LOG_LEVEL").as_deref() {
+        Some("debug") => Level::Debug,
+        Some("info") => Level::Info,
+        Some("warn") => Level::Warn,
+        Some("error") => Level::Error,
+        None => match environment {
+            Environment::Development => Level::Debug,
+            Environment::Staging => Level::Info,
+            Environment::Production => Level::Warn,
+        },
+        Some(_) => {
+            reader.wrong("LOG_LEVEL", "debug, info, warn or error");
+            Level::Info
+        }
+    }
+}
+
+/// A base URL to call out to. What is sent there is confidential, so outside development
+/// it goes over TLS and not to the machine itself.
+fn url(reader: &mut Reader<'_>, name: &str, environment: Environment) -> Option<String> {
+    let text = reader.optional(name)?;
+    let Some(url) = Url::parse(&text).ok().filter(is_base) else {
+        reader.wrong(name, "an http or https URL without user, query or fragment");
+        return None;
+    };
+    let open = url.scheme() != "https" || is_loopback(&url);
+    if open && environment != Environment::Development {
+        reader.wrong(name, "an https URL of another machine outside development");
+        return None;
+    }
+    Some(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn is_base(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+        && url.host().is_some()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => {
+            let mapped = ip.to_ipv4_mapped();
+            let mapped = mapped.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified());
+            ip.is_loopback() || ip.is_unspecified() || mapped
+        }
+        None => true,
+    }
+}

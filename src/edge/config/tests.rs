@@ -1,0 +1,127 @@
+use chitty_core::ports::Level;
+
+use super::*;
+
+struct Values(Vec<(&'static str, &'static str)>);
+
+impl Source for Values {
+    fn get(&self, name: &str) -> Option<String> {
+        let found = self.0.iter().find(|(key, _)| *key == name)?;
+        Some(found.1.to_owned())
+    }
+}
+
+const KEY: (&str, &str) = ("CHITTY_ENCRYPTION_KEY", "the-key");
+
+fn common(values: &[(&'static str, &'static str)]) -> Result<Common, ConfigError> {
+    let source = Values(values.to_vec());
+    let mut reader = Reader::new(&source);
+    let common = Common::read(&mut reader);
+    reader.finish(common)
+}
+
+fn remote(
+    environment: &'static str,
+    url: &'static str,
+) -> Result<Option<RemoteFortress>, ConfigError> {
+    let source = Values(vec![
+        ("CHITTY_ENV", environment),
+        KEY,
+        ("FORTRESS_API_URL", url),
+        ("FORTRESS_API_KEY", "k"),
+    ]);
+    let mut reader = Reader::new(&source);
+    let environment = Common::read(&mut reader).environment;
+    let remote = RemoteFortress::read(&mut reader, environment);
+    reader.finish(remote)
+}
+
+#[test]
+fn reads_what_every_worker_needs() {
+    let common = common(&[
+        ("CHITTY_ENV", "staging"),
+        KEY,
+        ("ALLOWED_ORIGINS", " https://a.example , ,https://b.example"),
+        ("CHITTY_ENCRYPTION_KEYS_OLD", "older"),
+    ])
+    .unwrap();
+    assert_eq!(common.environment, Environment::Staging);
+    assert_eq!(common.log_level, Level::Info);
+    assert_eq!(
+        common.allowed_origins,
+        ["https://a.example", "https://b.example"]
+    );
+    assert!(common.allowed_hosts.is_empty());
+    assert_eq!(common.encryption_key.expose(), "the-key");
+    assert_eq!(common.old_encryption_keys.len(), 1);
+    assert!(!format!("{common:?}").contains("the-key"));
+}
+
+#[test]
+fn names_everything_that_is_missing_or_wrong_at_once() {
+    let source = Values(vec![("LOG_LEVEL", "loud"), ("PGP_PUBLIC_KEY", " ")]);
+    let mut reader = Reader::new(&source);
+    let settings = (
+        Common::read(&mut reader),
+        SigningSettings::read(&mut reader),
+        ChainSettings::read(&mut reader),
+    );
+    let error = reader.finish(settings).unwrap_err().to_string();
+    for part in [
+        "CHITTY_ENCRYPTION_KEY, PGP_PRIVATE_KEY, PGP_PUBLIC_KEY, CHAIN_SIGNING_KEY, CHAIN_VERIFIER_KEY",
+        "npx wrangler secret put",
+        "CHITTY_ENV must be development, staging or production",
+        "LOG_LEVEL must be",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(!error.contains("loud"));
+}
+
+#[test]
+fn a_loopback_fortress_is_for_development() {
+    let local = "http://localhost:8000/";
+    let found = remote("development", local).unwrap().unwrap();
+    assert_eq!(found.url, "http://localhost:8000");
+    for url in [
+        local,
+        "https://localhost",
+        "https://127.0.0.1:8000",
+        "https://127.1",
+        "https://[::1]",
+        "https://[::ffff:127.0.0.1]",
+        "https://0.0.0.0",
+        "https://api.localhost.",
+        "http://fortress.example",
+    ] {
+        for environment in ["staging", "production"] {
+            let error = remote(environment, url).unwrap_err().to_string();
+            assert!(error.contains("FORTRESS_API_URL"), "{url}");
+        }
+    }
+    assert!(remote("production", "https://fortress.example").is_ok());
+    assert!(remote("production", "").unwrap().is_none());
+}
+
+#[test]
+fn urls_are_bare() {
+    for url in [
+        "fortress.example",
+        "ftp://fortress.example",
+        "https://u:p@fortress.example",
+        "https://fortress.example/?q",
+        "https://fortress.example/#f",
+    ] {
+        assert!(remote("development", url).is_err(), "{url}");
+    }
+}
+
+#[test]
+fn the_model_has_a_default_address_and_may_have_no_key() {
+    let source = Values(vec![]);
+    let mut reader = Reader::new(&source);
+    let model = ModelSettings::read(&mut reader, Environment::Production);
+    let model = reader.finish(model).unwrap();
+    assert_eq!(model.base_url, "https://api.openai.com/v1");
+    assert!(model.api_key.is_none());
+}

@@ -1,0 +1,55 @@
+//! Calls out: to the internet, over service bindings, to Durable Objects.
+
+mod body;
+mod exchange;
+
+use async_trait::async_trait;
+use chitty_core::ports::{Http, HttpError, HttpRequest, HttpResponse};
+use web_sys::WorkerGlobalScope;
+
+pub(crate) use body::BodyStream;
+use exchange::exchange;
+
+/// The global `fetch`. Redirects are not followed: what was asked is what answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FetchHttp;
+
+#[async_trait(?Send)]
+impl Http for FetchHttp {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        exchange(&crate::global(), request).await
+    }
+}
+
+/// Another worker, whatever host the URL names.
+pub struct BindingHttp(WorkerGlobalScope);
+
+impl BindingHttp {
+    pub fn new(fetcher: worker::Fetcher) -> Self {
+        // Of the global scope only `fetch` is called, which the binding has too.
+        Self(fetcher.into_rpc())
+    }
+}
+
+#[async_trait(?Send)]
+impl Http for BindingHttp {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        exchange(&self.0, request).await
+    }
+}
+
+/// One Durable Object, whatever host the URL names.
+pub struct ObjectHttp(WorkerGlobalScope);
+
+impl ObjectHttp {
+    pub fn new(stub: worker::Stub) -> Self {
+        Self(stub.into_rpc())
+    }
+}
+
+#[async_trait(?Send)]
+impl Http for ObjectHttp {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        exchange(&self.0, request).await
+    }
+}
