@@ -19,6 +19,8 @@ pub struct Call {
     capabilities: Value,
     progress: Option<Progress>,
     log_level: Option<LogLevel>,
+    /// The caller sees messages before the result.
+    pub(super) streams: bool,
     outbox: UnboundedSender<Value>,
     inputs: Map<String, Value>,
     state: Option<Value>,
@@ -40,12 +42,16 @@ pub struct InputRequired {
 }
 
 impl InputRequired {
+    #[must_use]
     pub fn ask(mut self, key: &str, method: &str, params: &Value) -> Self {
-        self.requests
-            .insert(key.to_owned(), json!({ "method": method, "params": params }));
+        self.requests.insert(
+            key.to_owned(),
+            json!({ "method": method, "params": params }),
+        );
         self
     }
 
+    #[must_use]
     pub fn with_state(mut self, state: Value) -> Self {
         self.state = Some(state);
         self
@@ -60,6 +66,7 @@ pub(super) struct Context {
     pub capabilities: Value,
     pub progress_token: Option<Value>,
     pub log_level: Option<LogLevel>,
+    pub streams: bool,
     pub outbox: UnboundedSender<Value>,
 }
 
@@ -75,6 +82,7 @@ impl Call {
                 last: Cell::new(f64::NEG_INFINITY),
             }),
             log_level: context.log_level,
+            streams: context.streams,
             outbox: context.outbox,
             inputs,
             state,

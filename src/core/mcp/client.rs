@@ -24,7 +24,10 @@ pub struct Peer<'a> {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PeerError {
     #[error("the {peer} worker did not answer: {cause}")]
-    Unreachable { peer: &'static str, cause: HttpError },
+    Unreachable {
+        peer: &'static str,
+        cause: HttpError,
+    },
     /// The tool itself said no.
     #[error("{message}")]
     Tool { code: String, message: String },
@@ -107,7 +110,7 @@ impl Peer<'_> {
                 ("mcp-method", "tools/call".to_owned()),
                 ("mcp-name", tool.to_owned()),
                 ("x-request-id", self.request_id.to_owned()),
-                ("x-chitty-assertion", self.assertion.clone()),
+                (crate::auth::assertion::HEADER, self.assertion.clone()),
             ],
             body: Bytes::from(body.to_string()),
             timeout_ms: self.timeout_ms,

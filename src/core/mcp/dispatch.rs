@@ -31,11 +31,14 @@ pub(super) enum Answer {
     Run(LocalBoxStream<'static, Event>),
 }
 
+#[expect(clippy::struct_field_names, reason = "the name everybody uses")]
 pub(super) struct Request<'a> {
     pub era: Era,
     pub id: &'a Value,
     pub method: &'a str,
     pub params: Map<String, Value>,
+    /// The caller reads event streams.
+    pub streams: bool,
     pub headers: &'a dyn Headers,
     pub principal: Rc<Principal>,
     pub request_id: String,
@@ -54,7 +57,9 @@ impl<S: Host> Server<S> {
         }
         match (era, request.method) {
             (_, "tools/call" | "prompts/get" | "resources/read") => self.start(services, request),
-            (_, "completion/complete") => self.complete(params).map(Answer::Value),
+            (_, "completion/complete") if self.completes() => {
+                self.complete(params).map(Answer::Value)
+            }
             (Era::Modern, "server/discover") => Ok(Answer::Value(self.discovered())),
             (Era::Modern, "subscriptions/listen") => self.listen(services, &request).await,
             (Era::Legacy, "initialize") => Ok(Answer::Value(self.initialize(params))),
@@ -79,36 +84,39 @@ impl<S: Host> Server<S> {
     fn start(
         self: &Rc<Self>,
         services: &Rc<S>,
-        request: Request<'_>,
+        mut request: Request<'_>,
     ) -> Result<Answer, RpcError> {
-        let target = self.target(&request)?;
-        let arguments = request.params.get("arguments").cloned().unwrap_or_default();
-        let name = match &target {
-            Target::Tool { name, .. } | Target::Prompt { name, .. } => name,
-            Target::Resource { uri } => uri,
-        };
-        let binding = Binding::new(&request.principal, request.method, name, &arguments);
-        let inputs = inputs(&request.params)?;
-        let state = match request.params.get("requestState") {
-            None => None,
-            Some(Value::String(text)) => Some(state::open(&**services, &binding, text)?),
-            Some(_) => return Err(RpcError::invalid_params("\"requestState\" must be a string")),
-        };
         let (outbox, messages) = mpsc::unbounded();
-        let call = Call::new(context(&request, outbox)?, inputs, state);
-        let work = Rc::clone(self).run(Rc::clone(services), call, target, binding);
+        let context = context(&request, outbox)?;
+        let inputs = inputs(&request.params)?;
+        let sealed = request.params.remove("requestState");
+        let target = self.target(request)?;
+        let state = match sealed {
+            None => None,
+            Some(Value::String(text)) => {
+                let binding = Binding::new(&context.principal, &target);
+                Some(state::open(&**services, &binding, &text)?)
+            }
+            Some(_) => {
+                return Err(RpcError::invalid_params(
+                    "\"requestState\" must be a string",
+                ));
+            }
+        };
+        let call = Call::new(context, inputs, state);
+        let work = Rc::clone(self).run(Rc::clone(services), call, target);
         Ok(Answer::Run(run::events(Box::pin(work), messages)))
     }
 
-    fn target(&self, request: &Request<'_>) -> Result<Target, RpcError> {
-        let params = &request.params;
+    fn target(&self, mut request: Request<'_>) -> Result<Target, RpcError> {
+        let params = &mut request.params;
         match request.method {
             "tools/call" => {
                 let name = require_str(params, "name")?.to_owned();
                 let entry = self.tool(&name)?;
-                let arguments = match params.get("arguments") {
+                let arguments = match params.remove("arguments") {
                     None | Some(Value::Null) => json!({}),
-                    Some(arguments) if arguments.is_object() => arguments.clone(),
+                    Some(arguments) if arguments.is_object() => arguments,
                     Some(_) => {
                         return Err(RpcError::invalid_params("\"arguments\" must be an object"));
                     }
@@ -184,6 +192,7 @@ fn context(
         capabilities: field(META_CAPABILITIES).cloned().unwrap_or_default(),
         progress_token,
         log_level: log_level(request.era, field(META_LOG_LEVEL))?,
+        streams: request.streams,
         outbox,
     })
 }
@@ -194,9 +203,9 @@ fn log_level(era: Era, asked: Option<&Value>) -> Result<Option<LogLevel>, RpcErr
     match (era, asked) {
         (Era::Legacy, _) => Ok(Some(LogLevel::Info)),
         (Era::Modern, None) => Ok(None),
-        (Era::Modern, Some(level)) => LogLevel::deserialize(level)
-            .map(Some)
-            .map_err(|error| RpcError::invalid_params(format!("_meta[{META_LOG_LEVEL:?}]: {error}"))),
+        (Era::Modern, Some(level)) => LogLevel::deserialize(level).map(Some).map_err(|error| {
+            RpcError::invalid_params(format!("_meta[{META_LOG_LEVEL:?}]: {error}"))
+        }),
     }
 }
 

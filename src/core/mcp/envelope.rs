@@ -34,14 +34,14 @@ pub enum Envelope {
 #[derive(Debug)]
 pub struct Refused {
     pub id: Value,
-    pub error: RpcError,
+    pub error: Box<RpcError>,
 }
 
 impl From<RpcError> for Refused {
     fn from(error: RpcError) -> Self {
         Self {
             id: Value::Null,
-            error,
+            error: Box::new(error),
         }
     }
 }
@@ -59,7 +59,9 @@ pub fn parse(body: &[u8]) -> Result<Envelope, Refused> {
     })?;
     match value {
         Value::Object(fields) => from_object(fields),
-        Value::Array(_) => Err(invalid("batches are not supported: send one message a POST").into()),
+        Value::Array(_) => {
+            Err(invalid("batches are not supported: send one message a POST").into())
+        }
         _ => Err(invalid("the body must be a JSON object").into()),
     }
 }
@@ -72,12 +74,14 @@ fn from_object(mut fields: Map<String, Value>) -> Result<Envelope, Refused> {
     let known_id = id.clone().filter(is_id).unwrap_or(Value::Null);
     message(fields, id).map_err(|error| Refused {
         id: known_id,
-        error,
+        error: Box::new(error),
     })
 }
 
 fn plain(mut fields: Map<String, Value>) -> Result<Envelope, RpcError> {
-    let arguments = fields.remove("arguments").unwrap_or(Value::Object(Map::new()));
+    let arguments = fields
+        .remove("arguments")
+        .unwrap_or(Value::Object(Map::new()));
     match fields.remove("tool") {
         Some(Value::String(tool)) if arguments.is_object() => {
             Ok(Envelope::Plain { tool, arguments })
@@ -159,13 +163,22 @@ mod tests {
         let request = parse(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).unwrap();
         assert!(matches!(request, Envelope::Request { id, .. } if id == json!(1)));
         let notification = parse(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-        assert!(matches!(notification.unwrap(), Envelope::Notification { .. }));
+        assert!(matches!(
+            notification.unwrap(),
+            Envelope::Notification { .. }
+        ));
         let response = parse(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#).unwrap();
-        assert!(matches!(response, Envelope::Response { outcome: Ok(_), .. }));
+        assert!(matches!(
+            response,
+            Envelope::Response { outcome: Ok(_), .. }
+        ));
         let plain = parse(br#"{"tool":"x","arguments":{"a":1}}"#).unwrap();
         assert_eq!(
             plain,
-            Envelope::Plain { tool: "x".to_owned(), arguments: json!({"a":1}) }
+            Envelope::Plain {
+                tool: "x".to_owned(),
+                arguments: json!({"a":1})
+            }
         );
     }
 
@@ -176,11 +189,26 @@ mod tests {
         assert_eq!(parse(b"\xff").unwrap_err().error.code, PARSE);
         assert_eq!(code("[]"), INVALID_REQUEST);
         assert_eq!(code("3"), INVALID_REQUEST);
-        assert_eq!(code(r#"{"jsonrpc":"1.0","id":1,"method":"x"}"#), INVALID_REQUEST);
-        assert_eq!(code(r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#), INVALID_REQUEST);
-        assert_eq!(code(r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#), INVALID_REQUEST);
-        assert_eq!(code(r#"{"jsonrpc":"2.0","id":1,"method":7}"#), INVALID_REQUEST);
-        assert_eq!(code(r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[]}"#), INVALID_REQUEST);
+        assert_eq!(
+            code(r#"{"jsonrpc":"1.0","id":1,"method":"x"}"#),
+            INVALID_REQUEST
+        );
+        assert_eq!(
+            code(r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#),
+            INVALID_REQUEST
+        );
+        assert_eq!(
+            code(r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#),
+            INVALID_REQUEST
+        );
+        assert_eq!(
+            code(r#"{"jsonrpc":"2.0","id":1,"method":7}"#),
+            INVALID_REQUEST
+        );
+        assert_eq!(
+            code(r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[]}"#),
+            INVALID_REQUEST
+        );
         assert_eq!(code(r#"{"jsonrpc":"2.0","id":1}"#), INVALID_REQUEST);
         assert_eq!(code(r#"{"tool":"x","arguments":[]}"#), INVALID_REQUEST);
     }

@@ -110,7 +110,10 @@ mod tests {
         let none = Map::new();
         assert_eq!(detect(None, &none).unwrap(), Era::Legacy);
         assert_eq!(detect(Some("2025-06-18"), &none).unwrap(), Era::Legacy);
-        assert_eq!(detect(Some(MODERN), &params(&modern())).unwrap(), Era::Modern);
+        assert_eq!(
+            detect(Some(MODERN), &params(&modern())).unwrap(),
+            Era::Modern
+        );
     }
 
     #[test]
@@ -120,19 +123,28 @@ mod tests {
         assert_eq!(code(Some(MODERN), &none), INVALID_PARAMS);
         assert_eq!(code(Some("1999-01-01"), &none), UNSUPPORTED_VERSION);
         assert_eq!(
-            code(Some(MODERN), &params(&json!({ META_VERSION: 7, META_CAPABILITIES: {} }))),
+            code(
+                Some(MODERN),
+                &params(&json!({ META_VERSION: 7, META_CAPABILITIES: {} }))
+            ),
             INVALID_PARAMS
         );
         assert_eq!(
             code(Some(MODERN), &params(&json!({ META_VERSION: MODERN }))),
             INVALID_PARAMS
         );
-        assert_eq!(code(None, &params(&modern())), super::super::error::HEADER_MISMATCH);
+        assert_eq!(
+            code(None, &params(&modern())),
+            super::super::error::HEADER_MISMATCH
+        );
         assert_eq!(
             code(Some("2025-11-25"), &params(&modern())),
             super::super::error::HEADER_MISMATCH
         );
         let future = json!({ META_VERSION: "2999-01-01", META_CAPABILITIES: {} });
-        assert_eq!(code(Some("2999-01-01"), &params(&future)), UNSUPPORTED_VERSION);
+        assert_eq!(
+            code(Some("2999-01-01"), &params(&future)),
+            UNSUPPORTED_VERSION
+        );
     }
 }

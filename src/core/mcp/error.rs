@@ -20,6 +20,8 @@ pub struct RpcError {
     pub message: String,
     pub data: Option<Value>,
     pub status: u16,
+    /// For the log alone.
+    pub cause: Option<Box<str>>,
 }
 
 impl RpcError {
@@ -29,6 +31,7 @@ impl RpcError {
             message: message.into(),
             data: None,
             status: 200,
+            cause: None,
         }
     }
 
@@ -84,6 +87,23 @@ impl RpcError {
         }
     }
 
+    /// An internal error whose cause is logged.
+    pub fn internal_because(cause: &dyn std::fmt::Display) -> Self {
+        Self {
+            cause: Some(cause.to_string().into()),
+            ..Self::internal()
+        }
+    }
+
+    /// A request past a limit of ours, with the HTTP status that says which.
+    pub fn refused(status: u16, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            ..Self::new(INVALID_REQUEST, message)
+        }
+    }
+
+    #[must_use]
     pub fn with_data(mut self, data: Value) -> Self {
         self.data = Some(data);
         self

@@ -126,7 +126,10 @@ fn decoded(header: &str, value: &str) -> Result<String, RpcError> {
         .strip_prefix(PREFIX)
         .and_then(|rest| rest.strip_suffix(SUFFIX))
     else {
-        return if value.bytes().all(|byte| matches!(byte, 0x20..=0x7e | b'\t')) {
+        return if value
+            .bytes()
+            .all(|byte| matches!(byte, 0x20..=0x7e | b'\t'))
+        {
             Ok(value.to_owned())
         } else {
             Err(RpcError::header_mismatch(format!(
@@ -175,12 +178,18 @@ mod tests {
     #[test]
     fn method_and_name_must_match_the_body() {
         let params = Map::from_iter([("name".to_owned(), json!("grüezi"))]);
-        let good = sent(&[("mcp-method", " tools/call\t"), ("mcp-name", "=?base64?Z3LDvGV6aQ==?=")]);
+        let good = sent(&[
+            ("mcp-method", " tools/call\t"),
+            ("mcp-name", "=?base64?Z3LDvGV6aQ==?="),
+        ]);
         assert!(check_standard(&good, "tools/call", &params).is_ok());
         for bad in [
             sent(&[("mcp-method", "tools/call")]),
             sent(&[("mcp-name", "grüezi"), ("mcp-method", "tools/call")]),
-            sent(&[("mcp-method", "Tools/call"), ("mcp-name", "=?base64?Z3LDvGV6aQ==?=")]),
+            sent(&[
+                ("mcp-method", "Tools/call"),
+                ("mcp-name", "=?base64?Z3LDvGV6aQ==?="),
+            ]),
             sent(&[("mcp-method", "tools/call"), ("mcp-name", "=?base64?!?=")]),
         ] {
             let error = check_standard(&bad, "tools/call", &params).unwrap_err();

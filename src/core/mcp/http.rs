@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::dispatch::{Answer, Request};
 use super::envelope::{self, Envelope, Refused};
 use super::era::{self, Era};
-use super::error::{INVALID_REQUEST, RpcError};
+use super::error::RpcError;
 use super::headers::{check_standard, trimmed};
 use super::interaction;
 use super::run::Event;
@@ -40,7 +40,10 @@ impl<S: Host> Server<S> {
         let request_id = post.request_id.clone();
         match self.answer(services, post).await {
             Ok(reply) => reply,
-            Err(refused) => refusal(&refused.error, &refused.id, &request_id),
+            Err(refused) => {
+                report(&**services, &request_id, &refused.error);
+                refusal(&refused.error, &refused.id, &request_id)
+            }
         }
     }
 
@@ -49,16 +52,17 @@ impl<S: Host> Server<S> {
         services: &Rc<S>,
         post: Post<'_>,
     ) -> Result<HttpReply, Refused> {
+        check_size(post.body)?;
         check_content_type(post.headers)?;
         match envelope::parse(post.body)? {
             Envelope::Request { id, method, params } => {
-                let request = self.request(&post, &id, &method, params);
                 let refuse = |error| Refused {
                     id: id.clone(),
-                    error,
+                    error: Box::new(error),
                 };
-                let request = request.map_err(refuse)?;
                 let streams = accepts(post.headers).map_err(refuse)?;
+                let request = request(&post, &id, &method, params, streams);
+                let request = request.map_err(refuse)?;
                 let era = request.era;
                 let answer = self.dispatch(services, request).await.map_err(refuse)?;
                 let outgoing = Outgoing {
@@ -70,38 +74,15 @@ impl<S: Host> Server<S> {
                 };
                 Ok(outgoing.reply(answer, streams).await)
             }
-            Envelope::Notification { .. } => Ok(accepted()),
+            Envelope::Notification { .. } => Ok(accepted(&post.request_id)),
             Envelope::Response { id, outcome } => {
                 interaction::deliver(&**services, &post.principal, &id, outcome).await?;
-                Ok(accepted())
+                Ok(accepted(&post.request_id))
             }
             Envelope::Plain { tool, arguments } => {
                 Ok(self.plain(services, post, &tool, arguments).await)
             }
         }
-    }
-
-    fn request<'a>(
-        &self,
-        post: &Post<'a>,
-        id: &'a Value,
-        method: &'a str,
-        params: serde_json::Map<String, Value>,
-    ) -> Result<Request<'a>, RpcError> {
-        let version = trimmed(post.headers, "mcp-protocol-version");
-        let era = era::detect(version.as_deref(), &params)?;
-        if era.is_modern() {
-            check_standard(post.headers, method, &params)?;
-        }
-        Ok(Request {
-            era,
-            id,
-            method,
-            params,
-            headers: post.headers,
-            principal: Rc::clone(&post.principal),
-            request_id: post.request_id.clone(),
-        })
     }
 
     /// The older form: the bare tool result is the answer.
@@ -119,6 +100,7 @@ impl<S: Host> Server<S> {
             id: &id,
             method: "tools/call",
             params: params.as_object().cloned().unwrap_or_default(),
+            streams: false,
             headers: post.headers,
             principal: post.principal,
             request_id: post.request_id.clone(),
@@ -131,12 +113,40 @@ impl<S: Host> Server<S> {
         match result {
             Ok(result) => json_reply(200, result.to_string(), &post.request_id),
             Err(error) => {
-                let status = if error.status == 200 { 400 } else { error.status };
-                let body = error.to_response(&id, &post.request_id).to_string();
-                json_reply(status, body, &post.request_id)
+                report(&**services, &post.request_id, &error);
+                let status = if error.status == 200 {
+                    400
+                } else {
+                    error.status
+                };
+                refusal(&RpcError { status, ..error }, &id, &post.request_id)
             }
         }
     }
+}
+
+fn request<'a>(
+    post: &Post<'a>,
+    id: &'a Value,
+    method: &'a str,
+    params: serde_json::Map<String, Value>,
+    streams: bool,
+) -> Result<Request<'a>, RpcError> {
+    let version = trimmed(post.headers, "mcp-protocol-version");
+    let era = era::detect(version.as_deref(), &params)?;
+    if era.is_modern() {
+        check_standard(post.headers, method, &params)?;
+    }
+    Ok(Request {
+        era,
+        id,
+        method,
+        params,
+        streams,
+        headers: post.headers,
+        principal: Rc::clone(&post.principal),
+        request_id: post.request_id.clone(),
+    })
 }
 
 /// Everything needed to put an answer on the wire.
@@ -166,12 +176,11 @@ impl<S: Host> Outgoing<S> {
 
     /// JSON if the result comes first and soon, else an event stream.
     async fn json_or_stream(self, mut run: LocalBoxStream<'static, Event>) -> HttpReply {
-        let patience = self.services.clock().sleep(KEEP_ALIVE_MS);
-        let first = match select(run.next(), patience).await {
-            Either::Left((Some(Event::Done(result)), _)) => return self.finished(result),
-            Either::Left((Some(message), _)) => Some(message),
-            Either::Left((None, _)) => return self.finished(Err(RpcError::internal())),
-            Either::Right(_) => None,
+        let first = match self.next_event(&mut run).await {
+            Next::Event(Event::Done(result)) => return self.finished(result),
+            Next::Event(message) => Some(message),
+            Next::Nothing => return self.finished(Err(RpcError::internal())),
+            Next::Silence => None,
         };
         let run = stream::iter(first).chain(run).boxed_local();
         let headers = vec![
@@ -188,6 +197,16 @@ impl<S: Host> Outgoing<S> {
         }
     }
 
+    async fn next_event(&self, run: &mut LocalBoxStream<'static, Event>) -> Next {
+        // Lazy, so that no timer is made for what is there at once.
+        let patience = async { self.services.clock().sleep(KEEP_ALIVE_MS).await };
+        match select(run.next(), std::pin::pin!(patience)).await {
+            Either::Left((Some(event), _)) => Next::Event(event),
+            Either::Left((None, _)) => Next::Nothing,
+            Either::Right(_) => Next::Silence,
+        }
+    }
+
     fn finished(&self, result: Result<Value, RpcError>) -> HttpReply {
         let status = result.as_ref().map_or_else(|error| error.status, |_| 200);
         json_reply(status, self.message(result).to_string(), &self.request_id)
@@ -201,9 +220,18 @@ impl<S: Host> Outgoing<S> {
                 }
                 json!({ "jsonrpc": "2.0", "id": self.id, "result": result })
             }
-            Err(error) => error.to_response(&self.id, &self.request_id),
+            Err(error) => {
+                report(&*self.services, &self.request_id, &error);
+                error.to_response(&self.id, &self.request_id)
+            }
         }
     }
+}
+
+enum Next {
+    Event(Event),
+    Nothing,
+    Silence,
 }
 
 type Streaming<S> = (LocalBoxStream<'static, Event>, Outgoing<S>);
@@ -213,16 +241,11 @@ async fn next_chunk<S: Host>(
     streaming: Option<Streaming<S>>,
 ) -> Option<(Bytes, Option<Streaming<S>>)> {
     let (mut run, outgoing) = streaming?;
-    let patience = outgoing.services.clock().sleep(KEEP_ALIVE_MS);
-    match select(run.next(), patience).await {
-        Either::Left((Some(Event::Message(message)), _)) => {
-            Some((event(&message), Some((run, outgoing))))
-        }
-        Either::Left((Some(Event::Done(result)), _)) => {
-            Some((event(&outgoing.message(result)), None))
-        }
-        Either::Left((None, _)) => None,
-        Either::Right(_) => Some((Bytes::from_static(b":\n\n"), Some((run, outgoing)))),
+    match outgoing.next_event(&mut run).await {
+        Next::Event(Event::Message(message)) => Some((event(&message), Some((run, outgoing)))),
+        Next::Event(Event::Done(result)) => Some((event(&outgoing.message(result)), None)),
+        Next::Nothing => None,
+        Next::Silence => Some((Bytes::from_static(b":\n\n"), Some((run, outgoing)))),
     }
 }
 
@@ -240,19 +263,36 @@ async fn last(mut run: LocalBoxStream<'static, Event>) -> Result<Value, RpcError
     Err(RpcError::internal())
 }
 
+fn report<S: Host>(services: &S, request_id: &str, error: &RpcError) {
+    if let Some(cause) = &error.cause {
+        services.report(request_id, cause);
+    }
+}
+
+fn check_size(body: &[u8]) -> Result<(), RpcError> {
+    if body.len() <= MAX_BODY {
+        return Ok(());
+    }
+    Err(too_large())
+}
+
+fn too_large() -> RpcError {
+    RpcError::refused(
+        413,
+        format!("the body is larger than {MAX_BODY} bytes: send less at a time"),
+    )
+}
+
 fn check_content_type(headers: &dyn Headers) -> Result<(), RpcError> {
     let sent = headers.get("content-type").unwrap_or_default();
     let kind = sent.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(RpcError {
-        status: 415,
-        ..RpcError::new(
-            INVALID_REQUEST,
-            format!("the Content-Type is {sent:?}: send application/json"),
-        )
-    })
+    Err(RpcError::refused(
+        415,
+        format!("the Content-Type is {sent:?}: send application/json"),
+    ))
 }
 
 /// Whether the caller reads event streams. JSON it must read in any case.
@@ -266,13 +306,10 @@ fn accepts(headers: &dyn Headers) -> Result<bool, RpcError> {
         .collect();
     let has = |wanted: &[&str]| kinds.iter().any(|kind| wanted.contains(kind));
     if !has(&["application/json", "application/*", "*/*"]) {
-        return Err(RpcError {
-            status: 406,
-            ..RpcError::new(
-                INVALID_REQUEST,
-                format!("Accept is {sent:?}: accept application/json and text/event-stream"),
-            )
-        });
+        return Err(RpcError::refused(
+            406,
+            format!("Accept is {sent:?}: accept application/json and text/event-stream"),
+        ));
     }
     Ok(has(&["text/event-stream", "text/*", "*/*"]))
 }
@@ -281,6 +318,21 @@ fn accepts(headers: &dyn Headers) -> Result<bool, RpcError> {
 pub fn refusal(error: &RpcError, id: &Value, request_id: &str) -> HttpReply {
     let body = error.to_response(id, request_id).to_string();
     json_reply(error.status, body, request_id)
+}
+
+/// The answer to a body past [`MAX_BODY`] of which only the start was read.
+pub fn body_too_large(request_id: &str) -> HttpReply {
+    refusal(&too_large(), &Value::Null, request_id)
+}
+
+/// The answer to GET, DELETE and the like: there are no sessions, and no stream without a
+/// request.
+pub fn method_not_allowed(method: &str, request_id: &str) -> HttpReply {
+    let error = RpcError::refused(
+        405,
+        format!("{method} is not served here: POST a JSON-RPC message"),
+    );
+    refusal(&error, &Value::Null, request_id).with_header("allow", "POST, OPTIONS")
 }
 
 fn json_reply(status: u16, body: String, request_id: &str) -> HttpReply {
@@ -295,10 +347,6 @@ fn json_reply(status: u16, body: String, request_id: &str) -> HttpReply {
     }
 }
 
-fn accepted() -> HttpReply {
-    HttpReply {
-        status: 202,
-        headers: Vec::new(),
-        body: Body::Empty,
-    }
+fn accepted(request_id: &str) -> HttpReply {
+    HttpReply::empty(202).with_header("x-request-id", request_id)
 }

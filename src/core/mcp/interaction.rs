@@ -18,6 +18,11 @@ pub(super) async fn ask<S: Host>(
     call: &Call,
     wanted: &InputRequired,
 ) -> Result<Map<String, Value>, RpcError> {
+    if !call.streams {
+        return Err(RpcError::invalid_params(
+            "this call asks for input on its stream: accept text/event-stream",
+        ));
+    }
     let mailbox = services.mailbox().ok_or_else(|| {
         RpcError::invalid_params(
             "this call asks for input, which this server can only do over protocol 2026-07-28",
@@ -57,7 +62,9 @@ pub(super) async fn deliver<S: Host>(
         .sealer()
         .open(PURPOSE, &owner(principal), ticket)
         .map_err(|_| RpcError::invalid_params("no request with this id was sent to you"))?;
-    let mailbox = services.mailbox().ok_or_else(RpcError::internal)?;
+    let mailbox = services
+        .mailbox()
+        .ok_or_else(|| RpcError::invalid_params("nothing was asked of you here"))?;
     let message = match outcome {
         Ok(result) => json!({ "result": result }),
         Err(error) => json!({ "error": error }),
@@ -65,7 +72,7 @@ pub(super) async fn deliver<S: Host>(
     mailbox
         .put(ticket, &message)
         .await
-        .map_err(|_| RpcError::internal())
+        .map_err(|error| RpcError::internal_because(&error))
 }
 
 fn issue<S: Host>(services: &S, principal: &Principal) -> Result<String, RpcError> {
@@ -73,11 +80,11 @@ fn issue<S: Host>(services: &S, principal: &Principal) -> Result<String, RpcErro
     services
         .entropy()
         .fill(&mut nonce)
-        .map_err(|_| RpcError::internal())?;
+        .map_err(|error| RpcError::internal_because(&error))?;
     services
         .sealer()
         .seal(PURPOSE, &owner(principal), &nonce, services.entropy())
-        .map_err(|_| RpcError::internal())
+        .map_err(|error| RpcError::internal_because(&error))
 }
 
 fn owner(principal: &Principal) -> [&str; 2] {

@@ -48,6 +48,12 @@ impl<S: Host> Server<S> {
         services: &Rc<S>,
         request: &Request<'_>,
     ) -> Result<Answer, RpcError> {
+        if !request.streams {
+            return Err(RpcError::refused(
+                406,
+                "listening needs a stream: accept text/event-stream",
+            ));
+        }
         let asked = request.params.get("notifications").ok_or_else(|| {
             RpcError::invalid_params("\"notifications\" must say what to listen for")
         })?;
@@ -183,7 +189,9 @@ impl<S: Host> Listener<S> {
         let mut versions = Vec::new();
         if let Some(resources) = &self.server.resources {
             for uri in &self.filter.resource_subscriptions {
-                let version = resources.version(&self.services, &self.principal, uri).await;
+                let version = resources
+                    .version(&self.services, &self.principal, uri)
+                    .await;
                 versions.push(version);
             }
         }

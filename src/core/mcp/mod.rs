@@ -21,6 +21,7 @@ mod interaction;
 mod list;
 mod listen;
 pub mod mailbox;
+pub mod origin;
 mod page;
 pub mod prompt;
 pub mod resource;

@@ -32,9 +32,17 @@ pub(super) enum Event {
 
 /// What a run works on, found and authorised before the work starts.
 pub(super) enum Target {
-    Tool { name: String, arguments: Value },
-    Prompt { name: String, arguments: BTreeMap<String, String> },
-    Resource { uri: String },
+    Tool {
+        name: String,
+        arguments: Value,
+    },
+    Prompt {
+        name: String,
+        arguments: BTreeMap<String, String>,
+    },
+    Resource {
+        uri: String,
+    },
 }
 
 enum Turn {
@@ -95,7 +103,6 @@ impl<S: Host> Server<S> {
         services: Rc<S>,
         mut call: Call,
         target: Target,
-        binding: Binding,
     ) -> Result<Value, RpcError> {
         for _ in 0..MAX_ROUNDS {
             let wanted = match self.turn(&services, &call, &target).await? {
@@ -103,7 +110,7 @@ impl<S: Host> Server<S> {
                 Turn::Ask(wanted) => wanted,
             };
             if call.era == Era::Modern {
-                return input_required(&*services, &call, wanted, &binding);
+                return input_required(&*services, &call, wanted, &target);
             }
             let answers = interaction::ask(&*services, &call, &wanted).await?;
             call.resume(answers, wanted.state);
@@ -155,12 +162,7 @@ impl<S: Host> Server<S> {
         Ok(Turn::Done(json!(result)))
     }
 
-    async fn resource_turn(
-        &self,
-        services: &S,
-        call: &Call,
-        uri: &str,
-    ) -> Result<Turn, RpcError> {
+    async fn resource_turn(&self, services: &S, call: &Call, uri: &str) -> Result<Turn, RpcError> {
         let found = match &self.resources {
             Some(resources) => resources.read(services, call, uri).await?,
             None => None,
@@ -207,7 +209,7 @@ fn input_required<S: Host>(
     services: &S,
     call: &Call,
     wanted: InputRequired,
-    binding: &Binding,
+    target: &Target,
 ) -> Result<Value, RpcError> {
     let mut lacking = Map::new();
     for request in wanted.requests.values() {
@@ -216,7 +218,11 @@ fn input_required<S: Host>(
             Some("elicitation/create") => "elicitation",
             Some("sampling/createMessage") => "sampling",
             Some("roots/list") => "roots",
-            _ => return Err(RpcError::internal()),
+            _ => {
+                return Err(RpcError::internal_because(
+                    &"a tool asked by an unknown method",
+                ));
+            }
         };
         if !call.supports(capability) {
             lacking.insert(capability.to_owned(), json!({}));
@@ -225,13 +231,17 @@ fn input_required<S: Host>(
     if !lacking.is_empty() {
         return Err(RpcError::missing_capability(&Value::Object(lacking)));
     }
+    if wanted.requests.is_empty() && wanted.state.is_none() {
+        return Err(RpcError::internal_because(&"a tool asked for nothing"));
+    }
     let mut result = json!({ "resultType": "input_required" });
     if let Some(fields) = result.as_object_mut() {
         if !wanted.requests.is_empty() {
             fields.insert("inputRequests".to_owned(), Value::Object(wanted.requests));
         }
         if let Some(state) = wanted.state {
-            let sealed = state::seal(services, binding, state)?;
+            let binding = Binding::new(&call.principal, target);
+            let sealed = state::seal(services, &binding, state)?;
             fields.insert("requestState".to_owned(), json!(sealed));
         }
     }

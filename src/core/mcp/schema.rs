@@ -10,7 +10,10 @@ pub fn of<T: JsonSchema>() -> Value {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
     if let Some(fields) = schema.as_object_mut() {
         fields.remove("title");
         // The protocol wants objects at the root, also where nothing is taken.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value, json};
 use tower_mcp_types::protocol::Implementation;
 
-use super::era::{META_SERVER, SUPPORTED};
+use super::era::{Era, META_SERVER, SUPPORTED};
 use super::list::ListCache;
 use super::mailbox::Mailbox;
 use super::prompt::Prompt;
@@ -95,8 +95,14 @@ impl<S: Host> Server<S> {
         &self.tools
     }
 
-    fn capabilities(&self) -> Value {
-        let changes = json!({ "listChanged": self.watchable.lists });
+    pub(super) fn completes(&self) -> bool {
+        !self.prompts.is_empty() || self.resources.is_some()
+    }
+
+    /// Changes are told on the modern era's `subscriptions/listen` alone.
+    fn capabilities(&self, era: Era) -> Value {
+        let tells = era.is_modern() && self.watchable.lists;
+        let changes = json!({ "listChanged": tells });
         let mut all = Map::new();
         all.insert("logging".to_owned(), json!({}));
         all.insert("tools".to_owned(), changes.clone());
@@ -105,12 +111,12 @@ impl<S: Host> Server<S> {
         }
         if self.resources.is_some() {
             let resources = json!({
-                "listChanged": self.watchable.lists,
+                "listChanged": tells,
                 "subscribe": self.watchable.resources,
             });
             all.insert("resources".to_owned(), resources);
         }
-        if !self.prompts.is_empty() || self.resources.is_some() {
+        if self.completes() {
             all.insert("completions".to_owned(), json!({}));
         }
         Value::Object(all)
@@ -119,7 +125,7 @@ impl<S: Host> Server<S> {
     pub(super) fn discovered(&self) -> Value {
         json!({
             "supportedVersions": SUPPORTED,
-            "capabilities": self.capabilities(),
+            "capabilities": self.capabilities(Era::Modern),
             "instructions": self.instructions,
             "ttlMs": super::list::TTL_MS,
             "cacheScope": "public",
@@ -129,7 +135,7 @@ impl<S: Host> Server<S> {
     pub(super) fn initialized(&self, version: &str) -> Value {
         json!({
             "protocolVersion": version,
-            "capabilities": self.capabilities(),
+            "capabilities": self.capabilities(Era::Legacy),
             "serverInfo": self.info,
             "instructions": self.instructions,
         })

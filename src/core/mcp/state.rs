@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::error::RpcError;
+use super::run::Target;
 use super::server::Host;
 use crate::auth::Principal;
 
@@ -23,17 +24,21 @@ struct Sealed {
 pub(super) struct Binding([String; 5]);
 
 impl Binding {
-    pub fn new(principal: &Principal, method: &str, target: &str, arguments: &Value) -> Self {
+    pub fn new(principal: &Principal, target: &Target) -> Self {
+        let (method, name, arguments) = match target {
+            Target::Tool { name, arguments } => ("tools/call", name, arguments.clone()),
+            Target::Prompt { name, arguments } => ("prompts/get", name, json!(arguments)),
+            Target::Resource { uri } => ("resources/read", uri, Value::Null),
+        };
         // Canonical (RFC 8785): the retry may order its keys otherwise.
-        let arguments = serde_json_canonicalizer::to_vec(arguments).unwrap_or_default();
-        let digest = hex::encode(Sha256::digest(arguments));
-        let text = |part: &str| part.to_owned();
+        let arguments = serde_json_canonicalizer::to_vec(&arguments)
+            .unwrap_or_else(|_| arguments.to_string().into_bytes());
         Self([
             principal.user_id.clone(),
             principal.token_id.clone(),
-            text(method),
-            text(target),
-            digest,
+            method.to_owned(),
+            name.clone(),
+            hex::encode(Sha256::digest(arguments)),
         ])
     }
 
@@ -59,7 +64,7 @@ pub(super) fn seal<S: Host>(
             sealed.to_string().as_bytes(),
             services.entropy(),
         )
-        .map_err(|_| RpcError::internal())
+        .map_err(|error| RpcError::internal_because(&error))
 }
 
 pub(super) fn open<S: Host>(

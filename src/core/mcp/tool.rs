@@ -54,7 +54,10 @@ pub struct About {
 /// Tool annotations of the specification. Clients show and gate by them, so each is said.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_excessive_bools, reason = "the protocol's own four flags")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the protocol's own four flags"
+)]
 pub struct Hints {
     pub read_only_hint: bool,
     pub destructive_hint: bool,
@@ -187,7 +190,7 @@ fn decode<I: DeserializeOwned + Validate<Context = ()>>(arguments: Value) -> Res
 }
 
 fn encode<O: Serialize>(output: &O) -> Result<Value, ToolError> {
-    serde_json::to_value(output).map_err(|_| RpcError::internal().into())
+    serde_json::to_value(output).map_err(|error| RpcError::internal_because(&error).into())
 }
 
 /// A tool and everything about it that can be made once.
@@ -282,22 +285,27 @@ fn listed(about: &About, input_schema: Value, output_schema: Option<Value>) -> V
 
 /// The result of a typed answer: structured, with the same JSON as text for older clients.
 pub(super) fn structured(value: Value) -> CallToolResult {
-    CallToolResult::json(value)
+    CallToolResult {
+        content: vec![Content::text(value.to_string())],
+        is_error: false,
+        structured_content: Some(value),
+        meta: None,
+    }
 }
 
 /// The result of a failed call: JSON text that names a code, a sentence and the request.
-pub(super) fn failed(code: &str, message: &str, details: Option<Value>, request_id: &str) -> CallToolResult {
+pub(super) fn failed(
+    code: &str,
+    message: &str,
+    details: Option<Value>,
+    request_id: &str,
+) -> CallToolResult {
     let mut error = json!({ "code": code, "message": message, "request_id": request_id });
     if let (Some(details), Some(fields)) = (details, error.as_object_mut()) {
         fields.insert("details".to_owned(), details);
     }
-    let text = serde_json::to_string_pretty(&json!({ "error": error })).unwrap_or_default();
     CallToolResult {
-        content: vec![Content::Text {
-            text,
-            annotations: None,
-            meta: None,
-        }],
+        content: vec![Content::text(json!({ "error": error }).to_string())],
         is_error: true,
         structured_content: None,
         meta: None,
