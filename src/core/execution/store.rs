@@ -110,7 +110,7 @@ impl Executions {
             statements.push(evidence_row(id, evidence, ending));
         }
         let outcomes = self.db.batch(statements).await?;
-        Ok(outcomes.first().is_some_and(|outcome| outcome.changes == 1))
+        Ok(outcomes.first().is_some_and(|outcome| outcome.changes > 0))
     }
 
     pub(super) async fn fail(

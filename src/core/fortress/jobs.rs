@@ -133,7 +133,7 @@ impl Jobs {
         .bind(nanos)
         .bind(status)
         .timestamp(end.now_ms);
-        Ok(self.db.run(update).await?.changes == 1)
+        Ok(self.db.run(update).await?.changes > 0)
     }
 
     /// Ends a job that is being executed, with the reason.
