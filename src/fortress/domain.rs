@@ -6,7 +6,7 @@ use chitty_core::front::Dependencies;
 use chitty_core::ledger::RemoteLedger;
 use chitty_core::llm::OpenAi;
 use chitty_core::mcp::Server;
-use chitty_core::openpgp::SigningKey;
+use chitty_core::openpgp::{PublicKey, SigningKey};
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
 use chitty_edge::config::{Common, ModelSettings, Reader, SigningSettings};
@@ -25,6 +25,7 @@ pub struct Fortress {
     isolate: Isolate,
     model: ModelSettings,
     key: Rc<SigningKey>,
+    public_key: Rc<PublicKey>,
     policy: Rc<Policy>,
     prices: Rc<PriceTable>,
     server: Rc<Server<Services<Runs>>>,
@@ -47,12 +48,15 @@ impl Worker for Fortress {
         let signing = SigningSettings::read(&mut reader);
         let (common, model, signing) = reader.finish((common, model, signing))?;
         let key = SigningKey::from_armor(signing.private_key.expose(), None)?;
+        let public_key = PublicKey::from_armor(&signing.public_key)?;
+        check_pair(&key, &public_key, signing.key_id.as_deref())?;
         let host = Url::parse(&model.base_url)?;
         Ok(Self {
             isolate: Isolate::new(common)?,
             policy: Rc::new(Policy::current(host.host_str().unwrap_or_default())),
             model,
             key: Rc::new(key),
+            public_key: Rc::new(public_key),
             prices: Rc::new(PriceTable::built_in()?),
             server: Rc::new(tools::server(Self::SERVER)),
         })
@@ -82,12 +86,27 @@ impl Worker for Fortress {
                 ledger: Rc::new(RemoteLedger::new(Rc::new(ObjectHttp::new(log)))),
                 sealer: Rc::clone(&platform.sealer),
                 key: Rc::clone(&self.key),
+                public_key: Rc::clone(&self.public_key),
                 prices: Rc::clone(&self.prices),
                 clock: Rc::clone(&platform.clock),
                 entropy: Rc::clone(&platform.entropy),
                 policy: Rc::clone(&self.policy),
             },
         })
+    }
+}
+
+/// The two secrets must be of one key, and of the one expected.
+fn check_pair(key: &SigningKey, public: &PublicKey, expected: Option<&str>) -> Result<(), Fault> {
+    let own = key.public_key().fingerprint();
+    if own != public.fingerprint() {
+        return Err("PGP_PUBLIC_KEY is not the public part of PGP_PRIVATE_KEY".into());
+    }
+    match expected.map(str::to_ascii_uppercase) {
+        Some(expected) if !own.ends_with(&expected) => {
+            Err(format!("the key's fingerprint is {own}, not PGP_KEY_ID {expected}").into())
+        }
+        _ => Ok(()),
     }
 }
 

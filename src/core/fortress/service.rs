@@ -180,6 +180,8 @@ pub struct FortressService {
     pub ledger: Rc<dyn Ledger>,
     pub sealer: Rc<Sealer>,
     pub key: Rc<SigningKey>,
+    /// The signing key's public part as it is published: it may have been revoked since.
+    pub public_key: Rc<PublicKey>,
     pub prices: Rc<PriceTable>,
     pub clock: Rc<dyn Clock>,
     pub entropy: Rc<dyn Entropy>,
@@ -356,7 +358,7 @@ impl FortressService {
             .key
             .sign(manifest.as_bytes(), now_secs)
             .map_err(|_| FortressError::Signing)?;
-        let verdict = verify(manifest.as_bytes(), &signature, self.key.public_key(), now_secs);
+        let verdict = verify(manifest.as_bytes(), &signature, &self.public_key, now_secs);
         if verdict.valid {
             Ok(signature)
         } else {
@@ -450,7 +452,7 @@ impl FortressService {
     pub fn verify(&self, input: &VerifyInput) -> VerifyOutput {
         let now_secs = self.now_secs();
         let content = input.content.as_bytes();
-        let own = verify(content, &input.signature, self.key.public_key(), now_secs);
+        let own = verify(content, &input.signature, &self.public_key, now_secs);
         let caller_key = input.public_key.as_deref().map(|armor| {
             let (valid, fingerprint, explanation) = match PublicKey::from_armor(armor) {
                 Ok(key) => {
@@ -460,7 +462,7 @@ impl FortressService {
                 Err(error) => (false, None, error.to_string()),
             };
             CallerKey {
-                trusted: fingerprint.as_deref() == Some(self.key.fingerprint().as_str()),
+                trusted: fingerprint.as_deref() == Some(self.public_key.fingerprint().as_str()),
                 signature_valid: valid,
                 fingerprint,
                 explanation,
@@ -475,7 +477,7 @@ impl FortressService {
                 .unwrap_or_default()
                 .to_owned(),
             explanation: own.sentence,
-            key_fingerprint: self.key.fingerprint(),
+            key_fingerprint: self.public_key.fingerprint(),
             caller_key,
         }
     }
