@@ -1,10 +1,11 @@
 // Keys for development, made on this machine on first use and kept in .local/dev-keys.json,
 // which git ignores. Production keys are made elsewhere and set with `wrangler secret put`.
-import { createHash, createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generateKey } from "openpgp";
+import { noteKeys } from "./note-keys.mjs";
 
 /** Where the keys are kept, from the repository's root. */
 export const DEV_KEYS_FILE = ".local/dev-keys.json";
@@ -37,14 +38,12 @@ export async function ensureDevKeys(file = FILE) {
 export async function makeKeys() {
   const token = `chittymcp_service_${randomBytes(24).toString("hex")}`;
   const pgp = await pgpKeys();
-  const chain = noteKeys(CHAIN_NAME);
-  return {
+    return {
     secrets: {
       CHITTY_ENCRYPTION_KEY: randomBytes(32).toString("base64"),
       PGP_PRIVATE_KEY: pgp.privateKey,
       PGP_PUBLIC_KEY: pgp.publicKey,
-      CHAIN_SIGNING_KEY: chain.signer,
-      CHAIN_VERIFIER_KEY: chain.verifier,
+      CHAIN_SIGNING_KEY: noteKeys(CHAIN_NAME).signer,
     },
     token,
     tokenHash: createHash("sha256").update(token).digest("hex"),
@@ -63,21 +62,6 @@ async function pgpKeys() {
     config: { v6Keys: false },
   });
   return { privateKey, publicKey };
-}
-
-/** A C2SP signed-note Ed25519 pair. The key id is the start of SHA-256(name, newline, 0x01, public key). */
-function noteKeys(name) {
-  const algorithm = Buffer.from([1]);
-  const seed = randomBytes(32);
-  const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
-  const secret = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
-  const spki = createPublicKey(secret).export({ format: "der", type: "spki" });
-  const publicKey = Buffer.concat([algorithm, spki.subarray(-32)]);
-  const id = createHash("sha256").update(`${name}\n`).update(publicKey).digest("hex").slice(0, 8);
-  return {
-    signer: `PRIVATE+KEY+${name}+${id}+${Buffer.concat([algorithm, seed]).toString("base64")}`,
-    verifier: `${name}+${id}+${publicKey.toString("base64")}`,
-  };
 }
 
 /**

@@ -79,18 +79,16 @@ impl SigningSettings {
     }
 }
 
-/// The keys of the log's checkpoints, one line each (C2SP signed-note).
+/// The key of the log's checkpoints, one line (C2SP signed-note).
 #[derive(Debug, Clone)]
 pub struct ChainSettings {
     pub signing_key: Secret,
-    pub verifier_key: String,
 }
 
 impl ChainSettings {
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             signing_key: reader.required_secret("CHAIN_SIGNING_KEY"),
-            verifier_key: reader.required("CHAIN_VERIFIER_KEY"),
         }
     }
 }

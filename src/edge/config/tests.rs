@@ -68,7 +68,7 @@ fn names_everything_that_is_missing_or_wrong_at_once() {
     );
     let error = reader.finish(settings).unwrap_err().to_string();
     for part in [
-        "CHITTY_ENCRYPTION_KEY, PGP_PRIVATE_KEY, PGP_PUBLIC_KEY, CHAIN_SIGNING_KEY, CHAIN_VERIFIER_KEY",
+        "CHITTY_ENCRYPTION_KEY, PGP_PRIVATE_KEY, PGP_PUBLIC_KEY, CHAIN_SIGNING_KEY",
         "npx wrangler secret put",
         "CHITTY_ENV must be development, staging or production",
         "LOG_LEVEL must be",

@@ -7,6 +7,7 @@ use chitty_core::chain::sequencer::Sequencer;
 use chitty_core::ledger::{Served, project, serve};
 use chitty_core::ports::{Clock, Entropy, Level, Log};
 use chitty_edge::clock::SystemClock;
+use chitty_edge::config::{ChainSettings, Reader};
 use chitty_edge::database::D1;
 use chitty_edge::entropy::SystemEntropy;
 use chitty_edge::log::ConsoleLog;
@@ -93,9 +94,11 @@ impl ChainSequencer {
     }
 
     fn open(&self) -> std::result::Result<Sequencer<SqlLogStore>, String> {
-        let key = self.env.secret("CHAIN_SIGNING_KEY");
-        let key = key.map_err(|_| "not set: CHAIN_SIGNING_KEY".to_owned())?;
-        let key = SignerKey::from_secret_text(&key.to_string()).map_err(|e| e.to_string())?;
+        let mut reader = Reader::new(&self.env);
+        let settings = ChainSettings::read(&mut reader);
+        let settings = reader.finish(settings).map_err(|e| e.to_string())?;
+        let key = settings.signing_key.expose();
+        let key = SignerKey::from_secret_text(key).map_err(|e| e.to_string())?;
         let store = SqlLogStore::open(self.state.storage().sql()).map_err(|e| e.to_string())?;
         Sequencer::open(store, key).map_err(|error| error.to_string())
     }

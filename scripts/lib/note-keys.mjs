@@ -1,0 +1,17 @@
+// Keys of the log's checkpoints.
+import { createHash, createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
+
+/** A C2SP signed-note Ed25519 pair. The key id is the start of SHA-256(name, newline, 0x01, public key). */
+export function noteKeys(name) {
+  const algorithm = Buffer.from([1]);
+  const seed = randomBytes(32);
+  const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
+  const secret = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
+  const spki = createPublicKey(secret).export({ format: "der", type: "spki" });
+  const publicKey = Buffer.concat([algorithm, spki.subarray(-32)]);
+  const id = createHash("sha256").update(`${name}\n`).update(publicKey).digest("hex").slice(0, 8);
+  return {
+    signer: `PRIVATE+KEY+${name}+${id}+${Buffer.concat([algorithm, seed]).toString("base64")}`,
+    verifier: `${name}+${id}+${publicKey.toString("base64")}`,
+  };
+}
