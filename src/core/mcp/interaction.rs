@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, InputRequired};
-use super::error::RpcError;
+use super::error::{INVALID_PARAMS, RpcError};
 use super::server::Host;
 use crate::auth::Principal;
 
@@ -61,10 +61,8 @@ pub(super) async fn deliver<S: Host>(
     services
         .sealer()
         .open(PURPOSE, &owner(principal), ticket)
-        .map_err(|_| RpcError::invalid_params("no request with this id was sent to you"))?;
-    let mailbox = services
-        .mailbox()
-        .ok_or_else(|| RpcError::invalid_params("nothing was asked of you here"))?;
+        .map_err(|_| not_asked())?;
+    let mailbox = services.mailbox().ok_or_else(not_asked)?;
     let message = match outcome {
         Ok(result) => json!({ "result": result }),
         Err(error) => json!({ "error": error }),
@@ -85,6 +83,10 @@ fn issue<S: Host>(services: &S, principal: &Principal) -> Result<String, RpcErro
         .sealer()
         .seal(PURPOSE, &owner(principal), &nonce, services.entropy())
         .map_err(|error| RpcError::internal_because(&error))
+}
+
+fn not_asked() -> RpcError {
+    RpcError::bad_request(INVALID_PARAMS, "no request with this id was sent to you")
 }
 
 fn owner(principal: &Principal) -> [&str; 2] {

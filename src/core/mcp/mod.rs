@@ -29,6 +29,8 @@ mod run;
 pub mod schema;
 pub mod server;
 mod state;
+#[cfg(test)]
+mod tests;
 pub mod tool;
 
 pub use call::{Call, InputRequired};

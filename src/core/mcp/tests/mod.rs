@@ -1,0 +1,10 @@
+//! The server as a caller meets it, over fakes.
+
+mod asking;
+mod calling;
+mod cancelling;
+mod eras;
+mod listening;
+mod listing;
+mod tools;
+mod world;

@@ -1,0 +1,55 @@
+//! Durable Objects: the mailbox, and one with a memory for the test of isolation.
+
+use std::cell::Cell;
+use std::panic::RefUnwindSafe;
+
+use chitty_core::ports::Clock;
+use chitty_edge::clock::SystemClock;
+use chitty_edge::mailbox::MailboxBox;
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+#[durable_object]
+pub struct MailboxObject(MailboxBox);
+
+// A panic ends its request; what is kept here stays whole, since it is stored.
+impl RefUnwindSafe for MailboxObject {}
+
+impl DurableObject for MailboxObject {
+    fn new(state: State, _env: Env) -> Self {
+        Self(MailboxBox::new(state))
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        self.0.fetch(request).await
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.0.alarm().await
+    }
+}
+
+/// Long enough for a panic to fall into the middle of another call.
+const COUNT_MS: u64 = 500;
+
+/// Counts its calls in memory alone.
+#[durable_object]
+pub struct MemoryObject {
+    calls: Cell<u32>,
+}
+
+impl RefUnwindSafe for MemoryObject {}
+
+impl DurableObject for MemoryObject {
+    fn new(_state: State, _env: Env) -> Self {
+        Self {
+            calls: Cell::new(0),
+        }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        assert!(request.path() != "/panic", "asked to, in an object");
+        SystemClock.sleep(COUNT_MS).await;
+        self.calls.set(self.calls.get() + 1);
+        Response::ok(self.calls.get().to_string())
+    }
+}

@@ -1,0 +1,99 @@
+#!/usr/bin/env node
+// Runs the official conformance suite in both eras, and our own checks, against the built
+// test-only worker in one workerd. Ends with one line of counts.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startStack, ROOT } from "../../scripts/lib/stack.mjs";
+
+const USAGE = `Usage: node tests/conformance/run.mjs [--only NAME | --serve] [--help]
+
+Runs the scenarios that protocol revisions 2026-07-28 and 2025-11-25 require, then the tests in
+tests/conformance/*.test.mjs. Build first: ./scripts/build --conformance
+
+  --only NAME   2026-07-28, 2025-11-25 or own
+  --serve       start the worker on port 8790 and keep serving, for use with the suite by hand`;
+
+const SUITE = join(ROOT, "node_modules/@modelcontextprotocol/conformance/dist/index.js");
+const REVISIONS = ["2026-07-28", "2025-11-25"];
+const OWN = ["isolation", "cancellation", "bad-input", "clients"].map((name) => join(ROOT, `tests/conformance/${name}.test.mjs`));
+
+/** Runs node with `args`, passes its output on, and resolves to the exit code and that output. */
+function run(args, env = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => {
+        output += text;
+        process.stdout.write(text);
+      });
+    }
+    child.on("error", reject).on("close", (code) => resolve({ code, output }));
+  });
+}
+
+/** Scored scenarios that passed and failed, from the suite's own summary. */
+async function runSuite(url, revision) {
+  console.log(`\n== MCP conformance, required by ${revision}`);
+  const { code, output } = await run([SUITE, "server", "--url", `${url}/mcp`, "--requirements", revision]);
+  return suiteCounts(output, code);
+}
+
+async function runOwn(url) {
+  console.log("\n== Own checks");
+  const { code, output } = await run(["--test", "--test-reporter=spec", ...OWN], { CONFORMANCE_URL: url });
+  const count = (name) => Number(output.match(new RegExp(`^. ${name} (\\d+)$`, "m"))?.[1] ?? 0);
+  const [passed, failed] = [count("pass"), count("fail")];
+  return { passed, failed: code === 0 && passed > 0 ? failed : Math.max(failed, 1) };
+}
+
+/** The suite lists each scenario it ran, then those that do not count; its exit code says if one that counts failed. */
+function suiteCounts(output, code) {
+  const [summary, unscored = ""] = output.slice(output.lastIndexOf("=== SUMMARY ===")).split(/^Not scored for /m);
+  const names = (text, mark) => [...text.matchAll(new RegExp(`^ *${mark} ([\\w/-]+)`, "gm"))].map(([, name]) => name);
+  const reported = new Set([...names(unscored, "✓"), ...names(unscored, "✗")]);
+  const passed = names(summary, "✓").filter((name) => !reported.has(name)).length;
+  const failed = names(summary, "✗").filter((name) => !reported.has(name)).length;
+  console.log(`${passed} scored scenarios passed, ${failed} failed; reported only: ${names(unscored, "✓").length} passed, ${names(unscored, "✗").length} failed`);
+  // Nothing passed, or a bad exit without a failed scenario: the suite itself broke.
+  return { passed, failed: passed === 0 || (code !== 0 && failed === 0) ? failed + 1 : failed };
+}
+
+function only(args) {
+  const at = args.indexOf("--only");
+  return at < 0 ? undefined : args[at + 1];
+}
+
+async function main(args) {
+  if (args.includes("--help") || args.includes("-h")) return console.log(USAGE);
+  const serve = args.includes("--serve");
+  const state = mkdtempSync(join(tmpdir(), "chitty-conformance-"));
+  const stack = await startStack({ workers: ["conformance"], ports: serve ? {} : { conformance: 0 }, persist: state });
+  const end = async () => {
+    await stack.stop();
+    rmSync(state, { recursive: true, force: true });
+  };
+  if (serve) {
+    console.log(`serving ${stack.urls.conformance}/mcp; Ctrl-C ends it`);
+    process.once("SIGINT", end).once("SIGTERM", end);
+    return;
+  }
+  try {
+    const wanted = only(args);
+    const totals = [];
+    for (const revision of REVISIONS) {
+      if (!wanted || wanted === revision) totals.push(await runSuite(stack.urls.conformance, revision));
+    }
+    if (!wanted || wanted === "own") totals.push(await runOwn(stack.urls.conformance));
+    if (totals.length === 0) throw new Error(`--only ${wanted}: name ${REVISIONS.join(", ")} or own`);
+    const sum = (key) => totals.reduce((total, one) => total + one[key], 0);
+    console.log(`\nconformance: ${sum("passed")} passed, ${sum("failed")} failed`);
+    if (sum("failed") > 0) process.exitCode = 1;
+  } finally {
+    await end();
+  }
+}
+
+await main(process.argv.slice(2));
