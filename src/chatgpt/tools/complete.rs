@@ -20,7 +20,7 @@ impl Tool<Services<Chat>> for Complete {
                       answer are kept in that session.",
         scopes: &["chatgpt:complete"],
         hints: Hints::MODEL,
-        icon: None,
+        icon: Some(super::ICON),
     };
 
     async fn call(

@@ -5,12 +5,17 @@ mod session_create;
 mod stream;
 
 use chitty_core::chat::ChatError;
-use chitty_core::mcp::types::Implementation;
+use chitty_core::mcp::types::{Implementation, ToolIcon};
 use chitty_core::mcp::{Registry, Server, ToolError};
 use chitty_core::services::Services;
 use serde_json::json;
 
 use crate::domain::Chat;
+
+/// A speech bubble.
+const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'%20viewBox='0%200%2024%202\
+    4'%20fill='none'%20stroke='%232563eb'%20stroke-width='2'%20stroke-linejoin='round'%3E%3C\
+    path%20d='M4%205h16v11H10l-5%204v-4H4z'/%3E%3C/svg%3E";
 
 const INSTRUCTIONS: &str = "Model calls with sessions and exact cost. chatgpt_complete answers in \
     one piece, chatgpt_stream sends the text as progress while the model speaks. Give a \
@@ -22,6 +27,12 @@ pub fn server(name: &str) -> Server<Services<Chat>> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         title: Some("ChittyMCP chatgpt".to_owned()),
         description: Some("Model calls with sessions and exact cost".to_owned()),
+        icons: Some(vec![ToolIcon {
+            src: ICON.to_owned(),
+            mime_type: Some("image/svg+xml".to_owned()),
+            sizes: Some(vec!["any".to_owned()]),
+            theme: None,
+        }]),
         ..Implementation::default()
     };
     let tools = Registry::new()

@@ -20,7 +20,7 @@ impl Tool<Services<Chat>> for SessionCreate {
                       chatgpt_complete or chatgpt_stream.",
         scopes: &["chatgpt:sessions"],
         hints: Hints::ADD,
-        icon: None,
+        icon: Some(super::ICON),
     };
 
     async fn call(

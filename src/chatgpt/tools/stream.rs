@@ -20,7 +20,7 @@ impl Tool<Services<Chat>> for Stream {
                       carries the whole text, the tokens used and the exact cost.",
         scopes: &["chatgpt:complete"],
         hints: Hints::MODEL,
-        icon: None,
+        icon: Some(super::ICON),
     };
 
     async fn call(

@@ -18,7 +18,7 @@ impl Tool<Services<Desk>> for ChainVerify {
         description: "Reads facts from ChittyChain again and checks them: content against fact id, inclusion in the signed tree, the signatures of the runs they record, and their rows in the database. Separate verdicts for each fact.",
         scopes: &["chain:verify"],
         hints: Hints::READ,
-        icon: None,
+        icon: Some(super::ICON),
     };
 
     async fn call(

@@ -18,7 +18,7 @@ impl Tool<Services<Desk>> for EvidencePackage {
         description: "Puts a completed execution together with its signed manifest, signature, facts, inclusion proofs and checkpoint, so that it can be checked offline.",
         scopes: &["evidence:package"],
         hints: Hints::ADD,
-        icon: None,
+        icon: Some(super::ICON),
     };
 
     async fn call(

@@ -18,7 +18,7 @@ impl Tool<Services<Desk>> for ExecutionStatus {
         description: "An execution as it is on file: question, answers, signature, verification, cost, status, and why it failed if it did.",
         scopes: &["execution:read"],
         hints: Hints::READ,
-        icon: None,
+        icon: Some(super::ICON),
     };
 
     async fn call(

@@ -6,12 +6,20 @@ mod execution_status;
 mod secure_ai_execute;
 
 use chitty_core::execution::{Asker, ExecutionError};
-use chitty_core::mcp::types::Implementation;
+use chitty_core::mcp::server::Watchable;
+use chitty_core::mcp::types::{Implementation, ToolIcon};
 use chitty_core::mcp::{Call, Registry, Server, ToolError};
 use chitty_core::services::Services;
 use serde_json::Value;
 
 use crate::domain::Desk;
+use crate::resources::Records;
+
+/// A receipt.
+const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'%20viewBox='0%200%2024%202\
+    4'%20fill='none'%20stroke='%232563eb'%20stroke-width='2'%20stroke-linejoin='round'%3E%3C\
+    path%20d='M6%203h12v18l-3-2-3%202-3-2-3%202z'/%3E%3Cpath%20d='M9%208h6M9%2012h6'/%3E%3C/\
+    svg%3E";
 
 const INSTRUCTIONS: &str = "AI work with receipts. chitty_secure_ai_execute asks a model at one \
     of three levels (standard, fortress, verified); chitty_execution_status shows what is on \
@@ -24,6 +32,12 @@ pub fn server(name: &str) -> Server<Services<Desk>> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         title: Some("ChittyMCP coordinator".to_owned()),
         description: Some("AI work with receipts".to_owned()),
+        icons: Some(vec![ToolIcon {
+            src: ICON.to_owned(),
+            mime_type: Some("image/svg+xml".to_owned()),
+            sizes: Some(vec!["any".to_owned()]),
+            theme: None,
+        }]),
         ..Implementation::default()
     };
     let tools = Registry::new()
@@ -31,7 +45,11 @@ pub fn server(name: &str) -> Server<Services<Desk>> {
         .with::<execution_status::ExecutionStatus>()
         .with::<evidence_package::EvidencePackage>()
         .with::<chain_verify::ChainVerify>();
-    Server::new(&info, INSTRUCTIONS, tools)
+    let watchable = Watchable {
+        lists: false,
+        resources: true,
+    };
+    Server::new(&info, INSTRUCTIONS, tools).with_resources(Records, watchable)
 }
 
 /// The caller, acting for itself.

@@ -22,7 +22,7 @@ impl Tool<Services<Desk>> for SecureAiExecute {
                       compared; the prompt goes to both.",
         scopes: &["execution:run"],
         hints: Hints::MODEL,
-        icon: None,
+        icon: Some(super::ICON),
     };
 
     async fn call(

@@ -6,9 +6,7 @@ mod settings;
 use chitty_core::secret::Secret;
 use wasm_bindgen::JsValue;
 
-pub use settings::{
-    ChainSettings, Common, Environment, ModelSettings, RemoteFortress, SigningSettings,
-};
+pub use settings::{ChainSettings, Common, Environment, ModelSettings, SigningSettings};
 
 /// Where values come from.
 pub trait Source {

@@ -93,23 +93,6 @@ impl ChainSettings {
     }
 }
 
-/// A Fortress API server elsewhere, where one is configured.
-#[derive(Debug, Clone)]
-pub struct RemoteFortress {
-    pub url: String,
-    pub api_key: Secret,
-}
-
-impl RemoteFortress {
-    pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<Self> {
-        let url = url(reader, "FORTRESS_API_URL", environment)?;
-        Some(Self {
-            url,
-            api_key: reader.required_secret("FORTRESS_API_KEY"),
-        })
-    }
-}
-
 fn environment(reader: &mut Reader<'_>) -> Environment {
     match reader.optional("CHITTY_ENV").as_deref() {
         Some("development") => Environment::Development,

@@ -20,20 +20,16 @@ fn common(values: &[(&'static str, &'static str)]) -> Result<Common, ConfigError
     reader.finish(common)
 }
 
-fn remote(
-    environment: &'static str,
-    url: &'static str,
-) -> Result<Option<RemoteFortress>, ConfigError> {
+fn model_url(environment: &'static str, url: &'static str) -> Result<String, ConfigError> {
     let source = Values(vec![
         ("CHITTY_ENV", environment),
         KEY,
-        ("FORTRESS_API_URL", url),
-        ("FORTRESS_API_KEY", "k"),
+        ("OPENAI_BASE_URL", url),
     ]);
     let mut reader = Reader::new(&source);
     let environment = Common::read(&mut reader).environment;
-    let remote = RemoteFortress::read(&mut reader, environment);
-    reader.finish(remote)
+    let model = ModelSettings::read(&mut reader, environment);
+    reader.finish(model.base_url)
 }
 
 #[test]
@@ -79,10 +75,12 @@ fn names_everything_that_is_missing_or_wrong_at_once() {
 }
 
 #[test]
-fn a_loopback_fortress_is_for_development() {
-    let local = "http://localhost:8000/";
-    let found = remote("development", local).unwrap().unwrap();
-    assert_eq!(found.url, "http://localhost:8000");
+fn a_loopback_model_is_for_development() {
+    let local = "http://localhost:8000/v1/";
+    assert_eq!(
+        model_url("development", local).unwrap(),
+        "http://localhost:8000/v1"
+    );
     for url in [
         local,
         "https://localhost",
@@ -92,27 +90,26 @@ fn a_loopback_fortress_is_for_development() {
         "https://[::ffff:127.0.0.1]",
         "https://0.0.0.0",
         "https://api.localhost.",
-        "http://fortress.example",
+        "http://model.example",
     ] {
         for environment in ["staging", "production"] {
-            let error = remote(environment, url).unwrap_err().to_string();
-            assert!(error.contains("FORTRESS_API_URL"), "{url}");
+            let error = model_url(environment, url).unwrap_err().to_string();
+            assert!(error.contains("OPENAI_BASE_URL"), "{url}");
         }
     }
-    assert!(remote("production", "https://fortress.example").is_ok());
-    assert!(remote("production", "").unwrap().is_none());
+    assert!(model_url("production", "https://model.example").is_ok());
 }
 
 #[test]
 fn urls_are_bare() {
     for url in [
-        "fortress.example",
-        "ftp://fortress.example",
-        "https://u:p@fortress.example",
-        "https://fortress.example/?q",
-        "https://fortress.example/#f",
+        "model.example",
+        "ftp://model.example",
+        "https://u:p@model.example",
+        "https://model.example/?q",
+        "https://model.example/#f",
     ] {
-        assert!(remote("development", url).is_err(), "{url}");
+        assert!(model_url("development", url).is_err(), "{url}");
     }
 }
 

@@ -21,7 +21,7 @@ impl Tool<Services<Runs>> for SecureExecute {
                       evidence_id twice gives the same run.",
         scopes: &["fortress:execute"],
         hints: Hints::MODEL,
-        icon: None,
+        icon: Some(super::ICON),
     };
 
     async fn call(

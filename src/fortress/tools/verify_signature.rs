@@ -21,7 +21,7 @@ impl Tool<Services<Runs>> for VerifySignature {
                       trusted.",
         scopes: &["fortress:verify"],
         hints: Hints::READ,
-        icon: None,
+        icon: Some(super::ICON),
     };
 
     async fn call(

@@ -1,0 +1,110 @@
+//! What a client may read and watch: executions by id, and the log's newest checkpoint.
+
+use async_trait::async_trait;
+use chitty_core::auth::Principal;
+use chitty_core::execution::{ExecutionError, Executions};
+use chitty_core::mcp::resource::{ResourceReply, Resources};
+use chitty_core::mcp::types::{ResourceContent, ResourceDefinition, ResourceTemplateDefinition};
+use chitty_core::mcp::{Call, Host, RpcError};
+use chitty_core::services::Services;
+use serde_json::json;
+
+use crate::domain::Desk;
+
+const CHECKPOINT: &str = "chitty://chain/checkpoint";
+const EXECUTIONS: &str = "chitty://executions/";
+const READ_EXECUTIONS: &str = "execution:read";
+const READ_CHAIN: &str = "chain:verify";
+
+pub struct Records;
+
+#[async_trait(?Send)]
+impl Resources<Services<Desk>> for Records {
+    fn list(&self) -> Vec<ResourceDefinition> {
+        vec![ResourceDefinition {
+            uri: CHECKPOINT.to_owned(),
+            name: "checkpoint".to_owned(),
+            title: Some("Newest checkpoint of ChittyChain".to_owned()),
+            description: Some(
+                "Signed note (C2SP tlog-checkpoint). Keep it: every later one must extend it."
+                    .to_owned(),
+            ),
+            mime_type: Some("text/plain".to_owned()),
+            icons: None,
+            size: None,
+            annotations: None,
+            meta: None,
+        }]
+    }
+
+    fn templates(&self) -> Vec<ResourceTemplateDefinition> {
+        vec![ResourceTemplateDefinition {
+            uri_template: format!("{EXECUTIONS}{{execution_id}}"),
+            name: "execution".to_owned(),
+            title: Some("An execution of yours".to_owned()),
+            description: Some("The same as chitty_execution_status tells.".to_owned()),
+            mime_type: Some("application/json".to_owned()),
+            icons: None,
+            annotations: None,
+            arguments: Vec::new(),
+            meta: None,
+        }]
+    }
+
+    async fn read(
+        &self,
+        services: &Services<Desk>,
+        call: &Call,
+        uri: &str,
+    ) -> Result<Option<ResourceReply>, RpcError> {
+        if uri == CHECKPOINT && call.principal.scopes.allows(READ_CHAIN) {
+            let head = services.domain.service.ledger.head().await;
+            let head = head.map_err(|error| failed(services, call, &error.to_string()))?;
+            return Ok(Some(text(uri, "text/plain", head.checkpoint)));
+        }
+        let Some(id) = execution_id(uri, &call.principal) else {
+            return Ok(None);
+        };
+        let service = &services.domain.service;
+        match service.status(&call.principal.user_id, id).await {
+            Ok(status) => {
+                let json = json!(status.execution).to_string();
+                Ok(Some(text(uri, "application/json", json)))
+            }
+            Err(ExecutionError::NotFound) => Ok(None),
+            Err(error) => Err(failed(services, call, &error.to_string())),
+        }
+    }
+
+    async fn version(
+        &self,
+        services: &Services<Desk>,
+        principal: &Principal,
+        uri: &str,
+    ) -> Option<i64> {
+        let id = execution_id(uri, principal)?;
+        let executions = Executions::new(services.platform.database.clone());
+        let updated = executions.updated_at_ms(id, &principal.user_id).await;
+        updated.ok().flatten()
+    }
+}
+
+fn execution_id<'a>(uri: &'a str, principal: &Principal) -> Option<&'a str> {
+    uri.strip_prefix(EXECUTIONS)
+        .filter(|_| principal.scopes.allows(READ_EXECUTIONS))
+}
+
+fn text(uri: &str, mime_type: &str, text: String) -> ResourceReply {
+    ResourceReply::Done(vec![ResourceContent {
+        uri: uri.to_owned(),
+        mime_type: Some(mime_type.to_owned()),
+        text: Some(text),
+        blob: None,
+        meta: None,
+    }])
+}
+
+fn failed(services: &Services<Desk>, call: &Call, cause: &str) -> RpcError {
+    services.report(&call.request_id, cause);
+    RpcError::internal()
+}
