@@ -17,6 +17,7 @@ pub mod mailbox;
 pub mod platform;
 pub mod request;
 pub mod response;
+pub mod tasks;
 
 use wasm_bindgen::{JsCast, JsValue};
 

@@ -30,6 +30,7 @@ use chitty_edge::entropy::SystemEntropy;
 use chitty_edge::incoming::WebRequest;
 use chitty_edge::mailbox::ObjectMailbox;
 use chitty_edge::response::into_web;
+use chitty_edge::tasks::ObjectTasks;
 use worker::{Context, Env, event};
 
 use crate::services::Services;
@@ -60,6 +61,8 @@ async fn fetch(
         "/mcp" => {
             let mailbox = ObjectMailbox(env.durable_object("MAILBOX")?);
             app.services.mailbox.replace(Some(mailbox));
+            let tasks = ObjectTasks(env.durable_object("TASKS")?);
+            app.services.tasks.replace(Some(tasks));
             // Nobody reads the answer to a client that has gone.
             let reply = unless_gone(&request, mcp(&app, &incoming)).await;
             reply.unwrap_or_else(|| HttpReply::empty(499))

@@ -2,10 +2,15 @@
 
 use std::cell::Cell;
 use std::panic::RefUnwindSafe;
+use std::rc::Rc;
 
+use chitty_core::mcp::RpcError;
+use chitty_core::mcp::task::{Outcome, Task};
 use chitty_core::ports::Clock;
 use chitty_edge::clock::SystemClock;
 use chitty_edge::mailbox::MailboxBox;
+use chitty_edge::tasks::TaskBox;
+use futures::future::LocalBoxFuture;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 #[durable_object]
@@ -26,6 +31,34 @@ impl DurableObject for MailboxObject {
     async fn alarm(&self) -> Result<Response> {
         self.0.alarm().await
     }
+}
+
+#[durable_object]
+pub struct TaskObject(TaskBox);
+
+impl RefUnwindSafe for TaskObject {}
+
+impl DurableObject for TaskObject {
+    fn new(state: State, _env: Env) -> Self {
+        Self(TaskBox::new(state, Rc::new(work)))
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        self.0.fetch(request).await
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.0.alarm().await
+    }
+}
+
+fn work(task: Task) -> LocalBoxFuture<'static, Outcome> {
+    Box::pin(async {
+        match crate::app() {
+            Ok(app) => app.server.work_on(&app.services, task).await,
+            Err(error) => Outcome::Failed(RpcError::internal_because(&error)),
+        }
+    })
 }
 
 /// Long enough for a panic to fall into the middle of another call.

@@ -6,11 +6,13 @@ use std::rc::Rc;
 use chitty_core::mcp::Host;
 use chitty_core::mcp::mailbox::Mailbox;
 use chitty_core::mcp::server::ListVersions;
+use chitty_core::mcp::task::Tasks;
 use chitty_core::ports::{Clock, Entropy};
 use chitty_core::seal::Sealer;
 use chitty_edge::clock::SystemClock;
 use chitty_edge::entropy::SystemEntropy;
 use chitty_edge::mailbox::ObjectMailbox;
+use chitty_edge::tasks::ObjectTasks;
 use serde_json::{Value, json};
 
 pub struct Services {
@@ -21,6 +23,7 @@ pub struct Services {
     pub runs: Runs,
     /// Of the request that came last: bindings are the same in all of them.
     pub mailbox: RefCell<Option<ObjectMailbox>>,
+    pub tasks: RefCell<Option<ObjectTasks>>,
 }
 
 impl Services {
@@ -32,6 +35,7 @@ impl Services {
             versions: Cell::default(),
             runs: Runs::default(),
             mailbox: RefCell::default(),
+            tasks: RefCell::default(),
         }
     }
 
@@ -58,6 +62,11 @@ impl Host for Services {
     fn mailbox(&self) -> Option<Rc<dyn Mailbox>> {
         let mailbox = self.mailbox.borrow().clone()?;
         Some(Rc::new(mailbox))
+    }
+
+    fn tasks(&self) -> Option<Rc<dyn Tasks>> {
+        let tasks = self.tasks.borrow().clone()?;
+        Some(Rc::new(tasks))
     }
 
     fn list_versions(&self) -> ListVersions {

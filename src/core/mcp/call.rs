@@ -16,14 +16,16 @@ pub struct Call {
     pub principal: Rc<Principal>,
     pub request_id: String,
     pub era: Era,
-    capabilities: Value,
+    pub(super) capabilities: Value,
     progress: Option<Progress>,
     log_level: Option<LogLevel>,
     /// The caller sees messages before the result.
     pub(super) streams: bool,
     outbox: UnboundedSender<Value>,
-    inputs: Map<String, Value>,
-    state: Option<Value>,
+    pub(super) inputs: Map<String, Value>,
+    pub(super) state: Option<Value>,
+    defers: bool,
+    task: bool,
 }
 
 struct Progress {
@@ -67,6 +69,8 @@ pub(super) struct Context {
     pub progress_token: Option<Value>,
     pub log_level: Option<LogLevel>,
     pub streams: bool,
+    /// The host keeps tasks, and the caller can follow one.
+    pub defers: bool,
     pub outbox: UnboundedSender<Value>,
 }
 
@@ -86,13 +90,31 @@ impl Call {
             outbox: context.outbox,
             inputs,
             state,
+            defers: context.defers,
+            task: false,
         }
+    }
+
+    /// This call is the work on a task.
+    pub(super) fn into_task(mut self) -> Self {
+        self.task = true;
+        self
     }
 
     /// A further round of the same request, with the answers to what it asked.
     pub(super) fn resume(&mut self, inputs: Map<String, Value>, state: Option<Value>) {
         self.inputs = inputs;
         self.state = state;
+    }
+
+    /// True if the tool may answer [`super::Reply::Later`].
+    pub fn may_defer(&self) -> bool {
+        self.defers
+    }
+
+    /// True if the tool said [`super::Reply::Later`] and this is later.
+    pub fn is_task(&self) -> bool {
+        self.task
     }
 
     /// True if the caller asked to be told of progress.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use tower_mcp_types::protocol::{CompleteParams, CompletionReference, LogLevel};
 
 use super::call::{Call, Context};
+use super::deferring::declared;
 use super::era::{Era, LEGACY, META_CAPABILITIES, META_LOG_LEVEL};
 use super::error::RpcError;
 use super::headers;
@@ -60,8 +61,18 @@ impl<S: Host> Server<S> {
             (_, "completion/complete") if self.completes() => {
                 self.complete(params).map(Answer::Value)
             }
-            (Era::Modern, "server/discover") => Ok(Answer::Value(self.discovered())),
+            (Era::Modern, "server/discover") => {
+                let defers = services.tasks().is_some();
+                Ok(Answer::Value(self.discovered(defers)))
+            }
             (Era::Modern, "subscriptions/listen") => self.listen(services, &request).await,
+            (Era::Modern, "tasks/get" | "tasks/update" | "tasks/cancel") => {
+                let Some(tasks) = services.tasks() else {
+                    return Err(RpcError::method_not_found(request.method, true));
+                };
+                let followed = self.follow_task(services, &*tasks, &request).await;
+                followed.map(Answer::Value)
+            }
             (Era::Legacy, "initialize") => Ok(Answer::Value(self.initialize(params))),
             (Era::Legacy, "ping") => Ok(Answer::Value(json!({}))),
             (Era::Legacy, "logging/setLevel") => set_level(params).map(Answer::Value),
@@ -87,7 +98,8 @@ impl<S: Host> Server<S> {
         mut request: Request<'_>,
     ) -> Result<Answer, RpcError> {
         let (outbox, messages) = mpsc::unbounded();
-        let context = context(&request, outbox)?;
+        let defers = services.tasks().is_some();
+        let context = context(&request, defers, outbox)?;
         let inputs = inputs(&request.params)?;
         let sealed = request.params.remove("requestState");
         let target = self.target(request)?;
@@ -172,6 +184,7 @@ impl<S: Host> Server<S> {
 
 fn context(
     request: &Request<'_>,
+    host_defers: bool,
     outbox: mpsc::UnboundedSender<Value>,
 ) -> Result<Context, RpcError> {
     let meta = request.params.get("_meta");
@@ -189,6 +202,7 @@ fn context(
         principal: Rc::clone(&request.principal),
         request_id: request.request_id.clone(),
         era: request.era,
+        defers: host_defers && request.era.is_modern() && declared(field(META_CAPABILITIES)),
         capabilities: field(META_CAPABILITIES).cloned().unwrap_or_default(),
         progress_token,
         log_level: log_level(request.era, field(META_LOG_LEVEL))?,
@@ -216,7 +230,7 @@ fn set_level(params: &Map<String, Value>) -> Result<Value, RpcError> {
         .map_err(|error| RpcError::invalid_params(format!("\"level\": {error}")))
 }
 
-fn inputs(params: &Map<String, Value>) -> Result<Map<String, Value>, RpcError> {
+pub(super) fn inputs(params: &Map<String, Value>) -> Result<Map<String, Value>, RpcError> {
     match params.get("inputResponses") {
         None => Ok(Map::new()),
         Some(Value::Object(answers)) if answers.values().all(Value::is_object) => {
@@ -242,7 +256,10 @@ fn decode<T: serde::de::DeserializeOwned>(params: &Map<String, Value>) -> Result
     })
 }
 
-fn require_str<'a>(params: &'a Map<String, Value>, field: &str) -> Result<&'a str, RpcError> {
+pub(super) fn require_str<'a>(
+    params: &'a Map<String, Value>,
+    field: &str,
+) -> Result<&'a str, RpcError> {
     params
         .get(field)
         .and_then(Value::as_str)

@@ -56,6 +56,7 @@ pub(super) fn check_standard(
     let field = match method {
         "tools/call" | "prompts/get" => "name",
         "resources/read" => "uri",
+        "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
         _ => return Ok(()),
     };
     let Some(expected) = params.get(field).and_then(Value::as_str) else {

@@ -11,6 +11,7 @@
 
 pub mod call;
 pub mod client;
+mod deferring;
 mod dispatch;
 pub mod envelope;
 pub mod era;
@@ -29,6 +30,7 @@ mod run;
 pub mod schema;
 pub mod server;
 mod state;
+pub mod task;
 #[cfg(test)]
 mod tests;
 pub mod tool;

@@ -11,6 +11,7 @@ use futures::stream::{self, LocalBoxStream};
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, InputRequired};
+use super::deferring;
 use super::era::Era;
 use super::error::RpcError;
 use super::interaction;
@@ -45,9 +46,10 @@ pub(super) enum Target {
     },
 }
 
-enum Turn {
+pub(super) enum Turn {
     Done(Value),
     Ask(InputRequired),
+    Later,
 }
 
 /// The events of `work`: messages as they are sent, then the result.
@@ -107,6 +109,7 @@ impl<S: Host> Server<S> {
         for _ in 0..MAX_ROUNDS {
             let wanted = match self.turn(&services, &call, &target).await? {
                 Turn::Done(result) => return Ok(result),
+                Turn::Later => return deferring::defer(&*services, call, target).await,
                 Turn::Ask(wanted) => wanted,
             };
             if call.era == Era::Modern {
@@ -120,7 +123,12 @@ impl<S: Host> Server<S> {
         )))
     }
 
-    async fn turn(&self, services: &S, call: &Call, target: &Target) -> Result<Turn, RpcError> {
+    pub(super) async fn turn(
+        &self,
+        services: &S,
+        call: &Call,
+        target: &Target,
+    ) -> Result<Turn, RpcError> {
         match target {
             Target::Tool { name, arguments } => {
                 let entry = self.tool(name)?;
@@ -152,6 +160,7 @@ impl<S: Host> Server<S> {
             Ok(Reply::Structured(value)) => tool::structured(value),
             Ok(Reply::Content(result)) => result,
             Ok(Reply::Ask(wanted)) => return Ok(Turn::Ask(wanted)),
+            Ok(Reply::Later) => return Ok(Turn::Later),
             Err(ToolError::Protocol(error)) => return Err(error),
             Err(ToolError::Failed {
                 code,
@@ -204,13 +213,8 @@ impl<S: Host> Server<S> {
     }
 }
 
-/// The modern way to ask: the result says what is missing, the client calls again.
-fn input_required<S: Host>(
-    services: &S,
-    call: &Call,
-    wanted: InputRequired,
-    target: &Target,
-) -> Result<Value, RpcError> {
+/// Refuses questions that the client did not declare it can answer.
+pub(super) fn lacking(call: &Call, wanted: &InputRequired) -> Result<(), RpcError> {
     let mut lacking = Map::new();
     for request in wanted.requests.values() {
         let method = request.get("method").and_then(Value::as_str);
@@ -228,12 +232,23 @@ fn input_required<S: Host>(
             lacking.insert(capability.to_owned(), json!({}));
         }
     }
-    if !lacking.is_empty() {
-        return Err(RpcError::missing_capability(&Value::Object(lacking)));
-    }
     if wanted.requests.is_empty() && wanted.state.is_none() {
         return Err(RpcError::internal_because(&"a tool asked for nothing"));
     }
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(RpcError::missing_capability(&Value::Object(lacking)))
+}
+
+/// The modern way to ask: the result says what is missing, the client calls again.
+fn input_required<S: Host>(
+    services: &S,
+    call: &Call,
+    wanted: InputRequired,
+    target: &Target,
+) -> Result<Value, RpcError> {
+    lacking(call, &wanted)?;
     let mut result = json!({ "resultType": "input_required" });
     if let Some(fields) = result.as_object_mut() {
         if !wanted.requests.is_empty() {

@@ -10,6 +10,7 @@ use super::list::ListCache;
 use super::mailbox::Mailbox;
 use super::prompt::Prompt;
 use super::resource::Resources;
+use super::task::{self, Tasks};
 use super::tool::Registry;
 use crate::ports::{Clock, Entropy};
 use crate::seal::Sealer;
@@ -23,6 +24,12 @@ pub trait Host: 'static {
     /// Where answers of legacy clients to our questions arrive. None: nothing can be asked
     /// of a legacy client.
     fn mailbox(&self) -> Option<Rc<dyn Mailbox>> {
+        None
+    }
+
+    /// Where calls that outlive their request are kept and worked on. None: there are no
+    /// tasks here.
+    fn tasks(&self) -> Option<Rc<dyn Tasks>> {
         None
     }
 
@@ -122,10 +129,14 @@ impl<S: Host> Server<S> {
         Value::Object(all)
     }
 
-    pub(super) fn discovered(&self) -> Value {
+    pub(super) fn discovered(&self, defers: bool) -> Value {
+        let mut capabilities = self.capabilities(Era::Modern);
+        if let (true, Some(fields)) = (defers, capabilities.as_object_mut()) {
+            fields.insert("extensions".to_owned(), json!({ task::EXTENSION: {} }));
+        }
         json!({
             "supportedVersions": SUPPORTED,
-            "capabilities": self.capabilities(Era::Modern),
+            "capabilities": capabilities,
             "instructions": self.instructions,
             "ttlMs": super::list::TTL_MS,
             "cacheScope": "public",

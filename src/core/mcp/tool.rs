@@ -95,6 +95,9 @@ pub enum Reply<O> {
     Content(CallToolResult),
     /// Something must be asked of the caller first.
     Ask(InputRequired),
+    /// This takes long: call again as a task ([`super::task`]). Callers that cannot follow
+    /// one ([`Call::may_defer`]) get an error that says what they lack.
+    Later,
 }
 
 impl<O> From<O> for Reply<O> {
@@ -165,6 +168,7 @@ impl<S: 'static, T: Tool<S>> Handler<S> for Typed<T> {
             Reply::Structured(output) => Reply::Structured(encode(&output)?),
             Reply::Content(result) => Reply::Content(result),
             Reply::Ask(input) => Reply::Ask(input),
+            Reply::Later => Reply::Later,
         })
     }
 }

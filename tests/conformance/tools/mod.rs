@@ -6,6 +6,7 @@ mod content;
 mod legacy_asking;
 mod schemas;
 mod slow;
+mod tasks;
 mod telling;
 
 use chitty_core::mcp::types::{CallToolResult, Content};
@@ -23,7 +24,8 @@ pub fn registry() -> Registry<Services> {
     let registry = legacy_asking::add(registry);
     let registry = changing::add(registry);
     let registry = schemas::add(registry);
-    slow::add(registry)
+    let registry = slow::add(registry);
+    tasks::add(registry)
 }
 
 /// The input of a tool that takes nothing.

@@ -19,13 +19,13 @@ fn names(answered: &Answered) -> Vec<&str> {
 #[test]
 fn a_list_holds_what_the_caller_may_call() {
     let mut caller = Caller::new();
-    let all = ["echo", "chatty", "asking", "endless"];
+    let all = ["echo", "chatty", "asking", "endless", "deferring"];
     assert_eq!(names(&caller.modern("tools/list", json!({}))), all);
     assert_eq!(names(&caller.legacy("tools/list", &json!({}))), all);
     caller.principal = principal("bob", &[]);
     assert_eq!(
         names(&caller.modern("tools/list", json!({}))),
-        ["echo", "asking", "endless"]
+        ["echo", "asking", "endless", "deferring"]
     );
     // The narrower list did not replace the wider one.
     caller.principal = principal("ann", &["tests:*"]);

@@ -3,6 +3,7 @@
 mod asking;
 mod calling;
 mod cancelling;
+mod deferring;
 mod eras;
 mod listening;
 mod listing;

@@ -120,3 +120,20 @@ impl Tool<World> for Endless {
         std::future::pending().await
     }
 }
+
+/// Works as a task, and asks a name there.
+pub struct Deferring;
+
+#[async_trait(?Send)]
+impl Tool<World> for Deferring {
+    type Input = Word;
+    type Output = Said;
+    const ABOUT: About = about("deferring", &[]);
+
+    async fn call(world: &World, call: &Call, input: Word) -> Result<Reply<Said>, ToolError> {
+        if call.is_task() {
+            return Asking::call(world, call, input).await;
+        }
+        Ok(Reply::Later)
+    }
+}

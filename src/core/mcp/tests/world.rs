@@ -14,8 +14,10 @@ use super::super::era::{META_CAPABILITIES, META_VERSION, MODERN};
 use super::super::http::Post;
 use super::super::mailbox::{Mailbox, MailboxError};
 use super::super::server::ListVersions;
+use super::super::task::Tasks;
 use super::super::{Host, Registry, Server};
-use super::tools::{Asking, Chatty, Echo, Endless};
+use super::deferring::FakeTasks;
+use super::tools::{Asking, Chatty, Deferring, Echo, Endless};
 use crate::auth::{Principal, PrincipalKind, Scopes};
 use crate::http::{Body, HttpReply};
 use crate::ports::{Clock, Entropy};
@@ -47,6 +49,7 @@ pub struct World {
     pub entropy: FakeEntropy,
     sealer: Sealer,
     pub mailbox: Option<Rc<FakeMailbox>>,
+    pub tasks: Option<Rc<FakeTasks>>,
     /// What each look at the versions finds, the last one for ever.
     pub versions: RefCell<Vec<ListVersions>>,
     pub reports: RefCell<Vec<String>>,
@@ -67,6 +70,7 @@ impl World {
             entropy: FakeEntropy::default(),
             sealer: Sealer::new(&Secret::new("11".repeat(32)), &[]).unwrap(),
             mailbox,
+            tasks: None,
             versions: RefCell::default(),
             reports: RefCell::default(),
             dropped: Rc::default(),
@@ -90,6 +94,11 @@ impl Host for World {
     fn mailbox(&self) -> Option<Rc<dyn Mailbox>> {
         let mailbox = self.mailbox.clone()?;
         Some(mailbox)
+    }
+
+    fn tasks(&self) -> Option<Rc<dyn Tasks>> {
+        let tasks = self.tasks.clone()?;
+        Some(tasks)
     }
 
     fn list_versions(&self) -> ListVersions {
@@ -134,7 +143,8 @@ pub fn server() -> Rc<Server<World>> {
         .with::<Echo>()
         .with::<Chatty>()
         .with::<Asking>()
-        .with::<Endless>();
+        .with::<Endless>()
+        .with::<Deferring>();
     Rc::new(Server::new(&info(), "Call a tool.", tools))
 }
 

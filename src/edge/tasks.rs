@@ -1,0 +1,232 @@
+//! Tasks, each kept and worked on in a Durable Object of its own.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chitty_core::mcp::RpcError;
+use chitty_core::mcp::task::{Outcome, Task, Tasks, TasksError};
+use chitty_core::ports::{Clock, Http, HttpError, HttpRequest};
+use futures::future::{AbortHandle, LocalBoxFuture, abortable};
+use serde_json::{Map, Value};
+use wasm_bindgen_futures::spawn_local;
+use worker::{Method, ObjectNamespace, Request, Response, State};
+
+use crate::clock::SystemClock;
+use crate::http::ObjectHttp;
+
+const TIMEOUT_MS: u64 = 10_000;
+/// Largest stored task, in bytes: a value of the object's storage holds 2 MiB.
+const MAX_TASK: usize = 2_000_000;
+/// How often an object looks whether its work still goes on.
+const CHECK: Duration = Duration::from_secs(30);
+const KEY: &str = "task";
+
+/// [`Tasks`] over a namespace of objects that run [`TaskBox`].
+#[derive(Debug, Clone)]
+pub struct ObjectTasks(pub ObjectNamespace);
+
+#[async_trait(?Send)]
+impl Tasks for ObjectTasks {
+    async fn create(&self, task: &Task) -> Result<(), TasksError> {
+        let body = serde_json::to_vec(task).map_err(|error| TasksError(error.to_string()))?;
+        self.tell(&task.id, "PUT", body).await
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<Task>, TasksError> {
+        match self.send(id, "GET", Vec::new()).await? {
+            (200, body) => serde_json::from_slice(&body)
+                .map(Some)
+                .map_err(|error| TasksError(error.to_string())),
+            (404, _) => Ok(None),
+            (status, _) => Err(TasksError(format!("status {status}"))),
+        }
+    }
+
+    async fn answer(&self, id: &str, inputs: &Map<String, Value>) -> Result<(), TasksError> {
+        let body = serde_json::to_vec(inputs).map_err(|error| TasksError(error.to_string()))?;
+        self.tell(id, "POST", body).await
+    }
+
+    async fn cancel(&self, id: &str) -> Result<(), TasksError> {
+        self.tell(id, "DELETE", Vec::new()).await
+    }
+}
+
+impl ObjectTasks {
+    async fn tell(&self, id: &str, method: &'static str, body: Vec<u8>) -> Result<(), TasksError> {
+        match self.send(id, method, body).await? {
+            (204, _) => Ok(()),
+            (status, _) => Err(TasksError(format!("status {status}"))),
+        }
+    }
+
+    async fn send(
+        &self,
+        id: &str,
+        method: &'static str,
+        body: Vec<u8>,
+    ) -> Result<(u16, Vec<u8>), TasksError> {
+        let stub = self
+            .0
+            .get_by_name(id)
+            .map_err(|error| TasksError(error.to_string()))?;
+        let request = HttpRequest {
+            method,
+            url: "https://tasks.internal/".to_owned(),
+            headers: Vec::new(),
+            body: Bytes::from(body),
+            timeout_ms: TIMEOUT_MS,
+            want_headers: &[],
+        };
+        let unreachable = |error: HttpError| TasksError(error.to_string());
+        let response = ObjectHttp::new(stub).send(request).await;
+        let response = response.map_err(unreachable)?;
+        let status = response.status;
+        let body = response.bytes(MAX_TASK).await.map_err(unreachable)?;
+        Ok((status, body))
+    }
+}
+
+/// One turn of work on a task.
+pub type Work = Rc<dyn Fn(Task) -> LocalBoxFuture<'static, Outcome>>;
+
+/// The inside of the object, to be wrapped as [`crate::mailbox::MailboxBox`] is.
+pub struct TaskBox(Rc<Inner>);
+
+struct Inner {
+    state: State,
+    work: Work,
+    running: RefCell<Option<AbortHandle>>,
+}
+
+impl TaskBox {
+    pub fn new(state: State, work: Work) -> Self {
+        Self(Rc::new(Inner {
+            state,
+            work,
+            running: RefCell::default(),
+        }))
+    }
+
+    /// `PUT /` a task, `GET /` it, `POST /` answers, `DELETE /` to cancel.
+    pub async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
+        let inner = &self.0;
+        let method = request.method();
+        if method == Method::Put {
+            let text = request.text().await?;
+            if text.len() > MAX_TASK {
+                return Response::error("the task is too large", 413);
+            }
+            let task: Task = serde_json::from_str(&text)?;
+            inner.state.storage().set_alarm(CHECK).await?;
+            inner.store(&task).await?;
+            inner.start(task);
+            return done();
+        }
+        let Some(mut task) = inner.load().await? else {
+            return Response::error("no such task", 404);
+        };
+        match method {
+            Method::Get => return Response::ok(serde_json::to_string(&task)?),
+            Method::Post => {
+                let answers: Map<String, Value> = request.json().await?;
+                let goes_on = task.answer(&answers, SystemClock.now_ms());
+                inner.store(&task).await?;
+                if goes_on {
+                    inner.start(task);
+                }
+            }
+            _ => {
+                task.cancel(SystemClock.now_ms());
+                inner.store(&task).await?;
+                inner.stop();
+            }
+        }
+        done()
+    }
+
+    /// Throws an expired task away, and gives up one whose work died with its object: a
+    /// tool may have done half of it, so it is not begun anew.
+    pub async fn alarm(&self) -> worker::Result<Response> {
+        let inner = &self.0;
+        let storage = inner.state.storage();
+        let Some(mut task) = inner.load().await? else {
+            return done();
+        };
+        let now_ms = SystemClock.now_ms();
+        if task.expires_at_ms() <= now_ms {
+            inner.stop();
+            storage.delete_all().await?;
+            return done();
+        }
+        if task.is_working() && inner.running.borrow().is_none() {
+            task.settle(Outcome::Failed(interrupted()), now_ms);
+            inner.store(&task).await?;
+        }
+        let left = u64::try_from(task.expires_at_ms() - now_ms).unwrap_or(0);
+        let left = Duration::from_millis(left);
+        let next = if task.is_over() {
+            left
+        } else {
+            left.min(CHECK)
+        };
+        storage.set_alarm(next).await?;
+        done()
+    }
+}
+
+impl Inner {
+    async fn load(&self) -> worker::Result<Option<Task>> {
+        let stored = self.state.storage().get::<String>(KEY).await?;
+        let task = stored.map(|text| serde_json::from_str(&text)).transpose();
+        task.map_err(worker::Error::from)
+    }
+
+    async fn store(&self, task: &Task) -> worker::Result<()> {
+        let text = serde_json::to_string(task)?;
+        self.state.storage().put(KEY, text).await
+    }
+
+    /// Goes on after the request that started it: the object lives as long as it works.
+    fn start(self: &Rc<Self>, task: Task) {
+        let (work, handle) = abortable((self.work)(task));
+        self.running.replace(Some(handle));
+        let inner = Rc::clone(self);
+        spawn_local(async move {
+            let Ok(outcome) = work.await else { return };
+            inner.running.replace(None);
+            if let Err(error) = inner.settle(outcome).await {
+                worker::console_error!("a task's outcome could not be stored: {error}");
+            }
+        });
+    }
+
+    fn stop(&self) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+        }
+    }
+
+    async fn settle(&self, outcome: Outcome) -> worker::Result<()> {
+        if let Some(mut task) = self.load().await? {
+            task.settle(outcome, SystemClock.now_ms());
+            self.store(&task).await?;
+        }
+        Ok(())
+    }
+}
+
+fn interrupted() -> RpcError {
+    RpcError {
+        message: "the work was interrupted by the platform: look at what it left, then call again"
+            .to_owned(),
+        ..RpcError::internal()
+    }
+}
+
+fn done() -> worker::Result<Response> {
+    Ok(Response::empty()?.with_status(204))
+}
