@@ -53,7 +53,7 @@ impl DurableObject for ChainSequencer {
         let served = match self.serve(&body) {
             Ok(served) => served,
             Err(cause) => {
-                self.console().record(Level::Error, "log_failed", json!({ "cause": cause }));
+                console().record(Level::Error, "log_failed", json!({ "cause": cause }));
                 return Response::error("the log could not be opened", 503);
             }
         };
@@ -109,7 +109,7 @@ impl ChainSequencer {
             Ok(done) => done,
             Err(cause) => {
                 let fields = json!({ "cause": cause });
-                self.console().record(Level::Warn, "fact_rows_late", fields);
+                console().record(Level::Warn, "fact_rows_late", fields);
                 false
             }
         }
@@ -126,12 +126,12 @@ impl ChainSequencer {
         store.mark_projected(last.index).map_err(|e| e.to_string())?;
         Ok((due.len() as u64) < BATCH)
     }
+}
 
-    fn console(&self) -> ConsoleLog {
-        ConsoleLog {
-            level: Level::Info,
-            service: "chain",
-            request_id: String::new(),
-        }
+fn console() -> ConsoleLog {
+    ConsoleLog {
+        level: Level::Info,
+        service: "chain",
+        request_id: String::new(),
     }
 }
