@@ -1,6 +1,6 @@
 //! Tasks, each kept and worked on in a Durable Object of its own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,8 +20,6 @@ use crate::http::ObjectHttp;
 const TIMEOUT_MS: u64 = 10_000;
 /// Largest stored task, in bytes: a value of the object's storage holds 2 MiB.
 const MAX_TASK: usize = 2_000_000;
-/// How often an object looks whether its work still goes on.
-const CHECK: Duration = Duration::from_secs(30);
 const KEY: &str = "task";
 
 /// [`Tasks`] over a namespace of objects that run [`TaskBox`].
@@ -100,6 +98,8 @@ struct Inner {
     state: State,
     work: Work,
     running: RefCell<Option<AbortHandle>>,
+    /// Work was begun in this life of the object.
+    begun: Cell<bool>,
 }
 
 impl TaskBox {
@@ -108,6 +108,7 @@ impl TaskBox {
             state,
             work,
             running: RefCell::default(),
+            begun: Cell::new(false),
         }))
     }
 
@@ -121,7 +122,8 @@ impl TaskBox {
                 return Response::error("the task is too large", 413);
             }
             let task: Task = serde_json::from_str(&text)?;
-            inner.state.storage().set_alarm(CHECK).await?;
+            inner.state.storage().set_alarm(until_expiry(&task)).await?;
+            inner.begun.set(true);
             inner.store(&task).await?;
             inner.start(task);
             return done();
@@ -134,6 +136,7 @@ impl TaskBox {
             Method::Post => {
                 let answers: Map<String, Value> = request.json().await?;
                 let goes_on = task.answer(&answers, SystemClock.now_ms());
+                inner.begun.set(inner.begun.get() || goes_on);
                 inner.store(&task).await?;
                 if goes_on {
                     inner.start(task);
@@ -148,41 +151,26 @@ impl TaskBox {
         done()
     }
 
-    /// Throws an expired task away, and gives up one whose work died with its object: a
-    /// tool may have done half of it, so it is not begun anew.
+    /// Throws the expired task away.
     pub async fn alarm(&self) -> worker::Result<Response> {
-        let inner = &self.0;
-        let storage = inner.state.storage();
-        let Some(mut task) = inner.load().await? else {
-            return done();
-        };
-        let now_ms = SystemClock.now_ms();
-        if task.expires_at_ms() <= now_ms {
-            inner.stop();
-            storage.delete_all().await?;
-            return done();
-        }
-        if task.is_working() && inner.running.borrow().is_none() {
-            task.settle(Outcome::Failed(interrupted()), now_ms);
-            inner.store(&task).await?;
-        }
-        let left = u64::try_from(task.expires_at_ms() - now_ms).unwrap_or(0);
-        let left = Duration::from_millis(left);
-        let next = if task.is_over() {
-            left
-        } else {
-            left.min(CHECK)
-        };
-        storage.set_alarm(next).await?;
+        self.0.stop();
+        self.0.state.storage().delete_all().await?;
         done()
     }
 }
 
 impl Inner {
+    /// The task as it is now. One whose work died with its object is given up here: its
+    /// tool may have done half of the work, so that is not begun anew.
     async fn load(&self) -> worker::Result<Option<Task>> {
         let stored = self.state.storage().get::<String>(KEY).await?;
-        let task = stored.map(|text| serde_json::from_str(&text)).transpose();
-        task.map_err(worker::Error::from)
+        let Some(text) = stored else { return Ok(None) };
+        let mut task: Task = serde_json::from_str(&text)?;
+        if task.is_working() && !self.begun.get() {
+            task.settle(Outcome::Failed(interrupted()), SystemClock.now_ms());
+            self.store(&task).await?;
+        }
+        Ok(Some(task))
     }
 
     async fn store(&self, task: &Task) -> worker::Result<()> {
@@ -217,6 +205,11 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+fn until_expiry(task: &Task) -> Duration {
+    let left_ms = task.expires_at_ms() - SystemClock.now_ms();
+    Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))
 }
 
 fn interrupted() -> RpcError {

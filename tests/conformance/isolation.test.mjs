@@ -1,7 +1,7 @@
 // A panic ends its own request and no other.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BASE, call } from "./support.mjs";
+import { BASE, TASKS, call, events, modern, until } from "./support.mjs";
 
 const get = (path) => fetch(`${BASE}${path}`, { signal: AbortSignal.timeout(10_000) });
 
@@ -37,4 +37,35 @@ test("an object's memory and its other callers survive a panic inside it", async
   await assertPanicked(get("/object-panic"));
   assert.equal(Number(await (await counting).text()), before + 1);
   assert.equal(Number(await (await get("/object")).text()), before + 2);
+});
+
+/** The error of a panic: it names the request and nothing of the inside. */
+function assertInternal({ error }) {
+  assert.equal(error.code, -32603);
+  assert.doesNotMatch(error.message, /asked to/);
+}
+
+test("a tool's panic is an error of its call, on JSON and on a stream", async () => {
+  const slow = call("test_slow_cancellable", { ms: 500 });
+  const response = await call("test_panic");
+  assert.equal(response.status, 500);
+  const body = await response.json();
+  assertInternal(body);
+  assert.equal(body.error.data.requestId, response.headers.get("x-request-id"));
+  const streamed = await call("test_panic", {}, { meta: { progressToken: 1 } });
+  const messages = [];
+  for await (const message of events(streamed)) messages.push(message);
+  assert.equal(messages[0].method, "notifications/progress");
+  assertInternal(messages.at(-1));
+  assert.equal((await slow).status, 200);
+});
+
+test("a panic in a task fails the task", async () => {
+  const made = await (await call("test_panic", { later: true }, { meta: TASKS })).json();
+  const { taskId } = made.result;
+  const failed = await until(async () => {
+    const { result } = await (await modern("tasks/get", { taskId }, { meta: TASKS })).json();
+    return result.status === "failed" && result;
+  });
+  assertInternal(failed);
 });

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startStack, ROOT } from "../../scripts/lib/stack.mjs";
+import { META, TASKS, modernHeaders } from "./support.mjs";
 
 const USAGE = `Usage: node tests/conformance/run.mjs [--only NAME | --serve] [--help]
 
@@ -49,6 +50,30 @@ async function runOwn(url) {
   return { passed, failed: code === 0 && passed > 0 ? failed : Math.max(failed, 1) };
 }
 
+/** A task whose worker is killed is given up when it is looked at next, and others go on. */
+async function runRestart(stack, restart) {
+  console.log("\n== A power cut in the middle of a task");
+  const made = await taskOf(stack.urls.conformance, "tools/call", { name: "slow_compute", arguments: { seconds: 60 } });
+  await stack.kill();
+  const { urls } = await restart();
+  const after = await taskOf(urls.conformance, "tasks/get", { taskId: made.taskId });
+  const held = made.status === "working" && after.status === "failed" && /interrupted/.test(after.error.message);
+  console.log(held ? "✔ the task failed, with its reason" : `✖ the task is ${JSON.stringify(after)}`);
+  return { passed: held ? 1 : 0, failed: held ? 0 : 1 };
+}
+
+async function taskOf(url, method, params) {
+  const meta = { ...META, ...TASKS };
+  const response = await fetch(`${url}/mcp`, {
+    method: "POST",
+    headers: modernHeaders(method, params.name ?? params.taskId),
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta: meta } }),
+  });
+  const { result, error } = await response.json();
+  if (error) throw new Error(`${method}: ${error.message}`);
+  return result;
+}
+
 /** The suite lists each scenario it ran, then those that do not count; its exit code says if one that counts failed. */
 function suiteCounts(output, code) {
   const [summary, unscored = ""] = output.slice(output.lastIndexOf("=== SUMMARY ===")).split(/^Not scored for /m);
@@ -70,7 +95,8 @@ async function main(args) {
   if (args.includes("--help") || args.includes("-h")) return console.log(USAGE);
   const serve = args.includes("--serve");
   const state = mkdtempSync(join(tmpdir(), "chitty-conformance-"));
-  const stack = await startStack({ workers: ["conformance"], ports: serve ? {} : { conformance: 0 }, persist: state });
+  const start = () => startStack({ workers: ["conformance"], ports: serve ? {} : { conformance: 0 }, persist: state });
+  let stack = await start();
   const end = async () => {
     await stack.stop();
     rmSync(state, { recursive: true, force: true });
@@ -86,7 +112,10 @@ async function main(args) {
     for (const revision of REVISIONS) {
       if (!wanted || wanted === revision) totals.push(await runSuite(stack.urls.conformance, revision));
     }
-    if (!wanted || wanted === "own") totals.push(await runOwn(stack.urls.conformance));
+    if (!wanted || wanted === "own") {
+      totals.push(await runOwn(stack.urls.conformance));
+      totals.push(await runRestart(stack, async () => (stack = await start())));
+    }
     if (totals.length === 0) throw new Error(`--only ${wanted}: name ${REVISIONS.join(", ")} or own`);
     const sum = (key) => totals.reduce((total, one) => total + one[key], 0);
     console.log(`\nconformance: ${sum("passed")} passed, ${sum("failed")} failed`);

@@ -13,6 +13,11 @@ export const META = {
   "io.modelcontextprotocol/clientCapabilities": {},
 };
 
+/** Metadata of a client that follows tasks. */
+export const TASKS = {
+  "io.modelcontextprotocol/clientCapabilities": { elicitation: {}, extensions: { "io.modelcontextprotocol/tasks": {} } },
+};
+
 /** Headers of a modern request for `method` on `name`. */
 export function modernHeaders(method, name) {
   return {
@@ -34,7 +39,7 @@ export function post(body, headers = legacyHeaders, options = {}) {
 /** Sends a modern request and returns the response. */
 export function modern(method, params = {}, { id = 1, headers = {}, meta = {}, ...options } = {}) {
   const body = JSON.stringify({ jsonrpc: "2.0", id, method, params: { ...params, _meta: { ...META, ...meta } } });
-  return post(body, { ...modernHeaders(method, params.name ?? params.uri), ...headers }, options);
+  return post(body, { ...modernHeaders(method, params.name ?? params.uri ?? params.taskId), ...headers }, options);
 }
 
 /** Calls a tool in the modern era. */

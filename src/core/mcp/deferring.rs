@@ -10,7 +10,7 @@ use super::call::{Call, Context};
 use super::dispatch::{Request, inputs, require_str};
 use super::era::{Era, META_CAPABILITIES};
 use super::error::RpcError;
-use super::run::{Target, Turn, lacking};
+use super::run::{Target, Turn, caught, lacking};
 use super::server::{Host, Server};
 use super::task::{EXTENSION, Outcome, Status, Task, Tasks, TasksError};
 use crate::ids;
@@ -86,7 +86,7 @@ impl<S: Host> Server<S> {
             name: task.tool,
             arguments: task.arguments,
         };
-        match self.turn(services, &call, &target).await {
+        match caught(self.turn(services, &call, &target)).await {
             Ok(Turn::Done(result)) => Outcome::Done(result),
             Ok(Turn::Ask(wanted)) => match lacking(&call, &wanted) {
                 Ok(()) if wanted.requests.is_empty() => Outcome::Failed(RpcError::internal()),
@@ -94,7 +94,12 @@ impl<S: Host> Server<S> {
                 Err(error) => Outcome::Failed(error),
             },
             Ok(Turn::Later) => Outcome::Failed(RpcError::internal()),
-            Err(error) => Outcome::Failed(error),
+            Err(error) => {
+                if let Some(cause) = &error.cause {
+                    services.report(&call.request_id, cause);
+                }
+                Outcome::Failed(error)
+            }
         }
     }
 

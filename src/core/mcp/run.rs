@@ -2,12 +2,13 @@
 //! that ends with its result; dropping it cancels the work.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
-use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::future::LocalBoxFuture;
 use futures::stream::{self, LocalBoxStream};
+use futures::{FutureExt, StreamExt};
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, InputRequired};
@@ -19,7 +20,7 @@ use super::prompt::PromptReply;
 use super::resource::ResourceReply;
 use super::server::{Host, Server};
 use super::state::{self, Binding};
-use super::tool::{self, Entry, Reply, ToolError};
+use super::tool::{self, About, Entry, Reply, ToolError};
 
 /// Rounds of questions in one legacy call.
 const MAX_ROUNDS: usize = 8;
@@ -59,8 +60,24 @@ pub(super) fn events(
 ) -> LocalBoxStream<'static, Event> {
     // Messages first: the sender lives in the work, so they end when it does.
     let messages = messages.map(Event::Message);
-    let result = stream::once(work).map(Event::Done);
+    let result = stream::once(caught(work)).map(Event::Done);
     ordered(messages.boxed_local(), result.boxed_local()).boxed_local()
+}
+
+/// `work`, its panic turned into an error that only its own caller sees. State that others
+/// share lives behind cells, whose guards are released while the panic unwinds.
+pub(super) async fn caught<T>(
+    work: impl Future<Output = Result<T, RpcError>>,
+) -> Result<T, RpcError> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let cause = format!("panic: {}", text.unwrap_or("of an unknown kind"));
+            Err(RpcError::internal_because(&cause))
+        }
+    }
 }
 
 /// Both streams as they come, all of `first` before the last of `last`.
@@ -152,9 +169,10 @@ impl<S: Host> Server<S> {
         entry: &Entry<S>,
         arguments: &Value,
     ) -> Result<Turn, RpcError> {
-        let called = match entry.authorize(&call.principal) {
+        let About { name, scopes, .. } = entry.about;
+        let called = match services.authorize(call, name, scopes) {
             Ok(()) => entry.handler.call(services, call, arguments.clone()).await,
-            Err(refused) => Err(refused),
+            Err(refused) => Err(refused.into()),
         };
         let result = match called {
             Ok(Reply::Structured(value)) => tool::structured(value),

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value, json};
 use tower_mcp_types::protocol::Implementation;
 
+use super::call::Call;
 use super::era::{Era, META_SERVER, SUPPORTED};
 use super::list::ListCache;
 use super::mailbox::Mailbox;
@@ -12,6 +13,7 @@ use super::prompt::Prompt;
 use super::resource::Resources;
 use super::task::{self, Tasks};
 use super::tool::Registry;
+use crate::auth::AuthError;
 use crate::ports::{Clock, Entropy};
 use crate::seal::Sealer;
 
@@ -36,6 +38,12 @@ pub trait Host: 'static {
     /// Numbers that change when a list does.
     fn list_versions(&self) -> ListVersions {
         ListVersions::default()
+    }
+
+    /// Whether the caller holds all of `scopes`. A host with an audit log writes the decision
+    /// down under the action, which is the name of the tool.
+    fn authorize(&self, call: &Call, _action: &str, scopes: &[&str]) -> Result<(), AuthError> {
+        call.principal.scopes.require(scopes)
     }
 
     /// Logs the cause of an error that the caller only gets a request id for.

@@ -15,7 +15,7 @@ use super::call::{Call, InputRequired};
 use super::error::RpcError;
 use super::headers::{ParamHeader, param_headers};
 use super::schema;
-use crate::auth::{Principal, Scopes};
+use crate::auth::{AuthError, Scopes};
 
 /// A tool over the services `S`. One file holds its types, its description and its work.
 #[async_trait(?Send)]
@@ -139,6 +139,20 @@ impl ToolError {
     }
 }
 
+impl From<AuthError> for ToolError {
+    fn from(error: AuthError) -> Self {
+        let details = match &error {
+            AuthError::InsufficientScope { missing } => Some(json!({ "missing_scopes": missing })),
+            _ => None,
+        };
+        Self::Failed {
+            code: error.code().into(),
+            message: error.to_string(),
+            details,
+        }
+    }
+}
+
 /// Code of arguments that do not fit the tool's schema.
 pub const INVALID_ARGUMENTS: &str = "INVALID_ARGUMENTS";
 
@@ -251,22 +265,6 @@ impl<S: 'static> Registry<S> {
 impl<S> Entry<S> {
     pub fn visible_to(&self, scopes: &Scopes) -> bool {
         scopes.missing(self.about.scopes).is_empty()
-    }
-
-    pub fn authorize(&self, principal: &Principal) -> Result<(), ToolError> {
-        let missing = principal.scopes.missing(self.about.scopes);
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(ToolError::with_details(
-            "INSUFFICIENT_SCOPE",
-            format!(
-                "{} needs the scope {}: use a token that has it",
-                self.about.name,
-                missing.join(" ")
-            ),
-            json!({ "missing_scopes": missing }),
-        ))
     }
 }
 

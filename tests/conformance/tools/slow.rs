@@ -1,4 +1,5 @@
-//! A tool that counts how its calls ended, so that a test can see a cancellation.
+//! A tool that counts how its calls ended, so that a test can see a cancellation, and one
+//! that panics.
 
 use async_trait::async_trait;
 use chitty_core::mcp::{About, Call, Host, Registry, Reply, Tool, ToolError};
@@ -10,7 +11,7 @@ use super::about;
 use crate::services::Services;
 
 pub fn add(registry: Registry<Services>) -> Registry<Services> {
-    registry.with::<SlowCancellable>()
+    registry.with::<SlowCancellable>().with::<Panicking>()
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]
@@ -47,5 +48,33 @@ impl Tool<Services> for SlowCancellable {
         services.clock().sleep(input.ms).await;
         run.finish();
         Ok(Worked { ms: input.ms }.into())
+    }
+}
+
+#[derive(Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+struct When {
+    /// As a task, instead of at once.
+    #[serde(default)]
+    #[garde(skip)]
+    later: bool,
+}
+
+struct Panicking;
+
+#[async_trait(?Send)]
+impl Tool<Services> for Panicking {
+    type Input = When;
+    type Output = ();
+    const ABOUT: About = about("test_panic", "Panics.");
+    const STRUCTURED: bool = false;
+
+    #[expect(clippy::panic, reason = "what the test is about")]
+    async fn call(_: &Services, call: &Call, input: When) -> Result<Reply<()>, ToolError> {
+        if input.later && !call.is_task() {
+            return Ok(Reply::Later);
+        }
+        call.progress(1.0, None, None);
+        panic!("asked to, in a tool")
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::era::META_LOG_LEVEL;
-use super::super::error::{INVALID_PARAMS, INVALID_REQUEST};
+use super::super::error::{INTERNAL, INVALID_PARAMS, INVALID_REQUEST};
 use super::world::{Answered, Caller, legacy_headers, principal};
 
 fn echo(word: &Value) -> Value {
@@ -149,4 +149,20 @@ fn the_older_form_is_answered_with_the_bare_result() {
     assert_eq!((unknown.status, unknown.code()), (400, INVALID_PARAMS));
     let malformed = caller.post(&headers, &json!({ "tool": 7 }));
     assert_eq!((malformed.status, malformed.code()), (400, INVALID_REQUEST));
+}
+
+#[test]
+fn a_panic_is_an_error_of_its_own_call() {
+    let caller = Caller::new();
+    let call = json!({ "name": "panicking", "arguments": { "word": "hi" } });
+    let refused = caller.modern("tools/call", call.clone());
+    assert_eq!((refused.status, refused.code()), (500, INTERNAL));
+    assert!(!refused.last().to_string().contains("on purpose"));
+    let mut streamed = call;
+    streamed["_meta"] = json!({ "progressToken": 1 });
+    let refused = caller.modern("tools/call", streamed);
+    assert_eq!(refused.methods(), ["notifications/progress"]);
+    assert_eq!(refused.code(), INTERNAL);
+    assert_eq!(*caller.world.reports.borrow(), ["panic: hi on purpose"; 2]);
+    assert_eq!(caller.modern("tools/call", echo(&json!("hi"))).status, 200);
 }

@@ -19,13 +19,20 @@ fn names(answered: &Answered) -> Vec<&str> {
 #[test]
 fn a_list_holds_what_the_caller_may_call() {
     let mut caller = Caller::new();
-    let all = ["echo", "chatty", "asking", "endless", "deferring"];
+    let all = [
+        "echo",
+        "chatty",
+        "asking",
+        "endless",
+        "deferring",
+        "panicking",
+    ];
     assert_eq!(names(&caller.modern("tools/list", json!({}))), all);
     assert_eq!(names(&caller.legacy("tools/list", &json!({}))), all);
     caller.principal = principal("bob", &[]);
     assert_eq!(
         names(&caller.modern("tools/list", json!({}))),
-        ["echo", "asking", "endless", "deferring"]
+        ["echo", "asking", "endless", "deferring", "panicking"]
     );
     // The narrower list did not replace the wider one.
     caller.principal = principal("ann", &["tests:*"]);

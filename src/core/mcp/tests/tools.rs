@@ -137,3 +137,17 @@ impl Tool<World> for Deferring {
         Ok(Reply::Later)
     }
 }
+
+pub struct Panicking;
+
+#[async_trait(?Send)]
+impl Tool<World> for Panicking {
+    type Input = Word;
+    type Output = Said;
+    const ABOUT: About = about("panicking", &[]);
+
+    async fn call(_: &World, call: &Call, input: Word) -> Result<Reply<Said>, ToolError> {
+        call.progress(1.0, None, None);
+        panic!("{} on purpose", input.word)
+    }
+}

@@ -17,7 +17,7 @@ use super::super::server::ListVersions;
 use super::super::task::Tasks;
 use super::super::{Host, Registry, Server};
 use super::deferring::FakeTasks;
-use super::tools::{Asking, Chatty, Deferring, Echo, Endless};
+use super::tools::{Asking, Chatty, Deferring, Echo, Endless, Panicking};
 use crate::auth::{Principal, PrincipalKind, Scopes};
 use crate::http::{Body, HttpReply};
 use crate::ports::{Clock, Entropy};
@@ -144,7 +144,8 @@ pub fn server() -> Rc<Server<World>> {
         .with::<Chatty>()
         .with::<Asking>()
         .with::<Endless>()
-        .with::<Deferring>();
+        .with::<Deferring>()
+        .with::<Panicking>();
     Rc::new(Server::new(&info(), "Call a tool.", tools))
 }
 
