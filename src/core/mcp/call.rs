@@ -167,6 +167,18 @@ impl Call {
         !self.era.is_modern() || self.capabilities.get(capability).is_some()
     }
 
+    /// Whether the client can show a question in this mode, `form` or `url`. One that says
+    /// nothing of modes shows forms.
+    pub fn elicits(&self, mode: &str) -> bool {
+        if !self.era.is_modern() {
+            return true;
+        }
+        let modes = self.capabilities.get("elicitation");
+        modes.is_some_and(|modes| {
+            modes.get(mode).is_some() || (mode == "form" && modes.get("url").is_none())
+        })
+    }
+
     fn notify(&self, method: &str, params: &Value) {
         let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         // Fails only when the caller has gone; its cancellation is under way.

@@ -304,7 +304,10 @@ fn accepts(headers: &dyn Headers) -> Result<bool, RpcError> {
         .split(',')
         .map(|kind| kind.split(';').next().unwrap_or_default().trim())
         .collect();
-    let has = |wanted: &[&str]| kinds.iter().any(|kind| wanted.contains(kind));
+    let has = |wanted: &[&str]| {
+        let mut wanted = wanted.iter();
+        wanted.any(|wanted| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(wanted)))
+    };
     if !has(&["application/json", "application/*", "*/*"]) {
         return Err(RpcError::refused(
             406,

@@ -236,18 +236,22 @@ pub(super) fn lacking(call: &Call, wanted: &InputRequired) -> Result<(), RpcErro
     let mut lacking = Map::new();
     for request in wanted.requests.values() {
         let method = request.get("method").and_then(Value::as_str);
-        let capability = match method {
-            Some("elicitation/create") => "elicitation",
-            Some("sampling/createMessage") => "sampling",
-            Some("roots/list") => "roots",
+        let (capability, detail, declared) = match method {
+            Some("elicitation/create") => {
+                let mode = request.pointer("/params/mode").and_then(Value::as_str);
+                let mode = mode.unwrap_or("form");
+                ("elicitation", json!({ mode: {} }), call.elicits(mode))
+            }
+            Some("sampling/createMessage") => ("sampling", json!({}), call.supports("sampling")),
+            Some("roots/list") => ("roots", json!({}), call.supports("roots")),
             _ => {
                 return Err(RpcError::internal_because(
                     &"a tool asked by an unknown method",
                 ));
             }
         };
-        if !call.supports(capability) {
-            lacking.insert(capability.to_owned(), json!({}));
+        if !declared {
+            lacking.insert(capability.to_owned(), detail);
         }
     }
     if wanted.requests.is_empty() && wanted.state.is_none() {

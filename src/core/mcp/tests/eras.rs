@@ -118,6 +118,12 @@ fn refusals_have_the_status_and_code_of_the_specification() {
     let mut old = legacy_headers();
     old.push(("mcp-protocol-version", "1999-01-01"));
     assert_eq!(listed(old, &json!({})), (400, UNSUPPORTED_VERSION));
+    let mut loud = modern();
+    loud[1] = ("accept", "Application/JSON;q=0.9, TEXT/event-stream");
+    assert_eq!(
+        caller.post(&loud, &request("tools/list", &good)).status,
+        200
+    );
     let mut deaf = modern();
     deaf[1] = ("accept", "text/html");
     assert_eq!(listed(deaf, &good), (406, INVALID_REQUEST));
@@ -156,7 +162,25 @@ fn a_capability_that_was_not_declared_is_not_relied_on() {
     let refused = caller.post(&headers, &request("tools/call", &params));
     assert_eq!((refused.status, refused.code()), (400, MISSING_CAPABILITY));
     let data = &refused.last()["error"]["data"];
-    assert_eq!(data["requiredCapabilities"], json!({ "elicitation": {} }));
+    assert_eq!(
+        data["requiredCapabilities"],
+        json!({ "elicitation": { "form": {} } })
+    );
+    // A client that shows pages alone is not asked by form; one that says nothing is.
+    for (elicitation, status) in [
+        (json!({ "url": {} }), 400),
+        (json!({ "form": {}, "url": {} }), 200),
+        (json!({}), 200),
+    ] {
+        let params = json!({ "name": "asking", "arguments": { "word": "hi" } });
+        let params = with_meta(params, &json!({ "elicitation": elicitation }));
+        assert_eq!(
+            caller
+                .post(&headers, &request("tools/call", &params))
+                .status,
+            status
+        );
+    }
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod deferring;
 mod eras;
 mod listening;
 mod listing;
+mod peers;
 mod tools;
 mod world;

@@ -20,9 +20,9 @@ pub struct Word {
     word: String,
 }
 
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Said {
-    word: String,
+    pub word: String,
 }
 
 const fn about(name: &'static str, scopes: &'static [&'static str]) -> About {
