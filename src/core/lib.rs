@@ -24,3 +24,4 @@ pub mod sql;
 pub mod testing;
 pub mod time;
 pub mod usage;
+mod validation;

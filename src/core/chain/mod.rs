@@ -24,4 +24,4 @@ pub mod tree;
 pub mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

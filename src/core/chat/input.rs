@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::llm::{Message, Role};
+use crate::validation::printable;
 
 /// All messages of a call together.
 const MAX_PROMPT_BYTES: usize = 1024 * 1024;
@@ -106,21 +107,6 @@ fn model_name(name: &str, _: &()) -> garde::Result {
     Err(garde::Error::new(
         "a model's name has letters, digits and . _ : / - only, and begins with a letter or digit",
     ))
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    clippy::ref_option,
-    reason = "garde's form"
-)]
-fn printable(text: &Option<String>, _: &()) -> garde::Result {
-    if text
-        .as_deref()
-        .is_some_and(|text| text.contains(char::is_control))
-    {
-        return Err(garde::Error::new("must not contain control characters"));
-    }
-    Ok(())
 }
 
 #[expect(

@@ -3,7 +3,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::service::{ExecutionError, ExecutionService};
+use super::error::ExecutionError;
+use super::service::ExecutionService;
 use super::workers::Asker;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
@@ -11,7 +12,7 @@ use crate::chain::receipt::{FactVerdicts, StoredContent, verify_fact};
 use crate::fortress::{VerifyInput, sha256_hex};
 use crate::ids;
 use crate::ledger::{LedgerError, LoggedFact};
-use crate::sql::Statement;
+use crate::sql::{DatabaseError, Row, Statement};
 
 /// Facts checked where none are named.
 const RECENT: usize = 20;
@@ -49,7 +50,7 @@ pub struct ChainCheck {
     pub verification_id: String,
     /// How many facts every check that was asked for holds of.
     pub facts_verified: usize,
-    /// Whether that is all of them. The separate verdicts are in `facts`.
+    /// Whether that is all of them, and at least one. The separate verdicts are in `facts`.
     pub all_valid: bool,
     pub verification_completed_at: String,
     pub facts: Vec<FactCheck>,
@@ -87,10 +88,12 @@ impl ExecutionService {
         let key: VerifierKey = head.verifier_key.parse().map_err(|_| {
             LedgerError::Unavailable("the log's verifier key cannot be read".to_owned())
         })?;
-        let (asked, logged) = self.gather(asker, input.fact_ids.as_deref()).await?;
+        let (wanted, logged) = self.gather(asker, input.fact_ids.as_deref()).await?;
         let mut facts = Vec::new();
-        for id in &asked {
-            let found = logged.iter().find(|fact| fact.stored.fact_id.to_string() == *id);
+        for id in &wanted {
+            let found = logged
+                .iter()
+                .find(|fact| fact.stored.fact_id.to_string() == *id);
             facts.push(match found {
                 Some(fact) => self.check_fact(asker, input, fact, &key).await?,
                 None => FactCheck::missing(id),
@@ -98,14 +101,19 @@ impl ExecutionService {
         }
         let facts_verified = facts.iter().filter(|fact| fact.valid).count();
         self.mark_verified(&facts).await?;
+        // The facts' own checkpoint: the log may have grown since its head was asked for.
+        let checkpoint = logged
+            .into_iter()
+            .next()
+            .map_or(head.checkpoint, |fact| fact.receipt.checkpoint);
         Ok(ChainVerifyOutput {
             verification: ChainCheck {
                 verification_id: ids::prefixed("VERIFY", &*self.clock, &*self.entropy)?,
                 facts_verified,
-                all_valid: facts_verified == facts.len(),
+                all_valid: facts_verified > 0 && facts_verified == facts.len(),
                 verification_completed_at: crate::time::to_rfc3339(self.clock.now_ms()),
                 facts,
-                checkpoint: head.checkpoint,
+                checkpoint,
                 verifier_key: head.verifier_key,
             },
         })
@@ -115,22 +123,49 @@ impl ExecutionService {
     async fn gather(
         &self,
         asker: &Asker<'_>,
-        asked: Option<&[String]>,
+        wanted: Option<&[String]>,
     ) -> Result<(Vec<String>, Vec<LoggedFact>), ExecutionError> {
         let may_see = |fact: &LoggedFact| {
             owner_of(fact).is_none_or(|owner| owner == asker.owner)
                 || asker.principal.scopes.allows("chain:read_all")
         };
-        let Some(asked) = asked else {
-            let mut recent = self.ledger.recent(RECENT).await?;
-            recent.retain(may_see);
-            let ids = recent.iter().map(|fact| fact.stored.fact_id.to_string());
-            return Ok((ids.collect(), recent));
+        let wanted = match wanted {
+            Some(wanted) => wanted.to_vec(),
+            None => self.recent(asker.owner).await?,
         };
-        let hashes: Vec<Hash> = asked.iter().filter_map(|id| Hash::from_hex(id).ok()).collect();
+        let hashes: Vec<Hash> = wanted
+            .iter()
+            .filter_map(|id| Hash::from_hex(id).ok())
+            .collect();
         let mut logged = self.ledger.facts(&hashes).await?;
         logged.retain(may_see);
-        Ok((asked.to_vec(), logged))
+        Ok((wanted, logged))
+    }
+
+    /// The owner's newest facts: those among the log's newest, whose rows may be late or gone,
+    /// and those with a row.
+    async fn recent(&self, owner: &str) -> Result<Vec<String>, ExecutionError> {
+        let newest = self.ledger.recent(RECENT).await?;
+        let mut ids: Vec<String> = newest
+            .iter()
+            .rev()
+            .filter(|fact| owner_of(fact) == Some(owner))
+            .map(|fact| fact.stored.fact_id.to_string())
+            .collect();
+        let select = Statement::new(
+            "SELECT uuid FROM chitty_chain_facts WHERE user_id = ?1 AND leaf_index IS NOT NULL \
+             ORDER BY leaf_index DESC LIMIT ?2",
+        )
+        .bind(owner)
+        .bind(i64::try_from(RECENT).unwrap_or(i64::MAX));
+        for row in &self.db.run(select).await?.rows {
+            let id = row.text("uuid")?;
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids.truncate(RECENT);
+        Ok(ids)
     }
 
     async fn check_fact(
@@ -184,10 +219,14 @@ impl ExecutionService {
             None => (String::new(), String::new()),
         };
         if sha256_hex(&manifest) != *manifest_sha256 {
-            check.problems.push("the stored manifest is not the one logged".to_owned());
+            check
+                .problems
+                .push("the stored manifest is not the one logged".to_owned());
         }
         if content.metadata.get("signature_sha256") != Some(&sha256_hex(&signature)) {
-            check.problems.push("the stored signature is not the one logged".to_owned());
+            check
+                .problems
+                .push("the stored signature is not the one logged".to_owned());
         }
         let question = VerifyInput {
             content: manifest,
@@ -195,7 +234,10 @@ impl ExecutionService {
             public_key: None,
         };
         let (valid, explanation) = if question.signature.is_empty() {
-            (false, "the run's signature is gone from the database".to_owned())
+            (
+                false,
+                "the run's signature is gone from the database".to_owned(),
+            )
         } else {
             let verdict = self.workers.verify_signature(asker, &question).await?;
             (verdict.signature_valid, verdict.explanation)
@@ -214,31 +256,15 @@ impl ExecutionService {
         check: &mut FactCheck,
     ) -> Result<(), ExecutionError> {
         let select = Statement::new(
-            "SELECT leaf_index, leaf_hash, fact_json, subject, predicate, object, source \
-             FROM chitty_chain_facts WHERE uuid = ?1",
+            "SELECT leaf_index, leaf_hash, fact_json, subject, predicate, object, source, \
+             timestamp, ingested_at, user_id, metadata FROM chitty_chain_facts WHERE uuid = ?1",
         )
         .bind(fact.stored.fact_id.to_string());
         let found = self.db.run(select).await?;
         let agrees = match found.first() {
-            None => false,
-            Some(row) => {
-                let texts = match &fact.stored.content {
-                    StoredContent::Present { fact, .. } => {
-                        [&fact.subject, &fact.predicate, &fact.object, &fact.source].map(Clone::clone)
-                    }
-                    StoredContent::Erased => Default::default(),
-                };
-                let columns = ["subject", "predicate", "object", "source"];
-                let same_texts = columns
-                    .iter()
-                    .zip(&texts)
-                    .all(|(column, text)| row.text(column).as_ref() == Ok(text));
-                let erased = content.is_none();
-                row.opt_int("leaf_index")? == i64::try_from(fact.stored.leaf_index).ok()
-                    && row.opt_text("leaf_hash")? == Some(fact.receipt.leaf_hash.to_string())
-                    && row.opt_text("fact_json")?.as_deref() == content
-                    && (erased || same_texts)
-            }
+            // An erased fact need not have a row.
+            None => content.is_none(),
+            Some(row) => row_agrees(row, fact, content)?,
         };
         check.database_agrees = Some(agrees);
         if !agrees {
@@ -254,6 +280,8 @@ impl ExecutionService {
         let now_ms = self.clock.now_ms();
         let updates: Vec<Statement> = facts
             .iter()
+            // What the log does not have, or is not the caller's to see, is not its to mark.
+            .filter(|fact| fact.leaf_index.is_some())
             .map(|fact| {
                 Statement::new(
                     "UPDATE chitty_chain_facts SET verified = ?2, verified_at = ?3, \
@@ -272,6 +300,42 @@ impl ExecutionService {
         }
         Ok(())
     }
+}
+
+/// Whether every column that comes from the fact says what the fact says.
+fn row_agrees(
+    row: &Row,
+    logged: &LoggedFact,
+    content: Option<&str>,
+) -> Result<bool, DatabaseError> {
+    let stored = &logged.stored;
+    let same_place = row.opt_int("leaf_index")? == i64::try_from(stored.leaf_index).ok()
+        && row.opt_text("leaf_hash")? == Some(logged.receipt.leaf_hash.to_string())
+        && row.opt_text("fact_json")?.as_deref() == content;
+    let StoredContent::Present { fact, .. } = &stored.content else {
+        return Ok(same_place);
+    };
+    let texts = [
+        ("subject", &fact.subject),
+        ("predicate", &fact.predicate),
+        ("object", &fact.object),
+        ("source", &fact.source),
+    ];
+    for (column, text) in texts {
+        if row.text(column)? != *text {
+            return Ok(false);
+        }
+    }
+    let times = [
+        (row.int("timestamp")?, fact.timestamp_ms),
+        (row.timestamp("ingested_at")?, stored.logged_at_ms),
+    ];
+    let same_times = times
+        .iter()
+        .all(|(ms, said)| u64::try_from(*ms) == Ok(*said));
+    let same_owner = row.opt_text("user_id")?.as_ref() == fact.metadata.get("user_id");
+    let same_metadata = row.json("metadata")? == serde_json::json!(fact.metadata);
+    Ok(same_place && same_times && same_owner && same_metadata)
 }
 
 fn owner_of(fact: &LoggedFact) -> Option<&str> {

@@ -11,15 +11,22 @@
 //! the sweep at its deadline. Whether it was verified is a field of its own.
 
 mod chain_check;
+mod error;
+mod gathered;
 mod package;
 mod service;
 mod store;
 mod types;
+mod view;
 mod workers;
 
+#[cfg(test)]
+mod tests;
+
 pub use chain_check::{ChainCheck, ChainVerifyInput, ChainVerifyOutput};
+pub use error::{ExecutionError, Failed};
 pub use package::{PackageInput, PackageOutput};
-pub use service::{ExecutionError, ExecutionService, Failed};
+pub use service::ExecutionService;
 pub use store::Executions;
 pub use types::{
     ExecuteInput, ExecuteOutput, ExecutionView, Results, SecurityLevel, StatusInput, StatusOutput,

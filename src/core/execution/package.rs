@@ -3,12 +3,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::service::{ExecutionError, ExecutionService};
+use super::error::ExecutionError;
+use super::service::ExecutionService;
 use super::workers::Asker;
 use crate::chain::hash::Hash;
 use crate::fortress::sha256_hex;
 use crate::ids;
 use crate::sql::Statement;
+use crate::validation::printable;
 
 /// What the package does not prove, said inside it.
 const LIMITS: &str = "This package shows what ChittyMCP recorded: that its fortress signed this \
@@ -23,7 +25,7 @@ pub struct PackageInput {
     #[garde(length(bytes, min = 1, max = 128))]
     pub execution_id: String,
     /// The case it is for. Default: the execution's own.
-    #[garde(length(bytes, min = 1, max = 128))]
+    #[garde(length(bytes, min = 1, max = 128), custom(printable))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case_id: Option<String>,
     /// Put the facts and their proofs in.
@@ -64,6 +66,7 @@ pub struct PackageOutput {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the contract's names")]
 pub struct Package {
     pub package_id: String,
     pub execution_id: String,
@@ -83,14 +86,13 @@ impl ExecutionService {
         input: &PackageInput,
     ) -> Result<PackageOutput, ExecutionError> {
         if input.package_format != PackageFormat::Json {
-            return Err(ExecutionError::Format(input.package_format.as_str().to_owned()));
+            return Err(ExecutionError::Format(
+                input.package_format.as_str().to_owned(),
+            ));
         }
         let stored = self.stored(asker.owner, &input.execution_id).await?;
         if stored.status != "completed" {
-            return Err(ExecutionError::NotReady(format!(
-                "the execution is {}: only a completed one can be packaged",
-                stored.status
-            )));
+            return Err(ExecutionError::NotReady(stored.status));
         }
         let case_id = input.case_id.clone().or_else(|| stored.case_id.clone());
         let facts = stored.chain_facts.clone();
@@ -103,8 +105,7 @@ impl ExecutionService {
         if input.include_chain_facts {
             contents.insert("chain".to_owned(), self.proofs(&facts).await?);
         }
-        let text = serde_json_canonicalizer::to_string(&contents)
-            .map_err(|error| ExecutionError::NotReady(error.to_string()))?;
+        let text = serde_json_canonicalizer::to_string(&contents)?;
         let now_ms = self.clock.now_ms();
         let package = Package {
             package_id: ids::prefixed("PKG", &*self.clock, &*self.entropy)?,
@@ -124,14 +125,25 @@ impl ExecutionService {
 
     async fn proofs(&self, facts: &[String]) -> Result<Value, ExecutionError> {
         let head = self.ledger.head().await?;
-        let hashes: Vec<Hash> = facts.iter().filter_map(|id| Hash::from_hex(id).ok()).collect();
+        let hashes: Vec<Hash> = facts
+            .iter()
+            .filter_map(|id| Hash::from_hex(id).ok())
+            .collect();
         let logged = self.ledger.facts(&hashes).await?;
         let proofs: Vec<String> = logged
             .iter()
             .map(|fact| fact.receipt.to_proof_text())
             .collect();
+        let has = |id: &String| {
+            logged
+                .iter()
+                .any(|fact| fact.stored.fact_id.to_string() == *id)
+        };
+        let missing: Vec<&String> = facts.iter().filter(|id| !has(id)).collect();
         Ok(json!({
             "facts": logged,
+            // Facts on file that the log does not know: there should be none.
+            "missing": missing,
             // C2SP tlog-proof texts, one a fact, for verifiers of others.
             "tlog_proofs": proofs,
             "checkpoint": head.checkpoint,

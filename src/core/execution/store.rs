@@ -2,6 +2,7 @@ use std::rc::Rc;
 
 use serde_json::json;
 
+use super::gathered::Totals;
 use super::types::{ExecuteInput, Results, Verification};
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
@@ -25,13 +26,14 @@ pub(super) struct NewExecution<'a> {
 
 /// How an execution ended. Texts are sealed.
 pub(super) struct Ending<'a> {
+    /// Why it failed; none if it completed.
+    pub failure: Option<&'a str>,
     pub sealed_response: Option<String>,
     pub sealed_output: Option<String>,
     pub results: &'a Results,
     pub verification: &'a Verification,
     pub fortress_job_id: Option<&'a str>,
-    pub tokens: Option<(i64, i64)>,
-    pub cost_nanos: Option<i64>,
+    pub totals: Totals,
     pub now_ms: i64,
     pub evidence: Option<NewEvidence<'a>>,
 }
@@ -98,39 +100,25 @@ impl Executions {
         self.db.run(insert).await.map(drop)
     }
 
-    /// Ends an execution well, with its evidence, all or nothing. False if somebody else
-    /// ended it before.
-    pub(super) async fn complete(
-        &self,
-        id: &str,
-        ending: &Ending<'_>,
-    ) -> Result<bool, DatabaseError> {
-        let mut statements = vec![completion(id, ending)];
-        if let Some(evidence) = &ending.evidence {
-            statements.push(evidence_row(id, evidence, ending));
-        }
-        let outcomes = self.db.batch(statements).await?;
-        Ok(outcomes.first().is_some_and(|outcome| outcome.changes > 0))
-    }
-
-    pub(super) async fn fail(
-        &self,
-        id: &str,
-        reason: &str,
-        verification: &Verification,
-        now_ms: i64,
-    ) -> Result<(), DatabaseError> {
-        let update = Statement::new(
-            "UPDATE secure_executions SET status = 'failed', error_message = ?2, \
-             verification = ?3, verification_status = ?4, completed_at = ?5, updated_at = ?5 \
-             WHERE id = ?1 AND status IN ('pending', 'executing')",
-        )
-        .bind(id)
-        .bind(reason)
-        .bind(json!(verification))
-        .bind(verification.signature_valid.map(|_| false))
-        .timestamp(now_ms);
-        self.db.run(update).await.map(drop)
+    /// Ends an execution, with its evidence, all or nothing. False if it had ended in another
+    /// way before. A lost reply leaves open whether the end is written, so it is written once
+    /// more, which changes nothing if it is.
+    pub(super) async fn end(&self, id: &str, ending: &Ending<'_>) -> Result<bool, DatabaseError> {
+        let mut statements = vec![end(id, ending)];
+        statements.extend(
+            ending
+                .evidence
+                .as_ref()
+                .map(|evidence| evidence_row(id, evidence, ending)),
+        );
+        statements.push(status(id));
+        let outcomes = match self.db.batch(statements.clone()).await {
+            Err(DatabaseError::Unavailable(_)) => self.db.batch(statements).await?,
+            outcomes => outcomes?,
+        };
+        let row = outcomes.last().and_then(|outcome| outcome.first());
+        let on_file = row.map(|row| row.text("status")).transpose()?;
+        Ok(on_file.as_deref() == Some(ending.status()))
     }
 
     /// Fails executions past their deadline: the worker that ran them is gone.
@@ -155,11 +143,7 @@ impl Executions {
     }
 
     /// When an execution was last written, for those who watch it.
-    pub async fn updated_at_ms(
-        &self,
-        id: &str,
-        owner: &str,
-    ) -> Result<Option<i64>, DatabaseError> {
+    pub async fn updated_at_ms(&self, id: &str, owner: &str) -> Result<Option<i64>, DatabaseError> {
         let select = Statement::new(
             "SELECT updated_at FROM secure_executions WHERE id = ?1 AND user_id = ?2",
         )
@@ -171,39 +155,55 @@ impl Executions {
     }
 }
 
-fn completion(id: &str, ending: &Ending<'_>) -> Statement {
-    let (prompt_tokens, completion_tokens) = match ending.tokens {
-        Some((prompt, completion)) => (Some(prompt), Some(completion)),
-        None => (None, None),
-    };
-    let cost_status = if ending.cost_nanos.is_some() {
-        "priced"
-    } else {
-        "unpriced"
-    };
+fn end(id: &str, ending: &Ending<'_>) -> Statement {
+    let (completed, totals) = (ending.failure.is_none(), &ending.totals);
     Statement::new(
         // The session has the execution's id, where the chatgpt worker made one.
-        "UPDATE secure_executions SET status = 'completed', chatgpt_response = ?2, \
-         fortress_output = ?3, fortress_signature = ?4, verification_status = ?5, \
-         verification = ?6, fortress_job_id = ?7, chain_facts = ?8, prompt_tokens = ?9, \
-         completion_tokens = ?10, cost_nanos = ?11, cost_status = ?12, evidence_id = ?13, \
+        "UPDATE secure_executions SET status = ?2, error_message = ?3, chatgpt_response = ?4, \
+         fortress_output = ?5, fortress_signature = ?6, verification_status = ?7, \
+         verification = ?8, fortress_job_id = ?9, chain_facts = ?10, prompt_tokens = ?11, \
+         completion_tokens = ?12, cost_nanos = ?13, cost_status = ?14, evidence_id = ?15, \
          chat_session_id = (SELECT id FROM chat_sessions WHERE id = ?1), \
-         completed_at = ?14, updated_at = ?14 WHERE id = ?1 AND status = 'executing'",
+         completed_at = ?16, updated_at = ?16 WHERE id = ?1 AND status = 'executing'",
     )
     .bind(id)
+    .bind(ending.status())
+    .bind(ending.failure.map(str::to_owned))
     .bind(ending.sealed_response.clone())
     .bind(ending.sealed_output.clone())
-    .bind(ending.results.fortress_signature.clone())
-    .bind(ending.results.verification_status)
+    // A failed execution must never read as a signed or verified one; its job has the
+    // signature still, and `verification` what was found.
+    .bind(
+        ending
+            .results
+            .fortress_signature
+            .clone()
+            .filter(|_| completed),
+    )
+    .bind(
+        ending
+            .results
+            .verification_status
+            .map(|holds| holds && completed),
+    )
     .bind(json!(ending.verification))
     .bind(ending.fortress_job_id.map(str::to_owned))
     .bind(json!(ending.results.chain_facts))
-    .bind(prompt_tokens)
-    .bind(completion_tokens)
-    .bind(ending.cost_nanos)
-    .bind(cost_status)
-    .bind(ending.evidence.as_ref().map(|evidence| evidence.id.to_owned()))
+    .bind(totals.prompt_tokens)
+    .bind(totals.completion_tokens)
+    .bind(totals.cost_nanos)
+    .bind(totals.cost_status)
+    .bind(
+        ending
+            .evidence
+            .as_ref()
+            .map(|evidence| evidence.id.to_owned()),
+    )
     .timestamp(ending.now_ms)
+}
+
+fn status(id: &str) -> Statement {
+    Statement::new("SELECT status FROM secure_executions WHERE id = ?1").bind(id)
 }
 
 /// Written only with the completion it belongs to.
@@ -216,7 +216,8 @@ fn evidence_row(execution_id: &str, evidence: &NewEvidence<'_>, ending: &Ending<
          updated_at, completed_at) \
          SELECT ?1, user_id, id, case_id, 'ai_execution', ?3, fortress_job_id, ?4, ?5, \
          fortress_signature, ?6, ?7, chain_facts, ?8, ?9, ?9, ?9 \
-         FROM secure_executions WHERE id = ?2 AND status = 'completed' AND evidence_id = ?1",
+         FROM secure_executions WHERE id = ?2 AND status = 'completed' AND evidence_id = ?1 \
+         ON CONFLICT (execution_id) DO NOTHING",
     )
     .bind(evidence.id)
     .bind(execution_id)
@@ -227,6 +228,15 @@ fn evidence_row(execution_id: &str, evidence: &NewEvidence<'_>, ending: &Ending<
     .timestamp(verified.then_some(ending.now_ms))
     .bind(if verified { "verified" } else { "completed" })
     .timestamp(ending.now_ms)
+}
+
+impl Ending<'_> {
+    fn status(&self) -> &'static str {
+        match self.failure {
+            None => "completed",
+            Some(_) => "failed",
+        }
+    }
 }
 
 impl Stored {

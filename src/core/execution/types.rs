@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fortress::ChainPosition;
+use crate::validation::printable;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -54,7 +55,7 @@ pub struct ExecuteInput {
     #[serde(default)]
     pub security_level: SecurityLevel,
     /// The case it belongs to.
-    #[garde(length(bytes, min = 1, max = 128))]
+    #[garde(length(bytes, min = 1, max = 128), custom(printable))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case_id: Option<String>,
     /// The model to ask.

@@ -76,7 +76,11 @@ impl Workers {
                 peer: name,
                 message: error.to_string(),
             })?;
-        let http = if name == CHATGPT { &self.chatgpt } else { &self.fortress };
+        let http = if name == CHATGPT {
+            &self.chatgpt
+        } else {
+            &self.fortress
+        };
         Ok(Peer {
             http: &**http,
             name,

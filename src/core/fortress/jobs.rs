@@ -27,7 +27,7 @@ pub(super) struct NewJob<'a> {
 }
 
 /// The end of a job that went well.
-pub(super) struct Completion<'a> {
+pub(super) struct Completed<'a> {
     pub sealed_output: &'a str,
     pub output_hash: &'a str,
     pub output_file: &'a str,
@@ -36,8 +36,8 @@ pub(super) struct Completion<'a> {
     pub fingerprint: &'a str,
     pub model_answered: &'a str,
     pub provider_request_id: Option<&'a str>,
-    pub prompt_tokens: Option<u64>,
-    pub completion_tokens: Option<u64>,
+    pub prompt_tokens: Option<i64>,
+    pub completion_tokens: Option<i64>,
     pub cost: &'a Cost,
     pub now_ms: i64,
 }
@@ -50,6 +50,7 @@ pub(super) struct Job {
     pub status: String,
     pub evidence_id: Option<String>,
     pub prompt_hash: String,
+    pub model_requested: String,
     pub sealed_output: Option<String>,
     pub output_file: Option<String>,
     pub manifest: Option<String>,
@@ -64,9 +65,10 @@ pub(super) struct Job {
     pub completed_at_ms: Option<i64>,
 }
 
-const COLUMNS: &str = "id, user_id, status, evidence_id, prompt_hash, sealed_output, output_file, \
-                       manifest, signature, key_fingerprint, model_answered, prompt_tokens, \
-                       completion_tokens, cost_nanos, cost_status, error_message, completed_at";
+const COLUMNS: &str = "id, user_id, status, evidence_id, prompt_hash, model_requested, \
+                       sealed_output, output_file, manifest, signature, key_fingerprint, \
+                       model_answered, prompt_tokens, completion_tokens, cost_nanos, cost_status, \
+                       error_message, completed_at";
 
 impl Jobs {
     pub fn new(db: Rc<dyn Database>) -> Self {
@@ -105,35 +107,21 @@ impl Jobs {
             .ok_or_else(|| DatabaseError::Unavailable("the job just written is absent".to_owned()))
     }
 
-    /// False if the job is not being executed any more: somebody else ended it.
+    /// False if somebody else had ended the job before. A lost reply leaves open whether the
+    /// end is written, so it is written once more, which changes nothing if it is.
     pub(super) async fn complete(
         &self,
         id: &str,
-        end: &Completion<'_>,
+        end: &Completed<'_>,
     ) -> Result<bool, DatabaseError> {
-        let (nanos, status) = priced(end.cost);
-        let update = Statement::new(
-            "UPDATE fortress_jobs SET status = 'completed', sealed_output = ?2, output_hash = ?3, \
-             output_file = ?4, manifest = ?5, signature = ?6, key_fingerprint = ?7, \
-             model_answered = ?8, provider_request_id = ?9, prompt_tokens = ?10, \
-             completion_tokens = ?11, cost_nanos = ?12, cost_status = ?13, completed_at = ?14, \
-             updated_at = ?14 WHERE id = ?1 AND status = 'executing'",
-        )
-        .bind(id)
-        .bind(end.sealed_output)
-        .bind(end.output_hash)
-        .bind(end.output_file)
-        .bind(end.manifest)
-        .bind(end.signature)
-        .bind(end.fingerprint)
-        .bind(end.model_answered)
-        .bind(end.provider_request_id.map(str::to_owned))
-        .bind(end.prompt_tokens.and_then(|n| i64::try_from(n).ok()))
-        .bind(end.completion_tokens.and_then(|n| i64::try_from(n).ok()))
-        .bind(nanos)
-        .bind(status)
-        .timestamp(end.now_ms);
-        Ok(self.db.run(update).await?.changes > 0)
+        let statements = vec![completion(id, end), status(id)];
+        let outcomes = match self.db.batch(statements.clone()).await {
+            Err(DatabaseError::Unavailable(_)) => self.db.batch(statements).await?,
+            outcomes => outcomes?,
+        };
+        let row = outcomes.last().and_then(|outcome| outcome.first());
+        let on_file = row.map(|row| row.text("status")).transpose()?;
+        Ok(on_file.as_deref() == Some("completed"))
     }
 
     /// Ends a job that is being executed, with the reason.
@@ -141,14 +129,19 @@ impl Jobs {
         &self,
         id: &str,
         reason: &str,
+        spent: Option<&Cost>,
         now_ms: i64,
     ) -> Result<(), DatabaseError> {
+        let (nanos, cost_status) = priced(spent);
         let update = Statement::new(
-            "UPDATE fortress_jobs SET status = 'failed', error_message = ?2, completed_at = ?3, \
-             updated_at = ?3 WHERE id = ?1 AND status = 'executing'",
+            "UPDATE fortress_jobs SET status = 'failed', error_message = ?2, cost_nanos = ?3, \
+             cost_status = ?4, completed_at = ?5, updated_at = ?5 \
+             WHERE id = ?1 AND status = 'executing'",
         )
         .bind(id)
         .bind(reason)
+        .bind(nanos)
+        .bind(cost_status)
         .timestamp(now_ms);
         self.db.run(update).await.map(drop)
     }
@@ -191,11 +184,41 @@ impl Jobs {
     }
 }
 
+fn completion(id: &str, end: &Completed<'_>) -> Statement {
+    let (nanos, cost_status) = priced(Some(end.cost));
+    Statement::new(
+        "UPDATE fortress_jobs SET status = 'completed', sealed_output = ?2, output_hash = ?3, \
+         output_file = ?4, manifest = ?5, signature = ?6, key_fingerprint = ?7, \
+         model_answered = ?8, provider_request_id = ?9, prompt_tokens = ?10, \
+         completion_tokens = ?11, cost_nanos = ?12, cost_status = ?13, completed_at = ?14, \
+         updated_at = ?14 WHERE id = ?1 AND status = 'executing'",
+    )
+    .bind(id)
+    .bind(end.sealed_output)
+    .bind(end.output_hash)
+    .bind(end.output_file)
+    .bind(end.manifest)
+    .bind(end.signature)
+    .bind(end.fingerprint)
+    .bind(end.model_answered)
+    .bind(end.provider_request_id.map(str::to_owned))
+    .bind(end.prompt_tokens)
+    .bind(end.completion_tokens)
+    .bind(nanos)
+    .bind(cost_status)
+    .timestamp(end.now_ms)
+}
+
+fn status(id: &str) -> Statement {
+    Statement::new("SELECT status FROM fortress_jobs WHERE id = ?1").bind(id)
+}
+
 /// Cost columns: nano-dollars and status, written together.
-pub(crate) fn priced(cost: &Cost) -> (Option<i64>, &'static str) {
+pub(super) fn priced(cost: Option<&Cost>) -> (Option<i64>, &'static str) {
     match cost {
-        Cost::Priced { nanos, .. } => (Some(*nanos), "priced"),
-        Cost::Unpriced { .. } => (None, "unpriced"),
+        Some(Cost::Priced { nanos, .. }) => (Some(*nanos), "priced"),
+        Some(Cost::Unpriced { .. }) => (None, "unpriced"),
+        None => (None, "none"),
     }
 }
 
@@ -207,6 +230,7 @@ impl Job {
             status: row.text("status")?,
             evidence_id: row.opt_text("evidence_id")?,
             prompt_hash: row.text("prompt_hash")?,
+            model_requested: row.text("model_requested")?,
             sealed_output: row.opt_text("sealed_output")?,
             output_file: row.opt_text("output_file")?,
             manifest: row.opt_text("manifest")?,

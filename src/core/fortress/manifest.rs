@@ -55,6 +55,7 @@ pub struct Parameters {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the provider's names")]
 pub struct Usage {
     pub prompt_tokens: u64,
     pub completion_tokens: u64,
@@ -119,8 +120,14 @@ impl Manifest {
                 self.evidence_id.as_deref() == evidence_id,
                 ManifestFault::Evidence,
             ),
-            (self.prompt_sha256 == sha256_hex(prompt), ManifestFault::Prompt),
-            (self.output_sha256 == sha256_hex(output), ManifestFault::Output),
+            (
+                self.prompt_sha256 == sha256_hex(prompt),
+                ManifestFault::Prompt,
+            ),
+            (
+                self.output_sha256 == sha256_hex(output),
+                ManifestFault::Output,
+            ),
             (
                 self.policy.sha256().as_ref() == Some(&self.policy_sha256),
                 ManifestFault::Policy,

@@ -6,18 +6,25 @@
 //! `assertion_id` is signed but not logged yet; asking for it again, or the sweep, logs it.
 //! The caller hears of success only when the fact is in the log.
 
+mod error;
 mod jobs;
+mod logging;
 mod manifest;
 mod policy;
 mod service;
+mod signatures;
+mod types;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use error::FortressError;
 pub use jobs::Jobs;
+pub use logging::log_unlogged;
 pub use manifest::{Manifest, ManifestFault};
 pub use policy::Policy;
-pub use service::{
-    ChainPosition, ExecuteInput, ExecuteOutput, FortressError, FortressService, VerifyInput,
-    VerifyOutput, log_unlogged,
-};
+pub use service::FortressService;
+pub use types::{CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, VerifyInput, VerifyOutput};
 
 use sha2::{Digest, Sha256};
 

@@ -1,178 +1,25 @@
 use std::rc::Rc;
 
-use garde::Validate;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::jobs::{Completion, Job, Jobs, NewJob, priced};
+use super::error::FortressError;
+use super::jobs::{Completed, Job, Jobs, NewJob, priced};
+use super::logging::log_job;
 use super::manifest::{Manifest, Parameters, Provider};
 use super::policy::Policy;
 use super::sha256_hex;
-use crate::chain::fact::Fact;
+use super::types::{ChainPosition, ExecuteInput, ExecuteOutput};
 use crate::ids;
-use crate::ledger::{AppendRequest, Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::llm::{Limits, Message, ModelAnswer, ModelError, ModelRequest, OpenAi, Role};
-use crate::openpgp::{PublicKey, SigningKey, verify};
-use crate::ports::{Clock, Database, Entropy, EntropyError};
-use crate::seal::{SealError, Sealer};
-use crate::sql::DatabaseError;
-use crate::usage::{Cost, PriceTable};
+use crate::openpgp::{PublicKey, SigningKey};
+use crate::ports::{Clock, Database, Entropy};
+use crate::seal::Sealer;
+use crate::usage::{Cost, PriceTable, Unpriced};
 
 /// Runs are repeatable questions, not prose.
 const TEMPERATURE: f64 = 0.0;
 const TEMPERATURE_TEXT: &str = "0";
 /// After the policy's own time, for writing down what came of it.
 const GRACE_MS: i64 = 30_000;
-const SOURCE: &str = "fortress-mcp";
-
-/// A question to be answered inside a sealed, signed and logged run.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
-#[serde(deny_unknown_fields)]
-pub struct ExecuteInput {
-    /// The question. Sent to the model as it stands, under the fortress's own policy.
-    #[garde(length(bytes, min = 1, max = 65_536))]
-    pub prompt: String,
-    /// A name for the run, for people.
-    #[garde(length(chars, min = 1, max = 500))]
-    pub label: String,
-    /// What the run belongs to, such as an execution id. The same one twice gives the same
-    /// run, not a second one.
-    #[garde(length(bytes, min = 1, max = 128))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence_id: Option<String>,
-    /// The model to ask. Default: gpt-4.
-    #[garde(length(bytes, min = 1, max = 128))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-}
-
-/// A completed run with everything needed to check it.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct ExecuteOutput {
-    pub job_id: String,
-    /// What the model answered.
-    pub output: String,
-    /// Armored OpenPGP signature over `manifest`.
-    pub signature: String,
-    /// Fingerprint of the key that signed.
-    pub verified_by: String,
-    pub evidence_id: Option<String>,
-    /// The fact in the log that records the run.
-    pub assertion_id: String,
-    pub status: String,
-    /// The exact signed text: hashes of prompt and answer, model, policy, times, ids.
-    pub manifest: String,
-    pub output_file: String,
-    pub model: String,
-    pub chain: ChainPosition,
-    pub prompt_tokens: Option<i64>,
-    pub completion_tokens: Option<i64>,
-    /// Nano-dollars; absent if no price is known.
-    pub cost_nanos: Option<i64>,
-    pub cost_status: String,
-}
-
-/// Where a fact stands in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ChainPosition {
-    pub fact_id: String,
-    pub leaf_index: u64,
-    pub tree_size: u64,
-    /// The signed checkpoint (C2SP tlog-checkpoint) of that tree.
-    pub checkpoint: String,
-}
-
-/// A signature to check.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
-#[serde(deny_unknown_fields)]
-pub struct VerifyInput {
-    /// The exact text that was signed, such as a run's manifest.
-    #[garde(length(bytes, max = 1_048_576))]
-    pub content: String,
-    /// The armored OpenPGP signature.
-    #[garde(length(bytes, min = 1, max = 8_192))]
-    pub signature: String,
-    /// Another armored public key to check against. It is reported on, never trusted: the
-    /// verdict `signature_valid` is about the fortress's own key.
-    #[garde(length(bytes, min = 1, max = 65_536))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_key: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct VerifyOutput {
-    /// SHA-256 of the content, lower hex.
-    pub content_hash: String,
-    /// Whether the fortress's own key signed exactly this content, and may be relied on.
-    pub signature_valid: bool,
-    /// RFC 3339.
-    pub verified_at: String,
-    /// Machine-readable reason of the verdict.
-    pub reason: String,
-    /// The verdict in words.
-    pub explanation: String,
-    /// Fingerprint of the fortress's key.
-    pub key_fingerprint: String,
-    /// What the key given by the caller says, if one was given.
-    pub caller_key: Option<CallerKey>,
-}
-
-/// A verdict under a key that nobody here vouches for.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct CallerKey {
-    pub trusted: bool,
-    pub signature_valid: bool,
-    pub fingerprint: Option<String>,
-    pub explanation: String,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum FortressError {
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    #[error("the run is bound by its policy: {0}")]
-    Policy(String),
-    #[error("the run with this evidence_id failed: {0}")]
-    Failed(String),
-    #[error("the run with this evidence_id is still under way: ask again in a minute")]
-    InProgress,
-    #[error("this evidence_id belongs to a run of another prompt: use a new one")]
-    Conflict,
-    #[error("the run was ended as interrupted before its answer was signed: run it again")]
-    Interrupted,
-    #[error("the answer could not be signed: the operator must check PGP_PRIVATE_KEY")]
-    Signing,
-    #[error("the run is signed but not logged yet ({0}): ask again with the same evidence_id")]
-    Ledger(#[from] LedgerError),
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    #[error(transparent)]
-    Entropy(#[from] EntropyError),
-}
-
-impl FortressError {
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Model(error) => error.code(),
-            Self::Policy(_) => "POLICY_EXCEEDED",
-            Self::Failed(_) => "RUN_FAILED",
-            Self::InProgress => "RUN_IN_PROGRESS",
-            Self::Conflict => "EVIDENCE_ID_CONFLICT",
-            Self::Interrupted => "RUN_INTERRUPTED",
-            Self::Signing => "SIGNING_FAILED",
-            Self::Ledger(_) => "CHAIN_UNAVAILABLE",
-            Self::Database(_) => "DATABASE_UNAVAILABLE",
-            Self::Seal(_) | Self::Entropy(_) => "INTERNAL",
-        }
-    }
-
-    /// Whether the cause is ours and its words are for the log only.
-    pub fn is_internal(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Seal(_) | Self::Entropy(_))
-    }
-}
 
 pub struct FortressService {
     pub db: Rc<dyn Database>,
@@ -196,7 +43,7 @@ impl FortressService {
         request_id: &str,
         input: &ExecuteInput,
     ) -> Result<ExecuteOutput, FortressError> {
-        self.bound("prompt", input.prompt.len(), self.policy.max_prompt_bytes)?;
+        bound("prompt", input.prompt.len(), self.policy.max_prompt_bytes)?;
         let (job, fresh) = self.open(owner, request_id, input).await?;
         let job = match job.status.as_str() {
             "executing" if fresh => self.run(job, input).await?,
@@ -205,9 +52,11 @@ impl FortressService {
             _ => return Err(FortressError::InProgress),
         };
         let chain = log_job(&*self.ledger, &job).await?;
-        Jobs::new(Rc::clone(&self.db))
+        // The fact is in the log, which is what counts; a lost note of it is the sweep's.
+        let _ = self
+            .jobs()
             .logged(&job.id, &chain.fact_id, self.clock.now_ms())
-            .await?;
+            .await;
         self.output(job, chain)
     }
 
@@ -233,7 +82,8 @@ impl FortressService {
         )?;
         let now_ms = self.clock.now_ms();
         let timeout_ms = i64::try_from(self.policy.timeout_ms).unwrap_or(i64::MAX);
-        let job = Jobs::new(Rc::clone(&self.db))
+        let job = self
+            .jobs()
             .open(&NewJob {
                 id: &id,
                 user_id: owner,
@@ -249,7 +99,7 @@ impl FortressService {
                 deadline_ms: now_ms.saturating_add(timeout_ms).saturating_add(GRACE_MS),
             })
             .await?;
-        if job.prompt_hash != prompt_hash {
+        if job.prompt_hash != prompt_hash || job.model_requested != input.model() {
             return Err(FortressError::Conflict);
         }
         let fresh = job.id == id;
@@ -258,30 +108,42 @@ impl FortressService {
 
     /// Asks the model and signs; what goes wrong is written down before it is told.
     async fn run(&self, job: Job, input: &ExecuteInput) -> Result<Job, FortressError> {
-        match self.answer_and_sign(&job, input).await {
-            Ok(done) => Ok(done),
-            Err(error) => {
-                let jobs = Jobs::new(Rc::clone(&self.db));
-                let now_ms = self.clock.now_ms();
-                // The error itself matters more than a failure to write it: then the sweep
-                // ends the job at its deadline.
-                let _ = jobs.fail(&job.id, &error.to_string(), now_ms).await;
-                Err(error)
-            }
+        let mut spent = None;
+        let outcome = self.answer_and_sign(&job, input, &mut spent).await;
+        if let Err(error) = &outcome {
+            let now_ms = self.clock.now_ms();
+            // The error itself matters more than a failure to write it: then the sweep
+            // ends the job at its deadline.
+            let _ = self
+                .jobs()
+                .fail(&job.id, &error.reason(), spent.as_ref(), now_ms)
+                .await;
         }
+        outcome
     }
 
-    async fn answer_and_sign(&self, job: &Job, input: &ExecuteInput) -> Result<Job, FortressError> {
+    /// `spent` is set as soon as the model may have cost something.
+    async fn answer_and_sign(
+        &self,
+        job: &Job,
+        input: &ExecuteInput,
+        spent: &mut Option<Cost>,
+    ) -> Result<Job, FortressError> {
         let started_at_ms = self.clock.now_ms();
-        let answer = self.ask(input).await?;
+        let answer = self.ask(input).await.inspect_err(|error| {
+            *spent = error.may_have_billed().then_some(Cost::Unpriced {
+                reason: Unpriced::NoUsage,
+            });
+        })?;
         let completed_at_ms = self.clock.now_ms();
-        self.bound("answer", answer.text.len(), self.policy.max_output_bytes)?;
         let cost = self.prices.cost_in_tier(
             &answer.model,
             answer.service_tier.as_deref(),
             answer.usage,
             started_at_ms,
         );
+        *spent = Some(cost.clone());
+        bound("answer", answer.text.len(), self.policy.max_output_bytes)?;
         self.bound_cost(&cost)?;
         let manifest = self
             .manifest(job, input, &answer, started_at_ms, completed_at_ms)
@@ -291,7 +153,7 @@ impl FortressService {
         self.store(job, &answer, &cost, manifest, signature).await
     }
 
-    async fn ask(&self, input: &ExecuteInput) -> Result<ModelAnswer, FortressError> {
+    async fn ask(&self, input: &ExecuteInput) -> Result<ModelAnswer, ModelError> {
         let message = |role, content: &str| Message {
             role,
             content: content.to_owned(),
@@ -310,7 +172,7 @@ impl FortressService {
             max_answer_bytes: self.policy.max_output_bytes * 8,
             ..Limits::default()
         };
-        Ok(self.model.complete(&request, limits).await?)
+        self.model.complete(&request, limits).await
     }
 
     fn manifest(
@@ -351,21 +213,6 @@ impl FortressService {
         }
     }
 
-    /// Signs, and checks the signature before anything is built on it.
-    fn sign(&self, manifest: &str) -> Result<String, FortressError> {
-        let now_secs = self.now_secs();
-        let signature = self
-            .key
-            .sign(manifest.as_bytes(), now_secs)
-            .map_err(|_| FortressError::Signing)?;
-        let verdict = verify(manifest.as_bytes(), &signature, &self.public_key, now_secs);
-        if verdict.valid {
-            Ok(signature)
-        } else {
-            Err(FortressError::Signing)
-        }
-    }
-
     async fn store(
         &self,
         job: &Job,
@@ -383,30 +230,27 @@ impl FortressService {
         let output_file = format!("{}.txt", job.id);
         let fingerprint = self.key.fingerprint();
         let now_ms = self.clock.now_ms();
-        let ended = Jobs::new(Rc::clone(&self.db))
-            .complete(
-                &job.id,
-                &Completion {
-                    sealed_output: &sealed_output,
-                    output_hash: &sha256_hex(&answer.text),
-                    output_file: &output_file,
-                    manifest: &manifest,
-                    signature: &signature,
-                    fingerprint: &fingerprint,
-                    model_answered: &answer.model,
-                    provider_request_id: answer.provider_request_id.as_deref(),
-                    prompt_tokens: answer.usage.map(|usage| usage.prompt),
-                    completion_tokens: answer.usage.map(|usage| usage.completion),
-                    cost,
-                    now_ms,
-                },
-            )
-            .await?;
-        if !ended {
+        let count = |n: u64| i64::try_from(n).ok();
+        let prompt_tokens = answer.usage.and_then(|usage| count(usage.prompt));
+        let completion_tokens = answer.usage.and_then(|usage| count(usage.completion));
+        let end = Completed {
+            sealed_output: &sealed_output,
+            output_hash: &sha256_hex(&answer.text),
+            output_file: &output_file,
+            manifest: &manifest,
+            signature: &signature,
+            fingerprint: &fingerprint,
+            model_answered: &answer.model,
+            provider_request_id: answer.provider_request_id.as_deref(),
+            prompt_tokens,
+            completion_tokens,
+            cost,
+            now_ms,
+        };
+        if !self.jobs().complete(&job.id, &end).await? {
             return Err(FortressError::Interrupted);
         }
-        let count = |n: Option<u64>| n.and_then(|n| i64::try_from(n).ok());
-        let (cost_nanos, cost_status) = priced(cost);
+        let (cost_nanos, cost_status) = priced(Some(cost));
         Ok(Job {
             status: "completed".to_owned(),
             sealed_output: Some(sealed_output),
@@ -415,8 +259,8 @@ impl FortressService {
             signature: Some(signature),
             fingerprint: Some(fingerprint),
             model_answered: Some(answer.model.clone()),
-            prompt_tokens: count(answer.usage.map(|usage| usage.prompt)),
-            completion_tokens: count(answer.usage.map(|usage| usage.completion)),
+            prompt_tokens,
+            completion_tokens,
             cost_nanos,
             cost_status: cost_status.to_owned(),
             completed_at_ms: Some(now_ms),
@@ -448,49 +292,6 @@ impl FortressService {
         })
     }
 
-    /// Checks a signature against the fortress's own key.
-    pub fn verify(&self, input: &VerifyInput) -> VerifyOutput {
-        let now_secs = self.now_secs();
-        let content = input.content.as_bytes();
-        let own = verify(content, &input.signature, &self.public_key, now_secs);
-        let caller_key = input.public_key.as_deref().map(|armor| {
-            let (valid, fingerprint, explanation) = match PublicKey::from_armor(armor) {
-                Ok(key) => {
-                    let verdict = verify(content, &input.signature, &key, now_secs);
-                    (verdict.valid, Some(key.fingerprint()), verdict.sentence)
-                }
-                Err(error) => (false, None, error.to_string()),
-            };
-            CallerKey {
-                trusted: fingerprint.as_deref() == Some(self.public_key.fingerprint().as_str()),
-                signature_valid: valid,
-                fingerprint,
-                explanation,
-            }
-        });
-        VerifyOutput {
-            content_hash: sha256_hex(content),
-            signature_valid: own.valid,
-            verified_at: crate::time::to_rfc3339(self.clock.now_ms()),
-            reason: serde_json::json!(own.reason)
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-            explanation: own.sentence,
-            key_fingerprint: self.public_key.fingerprint(),
-            caller_key,
-        }
-    }
-
-    fn bound(&self, what: &str, bytes: usize, limit: usize) -> Result<(), FortressError> {
-        if bytes <= limit {
-            return Ok(());
-        }
-        Err(FortressError::Policy(format!(
-            "the {what} has {bytes} bytes, at most {limit} are allowed"
-        )))
-    }
-
     fn bound_cost(&self, cost: &Cost) -> Result<(), FortressError> {
         match cost.nanos() {
             Some(nanos) if nanos > self.policy.max_cost_nanos => {
@@ -503,70 +304,20 @@ impl FortressService {
         }
     }
 
-    fn now_secs(&self) -> u64 {
+    fn jobs(&self) -> Jobs {
+        Jobs::new(Rc::clone(&self.db))
+    }
+
+    pub(super) fn now_secs(&self) -> u64 {
         u64::try_from(self.clock.now_ms() / 1000).unwrap_or_default()
     }
 }
 
-impl ExecuteInput {
-    fn model(&self) -> &str {
-        self.model.as_deref().unwrap_or("gpt-4")
+fn bound(what: &str, bytes: usize, limit: usize) -> Result<(), FortressError> {
+    if bytes <= limit {
+        return Ok(());
     }
-}
-
-/// Logs a completed job, once however often it is called.
-async fn log_job(ledger: &dyn Ledger, job: &Job) -> Result<ChainPosition, LedgerError> {
-    let hash = |text: &Option<String>| sha256_hex(text.as_deref().unwrap_or_default());
-    let metadata = [
-        ("user_id", job.user_id.clone()),
-        ("manifest_sha256", hash(&job.manifest)),
-        // The signature's own bytes, which a signature does not protect.
-        ("signature_sha256", hash(&job.signature)),
-        ("key_fingerprint", job.fingerprint.clone().unwrap_or_default()),
-    ];
-    let receipt = ledger
-        .append(&AppendRequest {
-            idempotency_key: format!("fortress:job:{}:executed", job.id),
-            fact: Fact {
-                subject: format!("fortress:job:{}", job.id),
-                predicate: "executed_securely".to_owned(),
-                object: format!("output:{}", job.output_file.as_deref().unwrap_or_default()),
-                source: SOURCE.to_owned(),
-                timestamp_ms: job
-                    .completed_at_ms
-                    .and_then(|ms| u64::try_from(ms).ok())
-                    .unwrap_or_default(),
-                execution_id: job.evidence_id.clone(),
-                evidence_id: None,
-                metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
-            },
-        })
-        .await?;
-    Ok(ChainPosition::from(&receipt))
-}
-
-impl From<&crate::chain::receipt::Receipt> for ChainPosition {
-    fn from(receipt: &crate::chain::receipt::Receipt) -> Self {
-        Self {
-            fact_id: receipt.fact_id.to_string(),
-            leaf_index: receipt.leaf_index,
-            tree_size: receipt.tree_size,
-            checkpoint: receipt.checkpoint.clone(),
-        }
-    }
-}
-
-/// Logs signed jobs whose worker ended before it could.
-pub async fn log_unlogged(
-    db: &Rc<dyn Database>,
-    ledger: &dyn Ledger,
-    now_ms: i64,
-) -> Result<usize, FortressError> {
-    let jobs = Jobs::new(Rc::clone(db));
-    let unlogged = jobs.unlogged(20).await?;
-    for job in &unlogged {
-        let position = log_job(ledger, job).await?;
-        jobs.logged(&job.id, &position.fact_id, now_ms).await?;
-    }
-    Ok(unlogged.len())
+    Err(FortressError::Policy(format!(
+        "the {what} has {bytes} bytes, at most {limit} are allowed"
+    )))
 }

@@ -7,6 +7,8 @@
 mod projection;
 mod remote;
 mod serve;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -69,17 +71,17 @@ enum Command {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LedgerError {
     /// The fact may be logged or not: repeat with the same key.
-    #[error("the log did not answer: {0}")]
+    #[error("the log did not answer, try again: {0}")]
     Unavailable(String),
-    #[error("{message}")]
+    #[error("the log refused it ({code}): {message}")]
     Refused { code: String, message: String },
 }
 
 impl LedgerError {
-    pub fn code(&self) -> &str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "CHAIN_UNAVAILABLE",
-            Self::Refused { code, .. } => code,
+            Self::Refused { .. } => "CHAIN_REFUSED",
         }
     }
 }

@@ -55,6 +55,8 @@ impl RemoteLedger {
             return serde_json::from_slice(&body).map_err(|e| unavailable(e.to_string()));
         }
         match serde_json::from_slice::<Refusal>(&body) {
+            // Its storage failed: what was asked may be done or not.
+            Ok(Refusal { message, .. }) if status >= 500 => Err(unavailable(message)),
             Ok(Refusal { code, message }) => Err(LedgerError::Refused { code, message }),
             Err(_) => Err(unavailable(format!("status {status}"))),
         }

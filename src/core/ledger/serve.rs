@@ -20,12 +20,7 @@ pub struct Served {
 type Outcome<T, S> = Result<T, SequencerError<<S as crate::chain::tree::Nodes>::Error>>;
 
 /// Answers one request to the sequencer. `salt` is fresh randomness.
-pub fn serve<S: LogStore>(
-    log: &mut Sequencer<S>,
-    body: &[u8],
-    now_ms: u64,
-    salt: &Salt,
-) -> Served
+pub fn serve<S: LogStore>(log: &mut Sequencer<S>, body: &[u8], now_ms: u64, salt: &Salt) -> Served
 where
     S::Error: std::fmt::Display,
 {
@@ -41,9 +36,11 @@ where
                 ..answer(receipt)
             }
         }
-        Command::Facts(ids) if ids.len() > MAX_FACTS => {
-            refused(400, "too_many", &format!("ask for at most {MAX_FACTS} facts"))
-        }
+        Command::Facts(ids) if ids.len() > MAX_FACTS => refused(
+            400,
+            "too_many",
+            &format!("ask for at most {MAX_FACTS} facts"),
+        ),
         Command::Facts(ids) => answer(ids.into_iter().try_fold(Vec::new(), |mut found, id| {
             found.extend(find(log, FactRef::FactId(id))?);
             Ok::<_, SequencerError<S::Error>>(found)
@@ -99,9 +96,9 @@ fn answer<T: Serialize, E: std::fmt::Display>(outcome: Result<T, SequencerError<
             appended: false,
         },
         Err(error) => {
-            let status = match &error {
-                SequencerError::Store(_) => 503,
-                SequencerError::Damaged { .. } | SequencerError::WrongKey(_) => 500,
+            let status = match error.code() {
+                "storage_failed" | "bad_clock" => 503,
+                "log_damaged" | "wrong_log_key" => 500,
                 _ => 409,
             };
             refused(status, error.code(), &error.to_string())

@@ -26,7 +26,7 @@ mod signing;
 mod verdict;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use certificate::{PublicKey, Revocation};
 pub use error::{KeyError, SignError};

@@ -8,7 +8,7 @@
 mod audit;
 mod facts;
 mod faults;
-mod memory;
+pub(crate) mod memory;
 mod notes;
 mod parsers;
 mod sequencing;

@@ -7,6 +7,8 @@ mod interop;
 mod keys;
 mod tamper;
 
+use std::sync::LazyLock;
+
 use ed25519_dalek::Signer as _;
 use pgp::crypto::eddsa_legacy::SecretKey as Seed;
 use pgp::crypto::hash::HashAlgorithm;
@@ -26,6 +28,25 @@ use gpg::Gpg;
 
 const CONTENT: &[u8] = b"{\"execution\":\"one\",\"output\":\"exact bytes\"}\n";
 const NAME: &str = "Signer <signer@example.org>";
+
+/// An armored private key without expiry, made in 2023 and once a run: for tests whose clock
+/// stands still.
+pub(crate) fn lasting_key() -> &'static str {
+    static KEY: LazyLock<String> = LazyLock::new(|| {
+        let gpg = Gpg::new();
+        let options = ["--passphrase", "", "--faked-system-time", "1700000000"];
+        let fingerprint = gpg.make_key_with(&options, NAME, "ed25519", "sign", "never");
+        gpg.export_secret(&fingerprint)
+    });
+    &KEY
+}
+
+/// An armored public key that nothing here signs with.
+pub(crate) fn another_key() -> String {
+    let gpg = Gpg::new();
+    let fingerprint = gpg.make_key("Other <other@example.org>", "ed25519", "sign", "never");
+    gpg.export(&fingerprint)
+}
 
 fn now() -> u64 {
     std::time::SystemTime::now()

@@ -1,0 +1,82 @@
+use crate::ledger::LedgerError;
+use crate::mcp::client::PeerError;
+use crate::ports::EntropyError;
+use crate::seal::SealError;
+use crate::sql::DatabaseError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutionError {
+    #[error(transparent)]
+    Worker(#[from] PeerError),
+    /// The signature, or what it covers, does not hold.
+    #[error("the fortress's signature does not hold: {0}")]
+    Signature(String),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("there is no execution with this id, or it is not yours")]
+    NotFound,
+    #[error("the execution took too long and was ended before its results were in: run it again")]
+    Interrupted,
+    #[error("the execution is {0}: only a completed one can be packaged")]
+    NotReady(String),
+    #[error("the package format {0} is not offered yet: use json")]
+    Format(String),
+    #[error("the package could not be encoded: {0}")]
+    Encoding(#[from] serde_json::Error),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+impl ExecutionError {
+    pub fn code(&self) -> String {
+        match self {
+            Self::Worker(error) => error.code().to_owned(),
+            Self::Signature(_) => "SIGNATURE_INVALID".to_owned(),
+            Self::Ledger(error) => error.code().to_owned(),
+            Self::NotFound => "EXECUTION_NOT_FOUND".to_owned(),
+            Self::Interrupted => "EXECUTION_INTERRUPTED".to_owned(),
+            Self::NotReady(_) => "EXECUTION_NOT_COMPLETED".to_owned(),
+            Self::Format(_) => "FORMAT_NOT_OFFERED".to_owned(),
+            Self::Database(_) => "DATABASE_UNAVAILABLE".to_owned(),
+            Self::Encoding(_) | Self::Seal(_) | Self::Entropy(_) => "INTERNAL".to_owned(),
+        }
+    }
+
+    /// What is kept on file of it, and shown to the owner.
+    pub(super) fn reason(&self) -> String {
+        if self.is_internal() {
+            return "the service could not write down what came of it".to_owned();
+        }
+        self.to_string()
+    }
+
+    /// Whether the cause is ours and its words are for the log only.
+    pub fn is_internal(&self) -> bool {
+        matches!(
+            self,
+            Self::Encoding(_) | Self::Database(_) | Self::Seal(_) | Self::Entropy(_)
+        )
+    }
+}
+
+/// An execution that failed after it was on file.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Failed {
+    pub execution_id: Option<String>,
+    #[source]
+    pub error: ExecutionError,
+}
+
+impl<E: Into<ExecutionError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self {
+            execution_id: None,
+            error: error.into(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The three levels, with workers made of the real services.

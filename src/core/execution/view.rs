@@ -1,0 +1,79 @@
+use std::rc::Rc;
+
+use serde_json::json;
+
+use super::error::ExecutionError;
+use super::service::ExecutionService;
+use super::store::{Executions, Stored};
+use super::types::{ExecutionView, Results, StatusOutput, Verification};
+use crate::seal::SealError;
+use crate::usage;
+
+impl ExecutionService {
+    /// An execution of the owner's, as it is on file.
+    pub async fn status(&self, owner: &str, id: &str) -> Result<StatusOutput, ExecutionError> {
+        let stored = self.stored(owner, id).await?;
+        Ok(StatusOutput {
+            execution: self.view(stored)?,
+        })
+    }
+
+    pub(super) async fn stored(&self, owner: &str, id: &str) -> Result<Stored, ExecutionError> {
+        let executions = Executions::new(Rc::clone(&self.db));
+        // Whoever asks after an interrupted execution hears so at once, not at the next sweep.
+        executions.fail_interrupted(self.clock.now_ms()).await?;
+        let found = executions.find(id).await?;
+        found
+            .filter(|stored| stored.user_id == owner)
+            .ok_or(ExecutionError::NotFound)
+    }
+
+    pub(super) fn view(&self, stored: Stored) -> Result<ExecutionView, ExecutionError> {
+        let open = |purpose: &str, sealed: &Option<String>| {
+            sealed
+                .as_deref()
+                .map(|text| self.open(purpose, &stored.user_id, &stored.id, text))
+                .transpose()
+        };
+        let verification: Option<Verification> = stored
+            .verification
+            .clone()
+            .and_then(|value| serde_json::from_value(value).ok());
+        let time = |ms: i64| crate::time::to_rfc3339(ms);
+        Ok(ExecutionView {
+            prompt: self.open("prompt", &stored.user_id, &stored.id, &stored.sealed_prompt)?,
+            results: Results {
+                chatgpt_response: open("response", &stored.sealed_response)?,
+                fortress_output: open("output", &stored.sealed_output)?,
+                fortress_signature: stored.fortress_signature.clone(),
+                fortress_manifest: stored.manifest.clone(),
+                verification_status: verification.as_ref().and_then(|v| v.signature_valid),
+                chain_facts: stored.chain_facts.clone(),
+                chain_positions: Vec::new(),
+            },
+            verification,
+            security_level: stored.security_level,
+            execution_method: stored.execution_method,
+            chat_session_id: stored.chat_session_id,
+            fortress_job_id: stored.fortress_job_id,
+            evidence_id: stored.evidence_id,
+            case_id: stored.case_id,
+            created_at: time(stored.created_at_ms),
+            completed_at: stored.completed_at_ms.map(time),
+            status: stored.status,
+            cost_usd: stored.cost_nanos.map(usage::dollars),
+            error_message: stored.error_message,
+            metadata: [("label", stored.label), ("model", stored.model)]
+                .into_iter()
+                .filter_map(|(key, value)| Some((key.to_owned(), json!(value?))))
+                .collect(),
+            id: stored.id,
+            user_id: stored.user_id,
+        })
+    }
+
+    fn open(&self, purpose: &str, owner: &str, id: &str, text: &str) -> Result<String, SealError> {
+        let bytes = self.sealer.open(purpose, &[owner, id], text)?;
+        String::from_utf8(bytes).map_err(|_| SealError::Malformed)
+    }
+}

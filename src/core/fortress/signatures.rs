@@ -1,0 +1,56 @@
+use super::error::FortressError;
+use super::service::FortressService;
+use super::sha256_hex;
+use super::types::{CallerKey, VerifyInput, VerifyOutput};
+use crate::openpgp::{PublicKey, verify};
+
+impl FortressService {
+    /// Signs, and checks the signature before anything is built on it.
+    pub(super) fn sign(&self, manifest: &str) -> Result<String, FortressError> {
+        let now_secs = self.now_secs();
+        let signature = self
+            .key
+            .sign(manifest.as_bytes(), now_secs)
+            .map_err(|_| FortressError::Signing)?;
+        let verdict = verify(manifest.as_bytes(), &signature, &self.public_key, now_secs);
+        if verdict.valid {
+            Ok(signature)
+        } else {
+            Err(FortressError::Signing)
+        }
+    }
+
+    /// Checks a signature against the fortress's own key.
+    pub fn verify(&self, input: &VerifyInput) -> VerifyOutput {
+        let now_secs = self.now_secs();
+        let content = input.content.as_bytes();
+        let own = verify(content, &input.signature, &self.public_key, now_secs);
+        let caller_key = input.public_key.as_deref().map(|armor| {
+            let (valid, fingerprint, explanation) = match PublicKey::from_armor(armor) {
+                Ok(key) => {
+                    let verdict = verify(content, &input.signature, &key, now_secs);
+                    (verdict.valid, Some(key.fingerprint()), verdict.sentence)
+                }
+                Err(error) => (false, None, error.to_string()),
+            };
+            CallerKey {
+                is_fortress_key: fingerprint.as_ref() == Some(&self.public_key.fingerprint()),
+                signature_valid: valid,
+                fingerprint,
+                explanation,
+            }
+        });
+        VerifyOutput {
+            content_hash: sha256_hex(content),
+            signature_valid: own.valid,
+            verified_at: crate::time::to_rfc3339(self.clock.now_ms()),
+            reason: serde_json::json!(own.reason)
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            explanation: own.sentence,
+            key_fingerprint: self.public_key.fingerprint(),
+            caller_key,
+        }
+    }
+}

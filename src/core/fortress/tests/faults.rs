@@ -1,0 +1,224 @@
+//! A failing database, a failing log, a sweep in between, callers that go away.
+
+use futures::FutureExt;
+
+use super::*;
+
+const PAST_DEADLINE_MS: i64 = 90_001;
+
+/// However it ended, the job is ended by the sweep or completed by asking again, the model
+/// was asked at most once, and the log has the run once if it completed.
+fn assert_settles(world: &World, told: &str) {
+    world.db.heal();
+    world.log.faults.borrow_mut().clear();
+    let jobs = world.rows("SELECT id FROM fortress_jobs");
+    assert!(jobs.len() <= 1, "{told}");
+    world.clock.pass(PAST_DEADLINE_MS);
+    world.sweep().unwrap();
+    if jobs.is_empty() {
+        assert_eq!((world.asked(), world.log.size()), (0, 0), "{told}");
+        return;
+    }
+    let status = world.status();
+    assert!(
+        ["completed", "failed"].contains(&status.as_str()),
+        "{told}: {status}"
+    );
+    let logged = u64::from(status == "completed");
+    assert_eq!(world.log.size(), logged, "{told}");
+    assert_eq!(
+        world.job().opt_text("assertion_id").unwrap().is_some(),
+        logged == 1,
+        "{told}"
+    );
+    let again = world.execute(&input());
+    assert_eq!(again.is_ok(), logged == 1, "{told}");
+    assert!(world.asked() <= 1, "{told}");
+    assert_eq!(world.log.size(), logged, "{told}");
+}
+
+#[test]
+fn a_database_that_fails_anywhere_leaves_no_job_without_an_end() {
+    let quiet = World::new(vec![hi()]);
+    quiet.execute(&input()).unwrap();
+    let calls = quiet.db.calls.get();
+    assert!(calls >= 3);
+    for fault in [Fault::Fails, Fault::FailsButPersists] {
+        for from in 0..calls {
+            for many in [1, 2, 99] {
+                let told = format!("{fault:?} from {from}, {many} times");
+                let world = World::new(vec![hi()]);
+                world.db.fail(fault, from, many);
+                match world.execute(&input()) {
+                    Ok(run) => assert_eq!((run.output.as_str(), world.log.size()), ("Hi", 1)),
+                    Err(error) => assert!(error.is_internal(), "{told}: {error}"),
+                }
+                assert_settles(&world, &told);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_lost_reply_after_the_model_answered_costs_nothing() {
+    for fault in [Fault::Fails, Fault::FailsButPersists] {
+        for from in [1, 2] {
+            let world = World::new(vec![hi()]);
+            world.db.fail(fault, from, 1);
+            let run = world.execute(&input()).unwrap();
+            assert_eq!(run.output, "Hi");
+        }
+    }
+}
+
+#[test]
+fn the_databases_words_are_not_kept_as_a_reason() {
+    let world = World::new(vec![hi()]);
+    world.db.fail(Fault::Fails, 1, 2);
+    world.execute(&input()).unwrap_err();
+    let job = world.job();
+    assert_eq!(job.text("status").unwrap(), "failed");
+    assert_eq!(job.int("cost_nanos").unwrap(), HI_NANOS);
+    assert!(!format!("{job:?}").contains("secret words"));
+}
+
+#[test]
+fn a_log_that_is_down_is_told_and_made_up_for_once() {
+    let world = World::new(vec![hi()]);
+    *world.log.faults.borrow_mut() = [LogFault::ReplyLost; 3].into();
+    let error = world.execute(&input()).unwrap_err();
+    assert_eq!(
+        (error.code(), error.is_internal()),
+        ("CHAIN_UNAVAILABLE", false)
+    );
+    assert!(
+        error.to_string().contains("signed but not logged yet"),
+        "{error}"
+    );
+    let job = world.job();
+    assert_eq!(job.text("status").unwrap(), "completed");
+    assert_eq!(job.opt_text("assertion_id").unwrap(), None);
+    let run = world.execute(&input()).unwrap();
+    assert_eq!((world.asked(), world.log.size()), (1, 1));
+    assert_eq!(world.job().text("assertion_id").unwrap(), run.assertion_id);
+}
+
+#[test]
+fn what_nobody_asks_for_again_is_logged_by_the_sweep() {
+    let world = World::new(vec![hi(), hi()]);
+    *world.log.faults.borrow_mut() = [LogFault::RequestLost; 6].into();
+    for evidence_id in [None, Some("E-2".to_owned())] {
+        let question = ExecuteInput {
+            evidence_id,
+            ..input()
+        };
+        world.execute(&question).unwrap_err();
+    }
+    assert_eq!(world.sweep().unwrap(), 2);
+    assert_eq!(world.log.size(), 2);
+    assert_eq!(world.sweep().unwrap(), 0);
+    let facts = world.rows("SELECT * FROM fortress_jobs WHERE assertion_id IS NOT NULL");
+    assert_eq!((facts.len(), world.log.size()), (2, 2));
+}
+
+#[test]
+fn a_job_that_the_log_refuses_keeps_no_other_out() {
+    let world = World::new(vec![hi(), hi()]);
+    *world.log.faults.borrow_mut() = [LogFault::RequestLost; 6].into();
+    for number in 0..2 {
+        let evidence_id = Some(format!("E-{number}"));
+        world
+            .execute(&ExecuteInput {
+                evidence_id,
+                ..input()
+            })
+            .unwrap_err();
+        world.clock.pass(1);
+    }
+    world.rows("UPDATE fortress_jobs SET evidence_id = '' WHERE evidence_id = 'E-0'");
+    let error = world.sweep().unwrap_err();
+    assert_eq!(error.code(), "CHAIN_REFUSED");
+    assert_eq!(world.log.fact(0).0.execution_id.as_deref(), Some("E-1"));
+    assert_eq!(world.log.size(), 1);
+}
+
+#[test]
+fn a_run_ended_by_the_sweep_is_not_completed_by_a_late_answer() {
+    let world = World::new(vec![hi()]);
+    let swept = "UPDATE fortress_jobs SET status = 'failed', error_message = 'interrupted'";
+    world.db.interpose(1, swept);
+    let error = world.execute(&input()).unwrap_err();
+    assert_eq!((error.code(), world.asked()), ("RUN_INTERRUPTED", 1));
+    let job = world.job();
+    assert_eq!(job.text("error_message").unwrap(), "interrupted");
+    assert_eq!(job.opt_text("signature").unwrap(), None);
+    assert_eq!(world.log.size(), 0);
+}
+
+#[test]
+fn a_caller_that_goes_away_leaves_a_job_that_settles() {
+    let mut dropped = 0;
+    for polls in 0.. {
+        let world = World::new(vec![hi()]);
+        let question = input();
+        let mut running = Box::pin(world.service.execute("ann", "r", &question));
+        world.db.pause_every_call();
+        let ready = (0..polls).any(|_| (&mut running).now_or_never().is_some());
+        drop(running);
+        world.db.resume();
+        assert_settles(&world, &format!("dropped after {polls} polls"));
+        if ready {
+            break;
+        }
+        dropped += 1;
+    }
+    assert!(dropped >= 6, "{dropped}");
+}
+
+#[test]
+fn a_job_whose_worker_is_gone_is_ended_with_the_reason() {
+    let world = World::new(vec![Step::Hang]);
+    let question = input();
+    let mut running = Box::pin(world.service.execute("ann", "r", &question));
+    while world.asked() == 0 {
+        assert!((&mut running).now_or_never().is_none());
+    }
+    drop(running);
+    assert_eq!(world.status(), "executing");
+    let early = world.execute(&input()).unwrap_err();
+    assert_eq!(early.code(), "RUN_IN_PROGRESS");
+    world.clock.pass(PAST_DEADLINE_MS);
+    world.sweep().unwrap();
+    assert!(
+        world
+            .job()
+            .text("error_message")
+            .unwrap()
+            .starts_with("interrupted")
+    );
+}
+
+#[test]
+fn the_sweep_ends_what_is_past_its_deadline_and_nothing_else() {
+    let world = World::new(vec![Step::Hang, hi()]);
+    let question = input();
+    let mut running = Box::pin(world.service.execute("ann", "r", &question));
+    while world.asked() == 0 {
+        assert!((&mut running).now_or_never().is_none());
+    }
+    drop(running);
+    let done = ExecuteInput {
+        evidence_id: Some("E-2".into()),
+        ..input()
+    };
+    world.execute(&done).unwrap();
+    world.clock.pass(PAST_DEADLINE_MS - 1);
+    world.sweep().unwrap();
+    let executing = world.rows("SELECT id FROM fortress_jobs WHERE status = 'executing'");
+    assert_eq!(executing.len(), 1);
+    world.clock.pass(1);
+    world.sweep().unwrap();
+    let rows = world.rows("SELECT status FROM fortress_jobs ORDER BY status");
+    let statuses: Vec<_> = rows.iter().map(|row| row.text("status").unwrap()).collect();
+    assert_eq!(statuses, ["completed", "failed"]);
+}

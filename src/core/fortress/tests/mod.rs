@@ -1,0 +1,229 @@
+//! The fortress on SQLite, with a scripted model, a log in memory and a real key.
+
+mod faults;
+mod policies;
+mod runs;
+mod signatures;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::task::Poll;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::jobs::Jobs;
+use super::*;
+use crate::ledger::RemoteLedger;
+use crate::ledger::tests::{LogFault, LogHttp};
+use crate::llm::scripted::{JumpClock, START_MS, ScriptedHttp, Step, answer_json, client, reply};
+use crate::openpgp::tests::lasting_key;
+use crate::openpgp::{PublicKey, SigningKey};
+use crate::ports::{Database, Http};
+use crate::seal::Sealer;
+use crate::secret::Secret;
+use crate::sql::{DatabaseError, Outcome, Row, SqliteDatabase, Statement};
+use crate::testing::FakeEntropy;
+use crate::usage::PriceTable;
+
+/// 9 prompt and 3 completion tokens of gpt-4: 9 × 30,000 + 3 × 60,000.
+pub(crate) const HI_NANOS: i64 = 450_000;
+
+/// What happens to one statement or batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Fails,
+    FailsButPersists,
+}
+
+/// SQLite whose calls can be made to fail, from the nth on for as many as wanted.
+pub(crate) struct Faulty {
+    pub inner: Rc<SqliteDatabase>,
+    pub calls: Cell<usize>,
+    fault: Cell<Option<(Fault, usize, usize)>>,
+    interposed: Cell<Option<(usize, &'static str)>>,
+    pauses: Cell<bool>,
+}
+
+impl Faulty {
+    pub fn new() -> Rc<Self> {
+        Rc::new(Self {
+            inner: Rc::new(SqliteDatabase::with_schema()),
+            calls: Cell::new(0),
+            fault: Cell::new(None),
+            interposed: Cell::new(None),
+            pauses: Cell::new(false),
+        })
+    }
+
+    /// The calls numbered `from`, counted from here, and the `many - 1` after it fail.
+    pub fn fail(&self, fault: Fault, from: usize, many: usize) {
+        let from = self.calls.get() + from;
+        self.fault.set(Some((fault, from, from + many)));
+    }
+
+    /// Somebody else runs `sql` just before the call of that number, counted from here.
+    pub fn interpose(&self, at: usize, sql: &'static str) {
+        self.interposed.set(Some((self.calls.get() + at, sql)));
+    }
+
+    pub fn heal(&self) {
+        self.fault.set(None);
+    }
+
+    /// From now on each call waits for a poll before it does its work and after.
+    pub fn pause_every_call(&self) {
+        self.pauses.set(true);
+    }
+
+    pub fn resume(&self) {
+        self.pauses.set(false);
+    }
+
+    async fn pause(&self) {
+        let mut waited = !self.pauses.get();
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut waited, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    async fn apply(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError> {
+        if let Some((at, sql)) = self.interposed.get()
+            && at == self.calls.get()
+        {
+            self.inner.run(Statement::new(sql)).await?;
+        }
+        let lost = || DatabaseError::Unavailable("secret words of the database".into());
+        match self.next() {
+            Some(Fault::Fails) => Err(lost()),
+            Some(Fault::FailsButPersists) => {
+                self.inner.batch(statements).await?;
+                Err(lost())
+            }
+            None => self.inner.batch(statements).await,
+        }
+    }
+
+    fn next(&self) -> Option<Fault> {
+        let call = self.calls.replace(self.calls.get() + 1);
+        let (fault, from, to) = self.fault.get()?;
+        (from..to).contains(&call).then_some(fault)
+    }
+}
+
+#[async_trait(?Send)]
+impl Database for Faulty {
+    async fn run(&self, statement: Statement) -> Result<Outcome, DatabaseError> {
+        let outcomes = self.batch(vec![statement]).await?;
+        Ok(outcomes[0].clone())
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError> {
+        self.pause().await;
+        let outcome = self.apply(statements).await;
+        self.pause().await;
+        outcome
+    }
+}
+
+pub(crate) fn sealer() -> Rc<Sealer> {
+    Rc::new(Sealer::new(&Secret::new("01".repeat(32)), &[]).unwrap())
+}
+
+pub(crate) fn hi() -> Step {
+    reply(200, &answer_json("Hi"))
+}
+
+pub(crate) struct World {
+    pub clock: JumpClock,
+    pub model: Rc<ScriptedHttp>,
+    pub db: Rc<Faulty>,
+    pub log: Rc<LogHttp>,
+    pub service: FortressService,
+}
+
+impl World {
+    pub fn new(steps: Vec<Step>) -> Self {
+        Self::on(&JumpClock::at(START_MS), Faulty::new(), steps)
+    }
+
+    pub fn on(clock: &JumpClock, db: Rc<Faulty>, steps: Vec<Step>) -> Self {
+        let model = ScriptedHttp::new(clock, steps);
+        let log = LogHttp::new(Some(Rc::clone(&db.inner) as Rc<dyn Database>));
+        let key = SigningKey::from_armor(lasting_key(), None).unwrap();
+        let public_key = PublicKey::from_armor(&key.public_key_armor()).unwrap();
+        let service = FortressService {
+            db: Rc::clone(&db) as Rc<dyn Database>,
+            model: Rc::new(client(clock, &model)),
+            ledger: Rc::new(RemoteLedger::new(Rc::clone(&log) as Rc<dyn Http>)),
+            sealer: sealer(),
+            key: Rc::new(key),
+            public_key: Rc::new(public_key),
+            prices: Rc::new(PriceTable::built_in().unwrap()),
+            clock: Rc::new(clock.clone()),
+            entropy: Rc::new(FakeEntropy::default()),
+            policy: Rc::new(Policy::current("model.test")),
+        };
+        Self {
+            clock: clock.clone(),
+            model,
+            db,
+            log,
+            service,
+        }
+    }
+
+    fn execute(&self, input: &ExecuteInput) -> Result<ExecuteOutput, FortressError> {
+        self.execute_as("ann", input)
+    }
+
+    fn execute_as(
+        &self,
+        owner: &str,
+        input: &ExecuteInput,
+    ) -> Result<ExecuteOutput, FortressError> {
+        self.clock
+            .run(self.service.execute(owner, "request-1", input))
+    }
+
+    fn sweep(&self) -> Result<usize, FortressError> {
+        let db = Rc::clone(&self.db) as Rc<dyn Database>;
+        let now_ms = self.service.clock.now_ms();
+        let jobs = Jobs::new(Rc::clone(&db));
+        self.clock.run(async {
+            jobs.fail_interrupted(now_ms).await?;
+            log_unlogged(&db, &*self.service.ledger, now_ms).await
+        })
+    }
+
+    pub fn rows(&self, sql: &'static str) -> Vec<Row> {
+        let found = self.clock.run(self.db.inner.run(Statement::new(sql)));
+        found.unwrap().rows
+    }
+
+    fn job(&self) -> Row {
+        let mut jobs = self.rows("SELECT * FROM fortress_jobs");
+        assert_eq!(jobs.len(), 1);
+        jobs.remove(0)
+    }
+
+    fn status(&self) -> String {
+        self.job().text("status").unwrap()
+    }
+
+    pub fn asked(&self) -> usize {
+        self.model.seen.borrow().len()
+    }
+}
+
+fn input() -> ExecuteInput {
+    serde_json::from_value(json!({
+        "prompt": "A sealed question", "label": "test", "evidence_id": "E-1"
+    }))
+    .unwrap()
+}

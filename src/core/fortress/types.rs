@@ -1,0 +1,125 @@
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::chain::receipt::Receipt;
+use crate::validation::printable;
+
+/// A question to be answered inside a sealed, signed and logged run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct ExecuteInput {
+    /// The question. Sent to the model as it stands, under the fortress's own policy.
+    #[garde(length(bytes, min = 1, max = 65_536))]
+    pub prompt: String,
+    /// A name for the run, for people.
+    #[garde(length(chars, min = 1, max = 500))]
+    pub label: String,
+    /// What the run belongs to, such as an execution id. The same one twice gives the same
+    /// run, not a second one.
+    #[garde(length(bytes, min = 1, max = 128), custom(printable))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence_id: Option<String>,
+    /// The model to ask. Default: gpt-4.
+    #[garde(length(bytes, min = 1, max = 128))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// A completed run with everything needed to check it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ExecuteOutput {
+    pub job_id: String,
+    /// What the model answered.
+    pub output: String,
+    /// Armored OpenPGP signature over `manifest`.
+    pub signature: String,
+    /// Fingerprint of the key that signed.
+    pub verified_by: String,
+    pub evidence_id: Option<String>,
+    /// The fact in the log that records the run.
+    pub assertion_id: String,
+    pub status: String,
+    /// The exact signed text: hashes of prompt and answer, model, policy, times, ids.
+    pub manifest: String,
+    pub output_file: String,
+    pub model: String,
+    pub chain: ChainPosition,
+    pub prompt_tokens: Option<i64>,
+    pub completion_tokens: Option<i64>,
+    /// Nano-dollars; absent if no price is known.
+    pub cost_nanos: Option<i64>,
+    pub cost_status: String,
+}
+
+/// Where a fact stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainPosition {
+    pub fact_id: String,
+    pub leaf_index: u64,
+    pub tree_size: u64,
+    /// The signed checkpoint (C2SP tlog-checkpoint) of that tree.
+    pub checkpoint: String,
+}
+
+/// A signature to check.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyInput {
+    /// The exact text that was signed, such as a run's manifest.
+    #[garde(length(bytes, max = 1_048_576))]
+    pub content: String,
+    /// The armored OpenPGP signature.
+    #[garde(length(bytes, min = 1, max = 8_192))]
+    pub signature: String,
+    /// Another armored public key to check against. It is reported on, never trusted: the
+    /// verdict `signature_valid` is about the fortress's own key.
+    #[garde(length(bytes, min = 1, max = 65_536))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct VerifyOutput {
+    /// SHA-256 of the content, lower hex.
+    pub content_hash: String,
+    /// Whether the fortress's own key signed exactly this content, and may be relied on.
+    pub signature_valid: bool,
+    /// RFC 3339.
+    pub verified_at: String,
+    /// Machine-readable reason of the verdict.
+    pub reason: String,
+    /// The verdict in words.
+    pub explanation: String,
+    /// Fingerprint of the fortress's key.
+    pub key_fingerprint: String,
+    /// What the key given by the caller says, if one was given.
+    pub caller_key: Option<CallerKey>,
+}
+
+/// A verdict under a key that nobody here vouches for.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CallerKey {
+    /// Whether it has the fingerprint of the fortress's own key.
+    pub is_fortress_key: bool,
+    pub signature_valid: bool,
+    pub fingerprint: Option<String>,
+    pub explanation: String,
+}
+
+impl ExecuteInput {
+    pub(super) fn model(&self) -> &str {
+        self.model.as_deref().unwrap_or("gpt-4")
+    }
+}
+
+impl From<&Receipt> for ChainPosition {
+    fn from(receipt: &Receipt) -> Self {
+        Self {
+            fact_id: receipt.fact_id.to_string(),
+            leaf_index: receipt.leaf_index,
+            tree_size: receipt.tree_size,
+            checkpoint: receipt.checkpoint.clone(),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What the sequencer answers to each command.
+
+use super::*;
+use crate::chain::checkpoint::Checkpoint;
+use crate::chain::keys::VerifierKey;
+use crate::chain::receipt::verify_fact;
+use crate::chain::tests::memory::Fault;
+use crate::chain::verify::verify_consistency;
+
+fn command(http: &LogHttp, command: &Command) -> (u16, Value) {
+    let served = http.serve(&serde_json::to_vec(command).unwrap());
+    (served.status, serde_json::from_str(&served.body).unwrap())
+}
+
+fn append(http: &LogHttp, number: u64) -> Receipt {
+    let (status, body) = command(http, &Command::Append(request(number)));
+    assert_eq!(status, 200);
+    serde_json::from_value(body).unwrap()
+}
+
+#[test]
+fn an_append_is_answered_with_its_proof_and_replayed_as_it_was() {
+    let http = LogHttp::new(None);
+    let first = append(&http, 0);
+    assert_eq!(
+        (first.leaf_index, first.tree_size, first.replayed),
+        (0, 1, false)
+    );
+    append(&http, 1);
+    let again = append(&http, 0);
+    assert!(again.replayed);
+    assert_eq!((again.fact_id, again.leaf_index), (first.fact_id, 0));
+    assert_eq!(http.size(), 2);
+}
+
+#[test]
+fn a_row_is_due_for_a_new_entry_only() {
+    let http = LogHttp::new(None);
+    let body = serde_json::to_vec(&Command::Append(request(0))).unwrap();
+    assert!(http.serve(&body).appended);
+    assert!(!http.serve(&body).appended);
+}
+
+#[test]
+fn a_key_used_for_another_fact_is_a_conflict() {
+    let http = LogHttp::new(None);
+    append(&http, 0);
+    let mut other = request(0);
+    other.fact.object = "refused".to_owned();
+    let (status, body) = command(&http, &Command::Append(other));
+    assert_eq!(
+        (status, body["code"].as_str()),
+        (409, Some("idempotency_conflict"))
+    );
+    let mut wrong = request(1);
+    wrong.fact.subject = String::new();
+    let (status, body) = command(&http, &Command::Append(wrong));
+    assert_eq!((status, body["code"].as_str()), (409, Some("invalid_fact")));
+    assert_eq!(http.size(), 1);
+}
+
+#[test]
+fn facts_come_with_proofs_that_hold_and_unknown_ones_are_absent() {
+    let http = LogHttp::new(None);
+    let ids: Vec<Hash> = (0..5).map(|number| append(&http, number).fact_id).collect();
+    let asked = vec![ids[3], Hash::of(b"unknown"), ids[0]];
+    let (_, body) = command(&http, &Command::Facts(asked));
+    let found: Vec<LoggedFact> = serde_json::from_value(body).unwrap();
+    assert_eq!(subjects(&found), ["case/3", "case/0"]);
+    let (_, head) = command(&http, &Command::Head);
+    let key: VerifierKey = head["verifier_key"].as_str().unwrap().parse().unwrap();
+    for fact in &found {
+        let StoredContent::Present { canonical, .. } = &fact.stored.content else {
+            panic!("erased");
+        };
+        let verdicts = verify_fact(Some(canonical), &fact.receipt, &key);
+        assert!(verdicts.integrity.holds() && verdicts.completeness.holds());
+        assert!(verdicts.signer.holds());
+        assert_eq!(
+            fact.receipt.checkpoint,
+            head["checkpoint"].as_str().unwrap()
+        );
+    }
+}
+
+#[test]
+fn the_newest_facts_stand_last_and_are_never_too_many() {
+    let http = LogHttp::new(None);
+    assert_eq!(
+        command(&http, &Command::Recent(5)),
+        (200, serde_json::json!([]))
+    );
+    for number in 0..3 {
+        append(&http, number);
+    }
+    let recent = |count| {
+        let (_, body) = command(&http, &Command::Recent(count));
+        subjects(&serde_json::from_value::<Vec<_>>(body).unwrap())
+    };
+    assert_eq!(recent(2), ["case/1", "case/2"]);
+    assert_eq!(recent(usize::MAX).len(), 3);
+    assert!(recent(0).is_empty());
+    let many = vec![Hash::of(b"x"); MAX_FACTS + 1];
+    let (status, body) = command(&http, &Command::Facts(many));
+    assert_eq!((status, body["code"].as_str()), (400, Some("too_many")));
+}
+
+#[test]
+fn heads_are_proved_consistent() {
+    let http = LogHttp::new(None);
+    (0..3).for_each(|number| drop(append(&http, number)));
+    (3..7).for_each(|number| drop(append(&http, number)));
+    let ask = Command::Consistency {
+        first: 3,
+        second: 7,
+    };
+    let (status, body) = command(&http, &ask);
+    assert_eq!(status, 200);
+    let proof: ConsistencyProof = serde_json::from_value(body).unwrap();
+    let root = |text: &str| Checkpoint::parse_unverified(text).unwrap().root;
+    let (first, second) = (
+        root(&proof.first_checkpoint),
+        root(&proof.second_checkpoint),
+    );
+    assert_eq!(
+        verify_consistency(3, 7, &proof.proof, &first, &second),
+        Ok(())
+    );
+    let beyond = Command::Consistency {
+        first: 3,
+        second: 8,
+    };
+    assert_eq!(command(&http, &beyond).0, 409);
+}
+
+#[test]
+fn what_is_no_command_is_refused() {
+    let http = LogHttp::new(None);
+    let bodies: [&[u8]; 6] = [
+        b"",
+        b"{",
+        b"\"erase\"",
+        b"{\"append\":{}}",
+        b"\xff",
+        b"{\"facts\":[\"zz\"]}",
+    ];
+    for body in bodies {
+        let served = http.serve(body);
+        assert_eq!(served.status, 400, "{body:?}");
+        assert!(served.body.contains("invalid_command") && !served.appended);
+    }
+    assert_eq!(http.size(), 0);
+}
+
+#[test]
+fn failing_storage_asks_for_the_same_again_and_then_logs_once() {
+    let key = || SignerKey::from_seed("example.com/test-log", &[1; 32]).unwrap();
+    let body = serde_json::to_vec(&Command::Append(request(0))).unwrap();
+    let salt = |n| Salt::from_random_bytes([n; 32]);
+    let mut failed = 0;
+    for after_operations in 0..20 {
+        for but_persists in [false, true] {
+            let store = MemoryStore::default();
+            store.set_fault(Some(Fault {
+                after_operations,
+                but_persists,
+            }));
+            let Ok(mut log) = Sequencer::open(store, key()) else {
+                continue;
+            };
+            let first = serve(&mut log, &body, LOGGED_AT_MS, &salt(1));
+            if first.status != 200 {
+                assert_eq!(first.status, 503, "{}", first.body);
+                failed += 1;
+            }
+            // The object forgets a log that failed and opens it from storage again.
+            let store = log.into_store();
+            store.set_fault(None);
+            let mut log = Sequencer::open(store, key()).unwrap();
+            let again = serve(&mut log, &body, LOGGED_AT_MS, &salt(2));
+            assert_eq!(again.status, 200);
+            assert_eq!(log.size().unwrap(), 1);
+        }
+    }
+    assert!(failed >= 4, "{failed}");
+}
