@@ -6,7 +6,8 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::auth::{AuthError, Authenticator, Principal, RequestInfo, assertion};
+use crate::auth::assertion::{self, AssertionError};
+use crate::auth::{AuditEvent, AuthError, Authenticator, Decision, Principal, RequestInfo};
 use crate::http::{Body, Headers, HttpReply};
 use crate::mcp::error::{INVALID_REQUEST, RpcError};
 use crate::mcp::http::{MAX_BODY, Post, refusal};
@@ -106,14 +107,21 @@ impl<S: Host + Dependencies> Front<'_, S> {
             // of ours.
             return self.enter(incoming).await;
         }
-        match self.origins.check(&incoming.host(), headers, self.request_id) {
+        match self
+            .origins
+            .check(&incoming.host(), headers, self.request_id)
+        {
             Ok(cors) => cors.apply(self.enter(incoming).await),
             Err(refused) => refused,
         }
     }
 
     async fn enter(&self, incoming: &dyn Incoming) -> HttpReply {
-        match self.gate.identify(incoming.headers(), self.request_id).await {
+        match self
+            .gate
+            .identify(incoming.headers(), self.request_id)
+            .await
+        {
             Ok(principal) => self.post(incoming, Rc::new(principal)).await,
             Err(refused) => refused_entry(&refused, self.request_id),
         }
@@ -198,26 +206,38 @@ impl Gate {
         headers: &dyn Headers,
         request_id: &str,
     ) -> Result<Principal, AuthError> {
-        if let Some(statement) = headers.get(assertion::HEADER) {
-            let now_ms = self.clock.now_ms();
-            return assertion::verify(&statement, self.audience, now_ms, &self.sealer)
-                .map(|said| said.principal)
-                .map_err(|error| {
-                    let fields = json!({ "reason": error.to_string() });
-                    self.log.record(Level::Warn, "assertion_refused", fields);
-                    AuthError::Malformed
-                });
-        }
-        let info = RequestInfo {
+        let info = || RequestInfo {
             request_id: request_id.to_owned(),
             ip: headers.get("cf-connecting-ip"),
             user_agent: headers.get("user-agent"),
             service: self.audience,
         };
+        if let Some(statement) = headers.get(assertion::HEADER) {
+            let now_ms = self.clock.now_ms();
+            return assertion::verify(&statement, self.audience, now_ms, &self.sealer)
+                .map(|said| said.principal)
+                .map_err(|error| self.refuse_statement(&error, &info()));
+        }
         let header = headers.get("authorization");
         self.authenticator
-            .authenticate(header.as_deref(), &info)
+            .authenticate(header.as_deref(), &info())
             .await
+    }
+
+    fn refuse_statement(&self, error: &AssertionError, request: &RequestInfo) -> AuthError {
+        let fields = json!({ "reason": error.to_string() });
+        self.log
+            .record(Level::Warn, "assertion_refused", fields.clone());
+        let refused = AuthError::Malformed;
+        let event = AuditEvent {
+            action: "authenticate",
+            resource_type: "service",
+            resource_id: Some(self.audience),
+            decision: Decision::Deny(refused.reason()),
+            details: fields,
+        };
+        self.authenticator.audit.record(event, None, request);
+        refused
     }
 }
 

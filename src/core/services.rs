@@ -7,9 +7,9 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::auth::DelegationError;
+use crate::auth::{AuthError, Authenticator, DelegationError, RequestInfo};
 use crate::front::Dependencies;
-use crate::mcp::{Host, ToolError};
+use crate::mcp::{Call, Host, ToolError};
 use crate::ports::{Background, Clock, Database, Entropy, Level, Log};
 use crate::seal::Sealer;
 
@@ -22,6 +22,9 @@ pub struct Platform {
     pub log: Rc<dyn Log>,
     pub sealer: Rc<Sealer>,
     pub background: Rc<dyn Background>,
+    pub authenticator: Authenticator,
+    /// Short name of the worker, such as `fortress`.
+    pub service: &'static str,
 }
 
 /// A worker's domain on its platform.
@@ -43,9 +46,21 @@ impl<T: 'static> Host for Services<T> {
         &self.platform.sealer
     }
 
+    fn authorize(&self, call: &Call, action: &str, scopes: &[&str]) -> Result<(), AuthError> {
+        let request = RequestInfo {
+            request_id: call.request_id.clone(),
+            service: self.platform.service,
+            ..RequestInfo::default()
+        };
+        let authenticator = &self.platform.authenticator;
+        authenticator.authorize(&call.principal, scopes, action, &request)
+    }
+
     fn report(&self, request_id: &str, cause: &str) {
         let fields = json!({ "request_id": request_id, "cause": cause });
-        self.platform.log.record(Level::Error, "request_failed", fields);
+        self.platform
+            .log
+            .record(Level::Error, "request_failed", fields);
     }
 }
 
@@ -73,7 +88,9 @@ impl<T> Services<T> {
         let code = code.into();
         let message = if internal {
             let fields = json!({ "code": code, "cause": error.to_string() });
-            self.platform.log.record(Level::Error, "tool_failed", fields);
+            self.platform
+                .log
+                .record(Level::Error, "tool_failed", fields);
             "the service could not do it just now: try again, and name the request id if it lasts"
                 .to_owned()
         } else {

@@ -6,6 +6,7 @@ use std::thread::LocalKey;
 
 use chitty_core::auth::{AuditLog, AuditQueue, Authenticator, TokenCache};
 use chitty_core::front::{Dependencies, Front, Gate, Incoming, request_id, unavailable};
+use chitty_core::http::HttpReply;
 use chitty_core::ids;
 use chitty_core::mcp::Server;
 use chitty_core::mcp::origin::OriginPolicy;
@@ -16,6 +17,7 @@ use serde_json::json;
 use worker::Env;
 
 use crate::background::WaitUntil;
+use crate::cancellation::unless_gone;
 use crate::clock::SystemClock;
 use crate::config::{Common, Environment};
 use crate::database::D1;
@@ -78,38 +80,41 @@ impl Isolate {
         service: &'static str,
         request_id: &str,
     ) -> Result<Platform, Fault> {
-        Ok(Platform {
+        let audit = AuditLog {
+            queue: Rc::clone(&self.audit),
+            database: Rc::new(D1::new(env.d1("DB")?)),
             clock: Rc::new(SystemClock),
             entropy: Rc::new(SystemEntropy),
-            database: Rc::new(D1::new(env.d1("DB")?)),
             log: Rc::new(ConsoleLog {
                 level: self.common.log_level,
                 service,
                 request_id: request_id.to_owned(),
             }),
-            sealer: Rc::clone(&self.sealer),
             background,
-        })
-    }
-
-    fn gate(&self, platform: &Platform, audience: &'static str) -> Gate {
-        Gate {
-            audience,
+        };
+        Ok(Platform {
+            clock: Rc::clone(&audit.clock),
+            entropy: Rc::clone(&audit.entropy),
+            database: Rc::clone(&audit.database),
+            log: Rc::clone(&audit.log),
+            sealer: Rc::clone(&self.sealer),
+            background: Rc::clone(&audit.background),
             authenticator: Authenticator {
                 cache: Rc::clone(&self.tokens),
-                audit: AuditLog {
-                    queue: Rc::clone(&self.audit),
-                    database: Rc::clone(&platform.database),
-                    clock: Rc::clone(&platform.clock),
-                    entropy: Rc::clone(&platform.entropy),
-                    background: Rc::clone(&platform.background),
-                    log: Rc::clone(&platform.log),
-                },
+                audit,
             },
-            sealer: Rc::clone(&platform.sealer),
-            clock: Rc::clone(&platform.clock),
-            log: Rc::clone(&platform.log),
-        }
+            service,
+        })
+    }
+}
+
+fn gate(platform: &Platform) -> Gate {
+    Gate {
+        audience: platform.service,
+        authenticator: platform.authenticator.clone(),
+        sealer: Rc::clone(&platform.sealer),
+        clock: Rc::clone(&platform.clock),
+        log: Rc::clone(&platform.log),
     }
 }
 
@@ -132,19 +137,26 @@ pub async fn serve<W: Worker>(
     env: &Env,
     context: &worker::Context,
 ) -> worker::Result<web_sys::Response> {
-    let incoming = WebRequest::new(request);
+    let incoming = WebRequest::new(Clone::clone(&request));
     let request_id = request_id(incoming.headers(), || {
         ids::plain(&SystemClock, &SystemEntropy).unwrap_or_default()
     });
-    let reply = match answer(kept, &incoming, env, context, &request_id).await {
-        Ok(reply) => reply,
-        Err(fault) => {
+    let work = answer(kept, &incoming, env, context, &request_id);
+    let reply = match unless_gone(&request, work).await {
+        Some(Ok(reply)) => reply,
+        // Nobody reads this: what was under way is dropped, with the calls it made.
+        None => HttpReply::empty(499),
+        Some(Err(fault)) => {
             let log = ConsoleLog {
                 level: Level::Error,
                 service: W::NAME,
                 request_id: request_id.clone(),
             };
-            log.record(Level::Error, "not_ready", json!({ "cause": fault.to_string() }));
+            log.record(
+                Level::Error,
+                "not_ready",
+                json!({ "cause": fault.to_string() }),
+            );
             unavailable(&request_id)
         }
     };
@@ -157,12 +169,12 @@ async fn answer<W: Worker>(
     env: &Env,
     context: &worker::Context,
     request_id: &str,
-) -> Result<chitty_core::http::HttpReply, Fault> {
+) -> Result<HttpReply, Fault> {
     let worker = loaded(kept, env)?;
     let isolate = worker.isolate();
     let background = Rc::new(WaitUntil::of_context(context));
     let platform = isolate.platform(env, background, W::NAME, request_id)?;
-    let gate = isolate.gate(&platform, W::NAME);
+    let gate = gate(&platform);
     let domain = worker.domain(env, &platform)?;
     let services = Rc::new(Services { platform, domain });
     let front = Front {

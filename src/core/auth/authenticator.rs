@@ -60,14 +60,7 @@ impl Authenticator {
         action: &str,
         request: &RequestInfo,
     ) -> Result<(), AuthError> {
-        let missing = principal.scopes.missing(needed);
-        let result = if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(AuthError::InsufficientScope {
-                missing: missing.iter().map(|scope| (*scope).to_owned()).collect(),
-            })
-        };
+        let result = principal.scopes.require(needed);
         let decision = match &result {
             Ok(()) => Decision::Allow,
             Err(error) => Decision::Deny(error.reason()),
@@ -77,7 +70,7 @@ impl Authenticator {
             resource_type: "scope",
             resource_id: Some(request.service),
             decision,
-            details: json!({"needed": needed, "missing": missing}),
+            details: json!({"needed": needed, "missing": principal.scopes.missing(needed)}),
         };
         self.audit.record(event, Some(principal), request);
         result

@@ -2,6 +2,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::AuthError;
+
 /// The authenticated caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
@@ -52,6 +54,17 @@ impl Scopes {
             .copied()
             .filter(|scope| !self.allows(scope))
             .collect()
+    }
+
+    /// Refuses a caller that lacks any scope in `needed`.
+    pub fn require(&self, needed: &[&str]) -> Result<(), AuthError> {
+        let missing = self.missing(needed);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(AuthError::InsufficientScope {
+            missing: missing.into_iter().map(str::to_owned).collect(),
+        })
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {

@@ -286,6 +286,14 @@ fn a_service_token_ends_after_90_days_and_must_say_when() {
 }
 
 #[test]
+fn a_time_of_revocation_ends_a_token_whatever_its_status() {
+    let setup = Setup::with(&Token::default());
+    let revoke = Statement::new("UPDATE api_tokens SET revoked_at = 1");
+    block_on(setup.database.run(revoke)).unwrap();
+    assert_eq!(setup.call(USER_TOKEN), Err(AuthError::Inactive));
+}
+
+#[test]
 fn a_found_token_is_asked_for_once_in_ten_seconds() {
     let setup = Setup::with(&Token::default());
     for _ in 0..5 {

@@ -7,7 +7,7 @@ use crate::sql::{DatabaseError, Row, Statement};
 pub const MAX_SERVICE_LIFE_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 
 const LOOK_UP: &str =
-    "SELECT id, user_id, identity_id, name, scopes, status, expires_at, created_at
+    "SELECT id, user_id, identity_id, name, scopes, status, expires_at, revoked_at, created_at
     FROM api_tokens WHERE token_hash = ?1 AND type = 'bearer'";
 
 pub fn look_up(hash: &[u8; 32]) -> Statement {
@@ -26,6 +26,7 @@ pub struct StoredToken {
     pub expires_at: Option<i64>,
     created_at: i64,
     status: Option<String>,
+    revoked: bool,
     has_scopes: bool,
 }
 
@@ -42,6 +43,7 @@ impl StoredToken {
             expires_at: row.opt_timestamp("expires_at")?,
             created_at: row.timestamp("created_at")?,
             status: row.opt_text("status")?,
+            revoked: row.opt_timestamp("revoked_at")?.is_some(),
             has_scopes: scopes.is_some(),
             principal: Principal {
                 user_id,
@@ -53,9 +55,9 @@ impl StoredToken {
         })
     }
 
-    /// Status, expiry and scopes; whatever is not said is a no.
+    /// Status, revocation, expiry and scopes; whatever is not said is a no.
     pub fn check(&self, now_ms: i64) -> Result<(), AuthError> {
-        if self.status.as_deref() != Some("active") || !self.has_scopes {
+        if self.status.as_deref() != Some("active") || self.revoked || !self.has_scopes {
             return Err(AuthError::Inactive);
         }
         if self.ends_at().is_some_and(|end| end <= now_ms) {

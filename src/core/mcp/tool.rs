@@ -195,16 +195,21 @@ fn decode<I: DeserializeOwned + Validate<Context = ()>>(arguments: Value) -> Res
         } else {
             format!("{path}: ")
         };
-        ToolError::new(INVALID_ARGUMENTS, format!("{place}{}", error.inner()))
+        invalid(&format!("{place}{}", error.inner()))
     })?;
     input.validate().map_err(|report| {
         let faults: Vec<String> = report
             .iter()
             .map(|(path, fault)| format!("{path}: {fault}"))
             .collect();
-        ToolError::new(INVALID_ARGUMENTS, faults.join("; "))
+        invalid(&faults.join("; "))
     })?;
     Ok(input)
+}
+
+fn invalid(faults: &str) -> ToolError {
+    let message = format!("the arguments do not fit the tool's inputSchema: {faults}");
+    ToolError::new(INVALID_ARGUMENTS, message)
 }
 
 fn encode<O: Serialize>(output: &O) -> Result<Value, ToolError> {
