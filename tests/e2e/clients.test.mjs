@@ -1,0 +1,166 @@
+// Clients that others wrote: the TypeScript SDK in both its generations, and the Inspector's CLI.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { ROOT } from "../../scripts/lib/stack.mjs";
+import { LEGACY, MODERN, startWorld, unique } from "./support.mjs";
+
+const INSPECTOR = join(ROOT, "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js");
+const INSPECTOR_TIMEOUT_MS = 60_000;
+const HINTS = ["destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint"];
+// Those of JSON Schema 2020-12: strict validators refuse any other.
+const FORMATS = ["date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid", "regex"];
+
+/** Tools of each worker, and a call of each worker that must succeed. */
+const WORKERS = {
+  coordinator: {
+    tools: ["chitty_secure_ai_execute", "chitty_execution_status", "chitty_evidence_package", "chitty_chain_verify"],
+    call: () => ["chitty_secure_ai_execute", { prompt: unique("client"), security_level: "verified", create_evidence: true }],
+  },
+  chatgpt: {
+    tools: ["chatgpt_complete", "chatgpt_stream", "chitty_chat_session_create"],
+    call: () => ["chatgpt_complete", { messages: [{ role: "user", content: unique("client") }] }],
+  },
+  fortress: {
+    tools: ["fortress_secure_execute", "fortress_verify_signature"],
+    call: () => ["fortress_secure_execute", { prompt: unique("client"), label: "client" }],
+  },
+};
+
+let world;
+before(async () => void (world = await startWorld()));
+after(() => world?.close());
+
+const CLIENTS = {
+  "client 2.4.0, 2026-07-28": { make: () => newClient({ mode: { pin: MODERN } }), version: MODERN },
+  "client 2.4.0, negotiated": { make: () => newClient({ mode: "auto" }), version: MODERN },
+  "client 2.4.0, handshake": { make: () => newClient({ mode: "legacy" }), version: LEGACY },
+  "sdk 1.32.2": { make: () => [new OldClient({ name: "e2e", version: "1.0.0" }), OldTransport], version: LEGACY },
+};
+
+function newClient(versionNegotiation) {
+  return [new Client({ name: "e2e", version: "1.0.0" }, { versionNegotiation }), StreamableHTTPClientTransport];
+}
+
+async function connected({ make }, worker, work) {
+  const [client, Transport] = make();
+  const requestInit = { headers: { Authorization: `Bearer ${world.token}` } };
+  const transport = new Transport(new URL(`${world.stack.urls[worker]}/mcp`), { requestInit });
+  await client.connect(transport);
+  try {
+    await work(client, transport);
+  } finally {
+    await client.close();
+  }
+}
+
+function validators(tools) {
+  const ajv = new Ajv2020({ strict: true, allErrors: true, allowUnionTypes: true });
+  addFormats.default(ajv, FORMATS);
+  return Object.fromEntries(tools.map(({ name, inputSchema, outputSchema }) => {
+    assert.equal(inputSchema.type, "object", name);
+    assert.equal(outputSchema.type, "object", name);
+    return [name, { input: ajv.compile(inputSchema), output: ajv.compile(outputSchema) }];
+  }));
+}
+
+function assertDescribed(tool) {
+  for (const field of ["title", "description"]) assert.ok(tool[field]?.length > 5, `${tool.name} has no ${field}`);
+  assert.deepEqual(Object.keys(tool.annotations).sort(), HINTS, tool.name);
+  for (const hint of HINTS) assert.equal(typeof tool.annotations[hint], "boolean");
+}
+
+function assertValid(validate, value) {
+  assert.ok(validate(value), JSON.stringify(validate.errors));
+}
+
+function assertResult({ output }, result) {
+  assert.ok(!result.isError, result.content?.[0]?.text);
+  assertValid(output, result.structuredContent);
+  assert.deepEqual(JSON.parse(result.content[0].text), result.structuredContent);
+}
+
+for (const [name, kind] of Object.entries(CLIENTS)) {
+  describe(name, () => {
+    for (const [worker, { tools: expected, call }] of Object.entries(WORKERS)) {
+      test(`lists and calls the tools of ${worker}`, () => connected(kind, worker, async (client, transport) => {
+        assert.equal(client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion, kind.version);
+        const { tools } = await client.listTools();
+        assert.deepEqual(tools.map(({ name }) => name).sort(), [...expected].sort());
+        tools.forEach(assertDescribed);
+        const schemas = validators(tools);
+        const [tool, args] = call();
+        assertValid(schemas[tool].input, args);
+        assertResult(schemas[tool], await client.callTool({ name: tool, arguments: args }));
+      }));
+    }
+  });
+}
+
+test("every tool's results are what its output schema says", () => connected(CLIENTS["client 2.4.0, negotiated"], "coordinator", async (client) => {
+  const schemas = {};
+  const done = {};
+  const check = async (from, name, args) => {
+    const result = await from.callTool({ name, arguments: args });
+    assertResult(schemas[name], result);
+    done[name] = result.structuredContent;
+    return result.structuredContent;
+  };
+  const learn = async (from) => Object.assign(schemas, validators((await from.listTools()).tools));
+
+  await learn(client);
+  for (const security_level of ["standard", "fortress", "verified"]) {
+    const made = await check(client, "chitty_secure_ai_execute", { prompt: unique("schema"), security_level, create_evidence: true, case_id: "CASE-E2E" });
+    await check(client, "chitty_execution_status", { execution_id: made.execution_id });
+    await check(client, "chitty_evidence_package", { execution_id: made.execution_id });
+    await check(client, "chitty_chain_verify", security_level === "standard" ? {} : { fact_ids: made.results.chain_facts });
+  }
+  await connected(CLIENTS["client 2.4.0, negotiated"], "fortress", async (fortress) => {
+    await learn(fortress);
+    const made = await check(fortress, "fortress_secure_execute", { prompt: unique("schema"), label: "schema", evidence_id: unique("evidence") });
+    const public_key = world.keys.secrets.PGP_PUBLIC_KEY;
+    await check(fortress, "fortress_verify_signature", { content: made.manifest, signature: made.signature, public_key });
+    await check(fortress, "fortress_verify_signature", { content: made.manifest, signature: "none", public_key: "none" });
+  });
+  await connected(CLIENTS["client 2.4.0, negotiated"], "chatgpt", async (chatgpt) => {
+    await learn(chatgpt);
+    const { session } = await check(chatgpt, "chitty_chat_session_create", { session_name: "schema", metadata: { note: 1 } });
+    const question = { messages: [{ role: "user", content: unique("schema") }], session_id: session.id };
+    await check(chatgpt, "chatgpt_complete", question);
+    await check(chatgpt, "chatgpt_complete", { messages: [{ role: "user", content: "[[fault:missing-usage]]" }] });
+    await check(chatgpt, "chatgpt_stream", question);
+  });
+  assert.deepEqual(Object.keys(done).sort(), Object.keys(schemas).sort(), "a tool was not called");
+}));
+
+describe("the Inspector's CLI", () => {
+  const inspect = async (worker, ...args) => {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [INSPECTOR, "--cli", `${world.stack.urls[worker]}/mcp`, "--transport", "http", "--header", `Authorization: Bearer ${world.token}`, ...args],
+      { timeout: INSPECTOR_TIMEOUT_MS, cwd: world.folder, env: { ...process.env, HOME: world.folder } },
+    );
+    return JSON.parse(stdout);
+  };
+  const CALLS = {
+    coordinator: ["chitty_secure_ai_execute", ["prompt=hello", "security_level=verified"], ({ verification }) => verification.signature_valid === true],
+    chatgpt: ["chitty_chat_session_create", ["session_name=by the inspector"], ({ session }) => session.session_name === "by the inspector"],
+    fortress: ["fortress_secure_execute", ["prompt=hello", "label=inspector"], ({ status }) => status === "completed"],
+  };
+  for (const [worker, { tools: expected }] of Object.entries(WORKERS)) {
+    test(`lists and calls the tools of ${worker}`, async () => {
+      const { tools } = await inspect(worker, "--method", "tools/list");
+      assert.deepEqual(tools.map(({ name }) => name).sort(), [...expected].sort());
+      const [name, args, holds] = CALLS[worker];
+      const result = await inspect(worker, "--method", "tools/call", "--tool-name", name, ...args.flatMap((arg) => ["--tool-arg", arg]));
+      assert.ok(holds(result.structuredContent), JSON.stringify(result));
+    });
+  }
+});
