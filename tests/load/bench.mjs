@@ -46,11 +46,12 @@ const options = {
 const say = (text) => process.stderr.write(`${text}\n`);
 
 /** What a round measures: each subject at the concurrencies that mean something for it. */
-function plan({ bare, sdkList, sdkCall, coreList, coreCall, coordinatorList, model, complete }) {
-  const many = [bare, sdkList, coreList, sdkCall, coreCall, coordinatorList];
+function plan({ bare, sdkList, sdkCall, plainList, plainCall, coreList, coreCall, coordinatorList, model, complete }) {
+  // Subjects that are compared stand side by side.
+  const many = [sdkList, coreList, bare, coreCall, sdkCall, coordinatorList];
   // Added latency means something only where nothing waits in a queue.
   return [
-    ...many.map((subject) => ({ subject, concurrency: options.concurrency })),
+    ...[plainList, ...many, plainCall].map((subject) => ({ subject, concurrency: options.concurrency })),
     ...[...many, model, complete].map((subject) => ({ subject, concurrency: 1 })),
   ];
 }
@@ -91,14 +92,16 @@ function ratioRows(subjects, steps, rounds) {
   const wanted = [
     ["tools/list: core / TypeScript SDK", subjects.coreList, subjects.sdkList, 3],
     ["tools/call: core / TypeScript SDK", subjects.coreCall, subjects.sdkCall, 3],
+    ["tools/list: core / TypeScript SDK with JSON schemas", subjects.coreList, subjects.plainList],
+    ["tools/call: core / TypeScript SDK with JSON schemas", subjects.coreCall, subjects.plainCall],
     ["tools/list: core / bare Rust worker", subjects.coreList, subjects.bare, 0.5],
     ["tools/call: core / bare Rust worker", subjects.coreCall, subjects.bare, 0.5],
-    ["tools/list with a key: coordinator / TypeScript SDK without", subjects.coordinatorList, subjects.sdkList, undefined],
+    ["tools/list with a key: coordinator / TypeScript SDK without", subjects.coordinatorList, subjects.sdkList],
   ];
+  const find = (subject, concurrency) => steps.find((step) => step.subject === subject && step.concurrency === concurrency);
   return [options.concurrency, 1].flatMap((concurrency) =>
-    wanted.map(([name, ours, theirs, target]) => {
-      const find = (subject) => steps.find((step) => step.subject === subject && step.concurrency === concurrency);
-      const [our, their] = [find(ours), find(theirs)];
+    wanted.filter(([, , theirs]) => find(theirs, concurrency)).map(([name, ours, theirs, target]) => {
+      const [our, their] = [find(ours, concurrency), find(theirs, concurrency)];
       return {
         name,
         concurrency,

@@ -1,7 +1,7 @@
 // Where and with what the figures were measured.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { cpus, getPriority, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../../scripts/lib/stack.mjs";
 
@@ -43,6 +43,6 @@ export function describeMachine(args) {
     memory: Math.round(totalmem() / 2 ** 30),
     system: system(),
     versions: versions.join(", "),
-    command: ["./scripts/bench", ...args].join(" "),
+    command: [...(getPriority() === 0 ? [] : ["nice", "-n", String(getPriority())]), "./scripts/bench", ...args].join(" "),
   };
 }

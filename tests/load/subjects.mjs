@@ -82,10 +82,14 @@ export class Subjects {
     const typescript = await this.#stack("typescript", ["typescript"]);
     await this.#startProduct();
 
-    const [core, sdk] = [`${conformance.urls.conformance}/mcp`, `${typescript.urls.typescript}/mcp`];
+    const core = `${conformance.urls.conformance}/mcp`;
+    const sdk = `${typescript.urls.typescript}/mcp`;
+    const plain = `${typescript.urls.typescript}/json-schema`;
     this.bare = { name: "bare Rust worker", url: bare.urls.bare, pid: bare.pid, ...callEcho() };
     this.sdkList = { name: "TypeScript SDK, tools/list", url: sdk, pid: typescript.pid, ...listTools() };
     this.sdkCall = { name: "TypeScript SDK, tools/call", url: sdk, pid: typescript.pid, ...callEcho() };
+    this.plainList = { name: "TypeScript SDK with JSON schemas, tools/list", url: plain, pid: typescript.pid, ...listTools() };
+    this.plainCall = { name: "TypeScript SDK with JSON schemas, tools/call", url: plain, pid: typescript.pid, ...callEcho() };
     this.coreList = { name: "core, tools/list", url: core, pid: conformance.pid, ...listTools() };
     this.coreCall = { name: "core, tools/call", url: core, pid: conformance.pid, ...callEcho() };
     await this.#checkSameList();
@@ -135,11 +139,10 @@ export class Subjects {
     return Object.assign(stack, { pid });
   }
 
-  /** Comparable only if both answer the same: the same tools with the same schemas. */
+  /** Comparable only if all list the same: the same tools, where the schemas are passed on with the same ones. */
   async #checkSameList() {
-    const shape = ({ result }) => JSON.stringify(result.tools.map(({ name, description, inputSchema }) => sorted({ name, description, inputSchema })));
-    const [ours, theirs] = await Promise.all([once(this.coreList), once(this.sdkList)]);
-    if (shape(JSON.parse(ours)) !== shape(JSON.parse(theirs))) throw new Error("the two servers do not list the same tools");
+    const [ours, theirs, plain] = await Promise.all([this.coreList, this.sdkList, this.plainList].map(once));
+    if (named(ours) !== named(theirs) || shape(ours) !== shape(plain)) throw new Error("the servers do not list the same tools");
     this.list.bytesTypeScript = theirs.length;
   }
 
@@ -154,6 +157,10 @@ async function listed(url) {
   if (result.nextCursor) throw new Error("the conformance worker lists its tools on more than one page");
   return { tools: result.tools, bytes: text.length };
 }
+
+const toolsOf = (text) => JSON.parse(text).result.tools;
+const named = (text) => JSON.stringify(toolsOf(text).map(({ name, description }) => [name, description]));
+const shape = (text) => JSON.stringify(toolsOf(text).map(({ name, description, inputSchema }) => sorted({ name, description, inputSchema })));
 
 /** The workerd processes that this one has started and that still run. */
 function children() {
