@@ -261,3 +261,6 @@ pub fn unavailable(request_id: &str) -> HttpReply {
     let message = "the service is not set up or a part of it is down: its log names the cause";
     plain_error(503, "NOT_CONFIGURED", message, request_id)
 }
+
+#[cfg(test)]
+mod tests;

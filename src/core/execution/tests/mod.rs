@@ -1,1 +1,146 @@
 //! The three levels, with workers made of the real services.
+
+mod chain_checks;
+mod faults;
+mod levels;
+mod packages;
+mod peers;
+mod refusals;
+
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::auth::{Principal, PrincipalKind, Scopes};
+use crate::chat::{ChatService, Sessions};
+use crate::fortress::tests::{Fault, Faulty, HI_NANOS, World as Fortress, hi, sealer};
+use crate::ledger::RemoteLedger;
+use crate::ledger::tests::{LogFault, LogHttp};
+use crate::llm::Limits;
+use crate::llm::scripted::{JumpClock, START_MS, ScriptedHttp, Step, answer_json, client, reply};
+use crate::ports::{Clock, Database, Http};
+use crate::sql::{Row, Statement};
+use crate::testing::{FakeEntropy, FakeLog};
+use crate::usage::PriceTable;
+use peers::{Peer, Service, Twist};
+
+const PROMPT: &str = "A question of the coordinator's";
+const PAST_DEADLINE_MS: i64 = 240_001;
+
+struct World {
+    clock: JumpClock,
+    /// As the coordinator sees it: the workers' own calls never fail.
+    db: Rc<Faulty>,
+    log: Rc<LogHttp>,
+    chatgpt: Rc<Peer>,
+    fortress: Rc<Peer>,
+    service: ExecutionService,
+    principal: Principal,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::answering(vec![hi()], vec![hi()])
+    }
+
+    /// What the chatgpt worker's model and the fortress's model do.
+    fn answering(chat: Vec<Step>, fortress: Vec<Step>) -> Self {
+        let clock = JumpClock::at(START_MS);
+        let shared = Faulty::new();
+        let chat = chat_service(&clock, &shared, &ScriptedHttp::new(&clock, chat));
+        let fortress = Fortress::on(&clock, Rc::clone(&shared), fortress);
+        let log = Rc::clone(&fortress.log);
+        let chatgpt = Peer::new("chatgpt", &clock, Service::Chat(chat));
+        let fortress = Peer::new("fortress", &clock, Service::Fortress(fortress.service));
+        let db = Faulty::over(Rc::clone(&shared.inner));
+        let service = ExecutionService {
+            db: Rc::clone(&db) as Rc<dyn Database>,
+            workers: Workers {
+                chatgpt: Rc::clone(&chatgpt) as Rc<dyn Http>,
+                fortress: Rc::clone(&fortress) as Rc<dyn Http>,
+                sealer: sealer(),
+                clock: Rc::new(clock.clone()),
+            },
+            ledger: Rc::new(RemoteLedger::new(Rc::clone(&log) as Rc<dyn Http>)),
+            sealer: sealer(),
+            clock: Rc::new(clock.clone()),
+            entropy: Rc::new(FakeEntropy::default()),
+            compare: true,
+        };
+        Self {
+            clock,
+            db,
+            log,
+            chatgpt,
+            fortress,
+            service,
+            principal: principal("ann"),
+        }
+    }
+
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            principal: &self.principal,
+            owner: &self.principal.user_id,
+            request_id: "request-1",
+        }
+    }
+
+    fn execute(&self, input: &ExecuteInput) -> Result<ExecuteOutput, Failed> {
+        self.clock.run(self.service.execute(&self.asker(), input))
+    }
+
+    /// A completed execution at a level.
+    fn done(&self, level: SecurityLevel) -> ExecuteOutput {
+        self.execute(&input(level)).unwrap()
+    }
+
+    fn status(&self, id: &str) -> ExecutionView {
+        let found = self.clock.run(self.service.status("ann", id));
+        found.unwrap().execution
+    }
+
+    fn rows(&self, sql: &'static str) -> Vec<Row> {
+        let found = self.clock.run(self.db.inner.run(Statement::new(sql)));
+        found.unwrap().rows
+    }
+
+    fn row(&self) -> Row {
+        let mut rows = self.rows("SELECT * FROM secure_executions");
+        assert_eq!(rows.len(), 1);
+        rows.remove(0)
+    }
+
+    fn sweep(&self) -> u64 {
+        let executions = Executions::new(Rc::clone(&self.db) as Rc<dyn Database>);
+        let swept = executions.fail_interrupted(self.clock.now_ms());
+        self.clock.run(swept).unwrap()
+    }
+}
+
+fn chat_service(clock: &JumpClock, db: &Rc<Faulty>, model: &Rc<ScriptedHttp>) -> ChatService {
+    ChatService {
+        sessions: Sessions::new(Rc::clone(db) as Rc<dyn Database>),
+        model: Rc::new(client(clock, model)),
+        prices: Rc::new(PriceTable::built_in().unwrap()),
+        clock: Rc::new(clock.clone()),
+        entropy: Rc::new(FakeEntropy::default()),
+        log: Rc::new(FakeLog::default()),
+        limits: Limits::default(),
+    }
+}
+
+fn principal(user_id: &str) -> Principal {
+    Principal {
+        user_id: user_id.to_owned(),
+        name: "key".to_owned(),
+        kind: PrincipalKind::User,
+        scopes: Scopes::new(["execution:run", "chain:verify"]),
+        token_id: "t-1".to_owned(),
+    }
+}
+
+fn input(level: SecurityLevel) -> ExecuteInput {
+    serde_json::from_value(json!({ "prompt": PROMPT, "security_level": level })).unwrap()
+}

@@ -47,8 +47,12 @@ pub(crate) struct Faulty {
 
 impl Faulty {
     pub fn new() -> Rc<Self> {
+        Self::over(Rc::new(SqliteDatabase::with_schema()))
+    }
+
+    pub fn over(inner: Rc<SqliteDatabase>) -> Rc<Self> {
         Rc::new(Self {
-            inner: Rc::new(SqliteDatabase::with_schema()),
+            inner,
             calls: Cell::new(0),
             fault: Cell::new(None),
             interposed: Cell::new(None),
@@ -81,15 +85,9 @@ impl Faulty {
     }
 
     async fn pause(&self) {
-        let mut waited = !self.pauses.get();
-        std::future::poll_fn(|context| {
-            if std::mem::replace(&mut waited, true) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        if self.pauses.get() {
+            let_others_run().await;
+        }
     }
 
     async fn apply(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError> {
@@ -114,6 +112,19 @@ impl Faulty {
         let (fault, from, to) = self.fault.get()?;
         (from..to).contains(&call).then_some(fault)
     }
+}
+
+/// Waits for one more poll.
+pub(crate) async fn let_others_run() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[async_trait(?Send)]

@@ -1,0 +1,111 @@
+//! What is served where, to whoever asks.
+
+use super::*;
+
+#[test]
+fn each_path_has_its_methods() {
+    let world = World::new();
+    for method in ["GET", "DELETE", "PUT", "PATCH", "HEAD"] {
+        let got = world.refuses(&get(method, "/mcp"), 405);
+        assert_eq!(got.header("allow").as_deref(), Some("POST, OPTIONS"));
+    }
+    for (method, path) in [
+        ("GET", "/nothing"),
+        ("POST", "/"),
+        ("POST", "/health"),
+        ("GET", "/mcp/"),
+        ("GET", ""),
+    ] {
+        let got = world.refuses(&get(method, path), 404);
+        assert!(got.body.contains("/mcp"), "{path}");
+    }
+    let got = world.send(&get("OPTIONS", "/mcp"));
+    assert_eq!(got.status, 204);
+    let foreign = Sent {
+        headers: vec![("origin", "https://evil.example".into())],
+        ..get("OPTIONS", "/mcp")
+    };
+    assert_eq!(world.send(&foreign).status, 403);
+    let welcome = world.send(&get("GET", "/"));
+    assert_eq!(welcome.status, 200);
+    assert!(welcome.body.contains("cloudflare-fortress-mcp") && welcome.body.contains("POST /mcp"));
+    for got in [welcome, world.send(&get("GET", "/health"))] {
+        assert_eq!(
+            got.header("x-content-type-options").as_deref(),
+            Some("nosniff")
+        );
+        assert_eq!(
+            got.header("referrer-policy").as_deref(),
+            Some("no-referrer")
+        );
+    }
+}
+
+#[test]
+fn health_says_yes_or_no_and_no_more() {
+    let world = World::new();
+    let got = world.send(&get("GET", "/health"));
+    assert_eq!(
+        (got.status, got.header("cache-control").as_deref()),
+        (200, Some("no-store"))
+    );
+    let body = got.json();
+    assert_eq!(
+        (&body["status"], &body["service"]),
+        (&json!("healthy"), &json!("cloudflare-fortress-mcp"))
+    );
+    assert!(
+        body["timestamp"]
+            .as_str()
+            .unwrap()
+            .starts_with("2026-11-21T")
+    );
+    world.services.domain.up.set(false);
+    let got = world.send(&get("GET", "/health"));
+    assert_eq!(
+        (got.status, got.json()["status"].clone()),
+        (503, json!("unhealthy"))
+    );
+    assert!(!got.body.contains("http"));
+}
+
+#[test]
+fn a_callers_request_id_is_kept_only_if_usable() {
+    let id = |sent: &str| {
+        let headers = vec![("x-request-id", sent.to_owned())];
+        request_id(&headers, || "made".to_owned())
+    };
+    let longest = "a".repeat(64);
+    for good in ["abcdefgh", "A-b_c.123", &longest] {
+        assert_eq!(id(good), good);
+    }
+    let long = "a".repeat(65);
+    for bad in [
+        "",
+        "short12",
+        &long,
+        "with space",
+        "line\nbreak",
+        "umlaut-ä",
+        "quote\"12345",
+    ] {
+        assert_eq!(id(bad), "made", "{bad}");
+    }
+    assert_eq!(
+        request_id(&Vec::<(&str, &str)>::new(), || "made".to_owned()),
+        "made"
+    );
+}
+
+#[test]
+fn a_worker_that_is_not_set_up_says_so() {
+    let reply = unavailable("request-1");
+    let Body::Bytes(body) = &reply.body else {
+        panic!("no body");
+    };
+    let body: Value = serde_json::from_slice(body).unwrap();
+    assert_eq!(
+        (reply.status, &body["error"]["request_id"]),
+        (503, &json!("request-1"))
+    );
+}
