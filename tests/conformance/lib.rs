@@ -24,8 +24,10 @@ use chitty_core::mcp::types::Implementation;
 use chitty_core::ports::{Clock, Entropy};
 use chitty_core::seal::Sealer;
 use chitty_core::secret::Secret;
+use chitty_core::sql::contract;
 use chitty_edge::cancellation::unless_gone;
 use chitty_edge::clock::SystemClock;
+use chitty_edge::database::D1;
 use chitty_edge::entropy::SystemEntropy;
 use chitty_edge::incoming::WebRequest;
 use chitty_edge::mailbox::ObjectMailbox;
@@ -103,6 +105,10 @@ async fn mcp(app: &Rc<App>, incoming: &dyn Incoming) -> HttpReply {
 
 #[expect(clippy::panic, reason = "what the test is about")]
 async fn other(path: &str, env: &Env) -> worker::Result<HttpReply> {
+    if path == "/database" {
+        let report = contract::run(&D1::new(env.d1("DB")?), contract::Dialect::Sqlite).await;
+        return Ok(HttpReply::json(200, serde_json::to_vec(&report)?));
+    }
     let object = match path {
         "/panic" => panic!("asked to"),
         "/slow" => {

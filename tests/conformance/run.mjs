@@ -18,7 +18,7 @@ tests/conformance/*.test.mjs. Build first: ./scripts/build --conformance
 
 const SUITE = join(ROOT, "node_modules/@modelcontextprotocol/conformance/dist/index.js");
 const REVISIONS = ["2026-07-28", "2025-11-25"];
-const OWN = ["isolation", "cancellation", "bad-input", "clients"].map((name) => join(ROOT, `tests/conformance/${name}.test.mjs`));
+const OWN = ["isolation", "cancellation", "bad-input", "clients", "database"].map((name) => join(ROOT, `tests/conformance/${name}.test.mjs`));
 
 /** Runs node with `args`, passes its output on, and resolves to the exit code and that output. */
 function run(args, env = {}) {
