@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::llm::{Message, Role};
-use crate::validation::printable;
+use crate::validation::printable_if_some;
 
 /// All messages of a call together.
 const MAX_PROMPT_BYTES: usize = 1024 * 1024;
@@ -55,7 +55,7 @@ pub struct CompletionInput {
     /// Keeps the last user message and the answer in this session. An unknown id makes a new
     /// session of yours. If left out, nothing but the cost is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(chars, min = 1, max = 200), custom(printable))]
+    #[garde(length(chars, min = 1, max = 200), custom(printable_if_some))]
     pub session_id: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub struct CompletionInput {
 pub struct SessionCreateInput {
     /// Owner of the session. You, if left out; naming somebody else needs the delegation scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(chars, min = 1, max = 255), custom(printable))]
+    #[garde(length(chars, min = 1, max = 255), custom(printable_if_some))]
     pub user_id: Option<String>,
     /// A name for people.
     #[garde(length(chars, min = 1, max = 200))]

@@ -10,7 +10,7 @@ use crate::chain::hash::Hash;
 use crate::fortress::sha256_hex;
 use crate::ids;
 use crate::sql::Statement;
-use crate::validation::printable;
+use crate::validation::printable_if_some;
 
 /// What the package does not prove, said inside it.
 const LIMITS: &str = "This package shows what ChittyMCP recorded: that its fortress signed this \
@@ -25,7 +25,7 @@ pub struct PackageInput {
     #[garde(length(bytes, min = 1, max = 128))]
     pub execution_id: String,
     /// The case it is for. Default: the execution's own.
-    #[garde(length(bytes, min = 1, max = 128), custom(printable))]
+    #[garde(length(bytes, min = 1, max = 128), custom(printable_if_some))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case_id: Option<String>,
     /// Put the facts and their proofs in.

@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fortress::ChainPosition;
-use crate::validation::printable;
+use crate::validation::printable_if_some;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -55,7 +55,7 @@ pub struct ExecuteInput {
     #[serde(default)]
     pub security_level: SecurityLevel,
     /// The case it belongs to.
-    #[garde(length(bytes, min = 1, max = 128), custom(printable))]
+    #[garde(length(bytes, min = 1, max = 128), custom(printable_if_some))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case_id: Option<String>,
     /// The model to ask.
@@ -63,7 +63,7 @@ pub struct ExecuteInput {
     #[serde(default = "default_model")]
     pub model: String,
     /// A name for it, for people.
-    #[garde(length(chars, min = 1, max = 500))]
+    #[garde(length(chars, min = 1, max = 500), custom(printable_if_some))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Make an evidence record of it.

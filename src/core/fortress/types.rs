@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::receipt::Receipt;
-use crate::validation::printable;
+use crate::validation::{printable, printable_if_some};
 
 /// A question to be answered inside a sealed, signed and logged run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
@@ -13,11 +13,11 @@ pub struct ExecuteInput {
     #[garde(length(bytes, min = 1, max = 65_536))]
     pub prompt: String,
     /// A name for the run, for people.
-    #[garde(length(chars, min = 1, max = 500))]
+    #[garde(length(chars, min = 1, max = 500), custom(printable))]
     pub label: String,
     /// What the run belongs to, such as an execution id. The same one twice gives the same
     /// run, not a second one.
-    #[garde(length(bytes, min = 1, max = 128), custom(printable))]
+    #[garde(length(bytes, min = 1, max = 128), custom(printable_if_some))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence_id: Option<String>,
     /// The model to ask. Default: gpt-4.

@@ -23,7 +23,7 @@ pub struct Peer<'a> {
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PeerError {
-    #[error("the {peer} worker did not answer: {cause}")]
+    #[error("the {peer} worker did not answer, try again: {cause}")]
     Unreachable {
         peer: &'static str,
         cause: HttpError,

@@ -266,6 +266,7 @@ fn inputs_have_bounds() {
         ("prompt", "x".repeat(65_537)),
         ("prompt", String::new()),
         ("label", "x".repeat(501)),
+        ("label", "two\nlines".to_owned()),
         ("case_id", "a\0b".to_owned()),
         ("model", "x".repeat(129)),
     ] {

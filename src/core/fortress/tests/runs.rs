@@ -210,6 +210,7 @@ fn inputs_have_bounds() {
         ("prompt", "x".repeat(65_537)),
         ("prompt", String::new()),
         ("label", "x".repeat(501)),
+        ("label", "two\nlines".to_owned()),
         ("evidence_id", "x".repeat(129)),
         ("evidence_id", "a\0b".to_owned()),
         ("model", String::new()),
