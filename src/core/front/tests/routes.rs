@@ -109,3 +109,24 @@ fn a_worker_that_is_not_set_up_says_so() {
         (503, &json!("request-1"))
     );
 }
+
+#[test]
+fn the_words_of_our_own_faults_go_to_the_log_alone() {
+    let world = World::new();
+    let told = |internal| {
+        let error = world
+            .services
+            .failure("SOME_CODE", &"words of the database", internal, None);
+        json!(error.to_string()).to_string()
+    };
+    assert!(told(false).contains("words of the database"));
+    assert!(world.log.0.borrow().is_empty());
+    let hidden = told(true);
+    assert!(hidden.contains("SOME_CODE") && hidden.contains("try again"));
+    assert!(!hidden.contains("words of the database"));
+    let log = world.log.0.borrow();
+    assert_eq!(
+        (log.len(), &log[0].2["cause"]),
+        (1, &json!("words of the database"))
+    );
+}
