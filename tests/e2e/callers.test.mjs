@@ -214,6 +214,7 @@ describe("a page of another origin", () => {
 test("what was refused is in no audit row and no log line: neither token nor prompt", async () => {
   const told = JSON.stringify([await rows("SELECT * FROM audit_logs"), world.stack.logs]);
   assert.ok(secrets.length > 10);
+  assert.ok(told.includes("assertion_refused") && told.includes("insufficient_scope"), "nothing was searched");
   for (const secret of [...secrets, world.token, PROMPT, ...Object.values(world.keys.secrets)]) {
     assert.equal(told.includes(secret), false, `found: ${secret.slice(0, 24)}…`);
   }

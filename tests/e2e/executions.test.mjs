@@ -84,6 +84,7 @@ test("fortress: only the fortress asks the model, and nothing readable is left a
 
   assert.deepEqual(await rows("SELECT id FROM chat_sessions WHERE id = ?", done.execution_id), []);
   const everything = JSON.stringify([await dump(world), world.stack.logs]);
+  assert.ok(everything.includes(done.execution_id), "nothing was searched");
   assert.equal(everything.includes(secret), false, "prompt or answer is stored or logged in the clear");
   const job = await row(world, "fortress_jobs", manifest.job_id);
   for (const sealed of [job.sealed_prompt, job.sealed_output]) assert.match(sealed, /^v1\.[0-9a-f]{8}\.[\w-]{40,}$/);

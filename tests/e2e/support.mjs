@@ -18,17 +18,18 @@ export const sha256 = (data) => createHash("sha256").update(data).digest("hex");
 
 /**
  * Starts everything on storage and keys of its own. `restart` starts the workers again on the same
- * storage; `close` ends all and removes the storage.
+ * storage, with other secrets and variables if wanted; `close` ends all and removes the storage.
  */
-export async function startWorld(vars = {}) {
+export async function startWorld(overrides = {}) {
   const folder = mkdtempSync(join(tmpdir(), "chitty-e2e-"));
   const [keys, model] = await Promise.all([makeKeys(), startStandIn()]);
   const world = { folder, keys, model, token: keys.token, user: keys.userId };
-  world.restart = async () => {
+  world.restart = async ({ secrets = {}, vars = {} } = {}) => {
+    await world.stack?.stop();
     world.stack = await startStack({
       ports: Object.fromEntries(PRODUCT.map((name) => [name, 0])),
       persist: folder,
-      secrets: { ...keys.secrets, OPENAI_API_KEY: MODEL_KEY },
+      secrets: { ...keys.secrets, OPENAI_API_KEY: MODEL_KEY, ...secrets },
       vars: { OPENAI_BASE_URL: model.url, ...vars },
     });
     await admitDevToken(world.stack, keys);
@@ -39,7 +40,7 @@ export async function startWorld(vars = {}) {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    await world.restart();
+    await world.restart(overrides);
   } catch (error) {
     await world.close();
     throw error;
