@@ -4,6 +4,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 const START = "<!-- figures: written by scripts/bench -->";
 const END = "<!-- end of figures -->";
 
+/** Percent of CPU time used by other programs above which throughput and latency say little. */
+const BUSY = 10;
+const NOT_IDLE =
+  "**The machine was not idle:** throughput and latency include waiting for other programs, and their spread is wide; the ratios by CPU time are the steadier ones.";
+
 const number = (value, digits = 0) =>
   value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const between = ({ median, least, most }, digits) =>
@@ -61,7 +66,7 @@ export function render({ machine, options, list, rows, ratioRows, latencyRows, s
     `Command: \`${machine.command}\`: ${options.rounds} rounds, ${options.seconds} s for each subject and round, subjects in turn. ` +
       `Of all CPU time in a round the hypervisor took ${between(noise.steal, 1)} %, programs other than the bench ${between(noise.others, 1)} %; ` +
       `${noise.repeated} ${noise.repeated === 1 ? "round was" : "rounds were"} repeated for more than ${options.maxSteal} % stolen` +
-      `${noise.kept ? `, and ${noise.kept} had to be kept all the same` : ""}.`,
+      `${noise.kept ? `, and ${noise.kept} had to be kept all the same` : ""}.${noise.others.median > BUSY ? ` ${NOT_IDLE}` : ""}`,
     `Both MCP servers list the same ${list.count} tools: ${number(list.bytes)} bytes from ours, ${number(list.bytesTypeScript)} from the SDK's.`,
     "### Ratios\nMedian of the rounds, with the least and the most.",
     ratios(ratioRows),
