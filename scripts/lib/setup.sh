@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What the other scripts stand on: checks what only you can install, installs the rest, nothing twice.
-# Source it, then call setup_build (run, build, bench) or setup_test.
+# Source it, then call setup_build, setup_test or setup_bench.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TOOLS=${CHITTY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/chittymcp/tools}
@@ -33,40 +33,79 @@ at_least() {
   [ "$major" -gt "$2" ] || { [ "$major" -eq "$2" ] && [ "$minor" -ge "$3" ]; }
 }
 
-require_basics() {
-  local missing=()
-  command -v rustup >/dev/null && command -v cargo >/dev/null ||
-    missing+=("rustup with cargo: install from rustup.rs, then open a new shell")
-  if ! command -v node >/dev/null || ! at_least "$(node --version)" 20 0; then
-    missing+=("Node.js 20 or later: your distribution's nodejs package if it is new enough, or nodejs.org")
+has() { command -v "$1" >/dev/null; }
+has_node() { has node && at_least "$(node --version)" 20 0; }
+has_python() { has python3 && python3 -c "import sys; sys.exit(sys.version_info < ($1))"; }
+has_postgres() { has initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+# Only building worker-build asks for OpenSSL's headers, and only where the system has no TLS of its own.
+has_openssl() { has_tool worker-build "$WORKER_BUILD_VERSION" worker-build || [ "$(uname)" != Linux ] || pkg-config --exists openssl 2>/dev/null; }
+
+# require PURPOSE checks everything the purpose (node, build, test or bench) needs of the machine,
+# installs Debian's packages where it may, and otherwise names all that is missing at once.
+require() {
+  local packages=() missing=() python="3, 8"
+  [ "$1" != test ] || python="3, 11"
+  # A shell that was open before rustup was installed does not have it on PATH yet.
+  if ! has rustup && [ -x "$HOME/.cargo/bin/rustup" ]; then export PATH=$HOME/.cargo/bin:$PATH; fi
+  has_node || missing+=("Node.js 20 or later: your distribution's nodejs package if it is new enough, or nodejs.org")
+  has npm || missing+=("npm: comes with Node.js, or as a package of its own (Debian: apt-get install npm)")
+  has_python "$python" || missing+=("Python ${python/, /.} or later, as python3: your distribution's package, or python.org")
+  if [ "$1" != node ]; then
+    has rustup && has cargo || missing+=("rustup with cargo: install from rustup.rs, then open a new shell")
+    has git || packages+=(git)
+    has cc || packages+=(build-essential)
+    has_openssl || packages+=(pkg-config libssl-dev)
   fi
-  command -v npm >/dev/null || missing+=("npm: comes with Node.js (Debian: apt install npm)")
-  command -v git >/dev/null || missing+=("git: apt install git")
-  command -v python3 >/dev/null || missing+=("Python 3: apt install python3")
-  command -v cc >/dev/null || missing+=("a C compiler: apt install build-essential")
+  if [ "$1" = test ]; then
+    has gpg || packages+=(gnupg)
+    has_postgres || packages+=(postgresql)
+  fi
+  [ "$1" != bench ] || has wrk || packages+=(wrk)
+  [ ${#packages[@]} -eq 0 ] || provide "${packages[@]}"
   [ ${#missing[@]} -eq 0 ] && return
   say "Missing on this machine:"
   printf '  - %s\n' "${missing[@]}" >&2
   exit 1
 }
 
-# The pinned toolchain, its parts and the wasm target. rustup may have auto-install switched off.
-setup_rust() {
-  local channel installed part name
-  channel=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' "$ROOT/rust-toolchain.toml")
-  if ! rustc_works "$channel"; then
-    for name in $(rustup toolchain list | awk '{print $1}'); do
-      if [[ $(rustup run "$name" rustc --version 2>/dev/null) == "rustc $channel "* ]]; then
-        export RUSTUP_TOOLCHAIN=$name   # the same compiler under another name, such as stable
-        break
-      fi
-    done
-    if [ -z "${RUSTUP_TOOLCHAIN:-}" ]; then
-      timed "Installing Rust $channel (about 1 minute, once)" \
-        rustup toolchain install "$channel" --profile minimal --no-self-update
-    fi
+# Installs Debian's packages, or notes in `missing`, of the caller, who should.
+provide() {
+  if [ ${#missing[@]} -eq 0 ] && [ "$(id -u)" -eq 0 ] && has apt-get; then
+    timed "Installing Debian's $* (about 1 minute, once)" install_packages "$@"
+  else
+    missing+=("$*: sudo apt-get update && sudo apt-get install -y $* (or what your system calls them)")
   fi
-  name=${RUSTUP_TOOLCHAIN:-$channel}
+}
+
+install_packages() {
+  local clusters=/etc/postgresql-common/createcluster.conf
+  # The tests start a PostgreSQL of their own; nobody asked for one that keeps running.
+  if [[ " $* " == *" postgresql "* ]] && [ ! -e "$clusters" ]; then
+    mkdir -p "${clusters%/*}"
+    echo "create_main_cluster = false" >"$clusters"
+  fi
+  compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || apt-get update -q || return
+  # Lists that are too old name packages that are gone.
+  apt_install "$@" || { apt-get update -q && apt_install "$@"; }
+}
+
+apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"; }
+
+# The pinned toolchain, its parts and the wasm target. rustup may have auto-install switched off.
+# RUSTUP_TOOLCHAIN names it to whatever asks rustup from here on, in whichever folder.
+setup_rust() {
+  local channel installed part name found
+  channel=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' "$ROOT/rust-toolchain.toml")
+  name=$channel
+  if ! rustc_version "$name" >/dev/null; then
+    for found in $(rustup toolchain list | awk '{print $1}'); do
+      # The same compiler under another name, such as stable.
+      if [[ $(rustc_version "$found") == "rustc $channel "* ]]; then name=$found; break; fi
+    done
+    [ "$name" != "$channel" ] || timed "Installing Rust $channel (about 1 minute, once)" \
+      rustup toolchain install "$channel" --profile minimal --no-self-update
+  fi
+  export RUSTUP_TOOLCHAIN=$name
   installed=$(rustup component list --toolchain "$name" --installed)
   for part in clippy rustfmt rust-src; do
     grep -q "^$part" <<<"$installed" ||
@@ -80,7 +119,7 @@ setup_rust() {
   export CHITTY_CARGO CHITTY_RUSTC
 }
 
-rustc_works() { rustup run "$1" rustc --version >/dev/null 2>&1; }
+rustc_version() { rustup run "$1" rustc --version 2>/dev/null; }
 
 # npm packages as locked, and a Node new enough for them first on PATH.
 setup_node() {
@@ -107,12 +146,13 @@ locked_version() { # the version of crate $1 in Cargo.lock
   awk -v name="name = \"$1\"" '$0 == name { getline; gsub(/version = |"/, ""); print; exit }' "$ROOT/Cargo.lock"
 }
 
+has_tool() { [ -x "$TOOLS/$1-$2/bin/$3" ]; } # CRATE VERSION BINARY
+
 # cargo_tool CRATE VERSION BINARY MINUTES puts a program into $TOOLS/<crate>-<version>/bin, once.
 cargo_tool() {
-  local home=$TOOLS/$1-$2
-  [ -x "$home/bin/$3" ] && return
+  has_tool "$1" "$2" "$3" && return
   mkdir -p "$TOOLS"
-  timed "Installing $1 $2 (about $4 minutes, once)" install_cargo_tool "$1" "$2" "$home"
+  timed "Installing $1 $2 (about $4 minutes, once)" install_cargo_tool "$1" "$2" "$TOOLS/$1-$2"
 }
 
 install_cargo_tool() {
@@ -120,7 +160,7 @@ install_cargo_tool() {
   # Quick to build matters more than quick to run. Without its lock where that names a version not to be had.
   for locked in --locked ""; do
     # shellcheck disable=SC2086
-    if env -u CARGO_TARGET_DIR -u RUSTFLAGS CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+    if env -u CARGO_TARGET_DIR -u RUSTFLAGS RUSTC="$CHITTY_RUSTC" CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
       CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 \
       "$CHITTY_CARGO" install "$1" --version "=$2" --root "$partial" --force $locked; then
       rm -rf "$3"
@@ -131,10 +171,11 @@ install_cargo_tool() {
   return 1
 }
 
-setup_build() {
+# prepare PURPOSE sets up what building needs, after the machine was checked for the purpose.
+prepare() {
   local bindgen
   cd "$ROOT" || exit 1
-  require_basics
+  require "$1"
   setup_rust
   setup_node
   bindgen=$(locked_version wasm-bindgen)
@@ -145,27 +186,11 @@ setup_build() {
   export WASM_BINDGEN_BIN=$TOOLS/wasm-bindgen-cli-$bindgen/bin/wasm-bindgen
 }
 
+setup_build() { prepare build; }
+setup_bench() { prepare bench; }
+
 setup_test() {
-  setup_build
+  prepare test
   cargo_tool cargo-deny "$CARGO_DENY_VERSION" cargo-deny 2
   export CARGO_DENY_BIN=$TOOLS/cargo-deny-$CARGO_DENY_VERSION/bin/cargo-deny
-  debian_package gnupg gpg
-  debian_package postgresql initdb /usr/lib/postgresql/*/bin/initdb
-}
-
-# debian_package PACKAGE PROGRAM [PLACE...] installs a package unless its program is there.
-debian_package() {
-  local package=$1 program=$2 place
-  shift 2
-  command -v "$program" >/dev/null && return
-  for place in "$@"; do [ -x "$place" ] && return; done
-  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-    timed "Installing Debian's $package (about 1 minute, once)" install_debian_package "$package"
-  else
-    die "$program is missing and the tests need it: install the package $package (Debian: sudo apt install $package)"
-  fi
-}
-
-install_debian_package() {
-  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$1"
 }

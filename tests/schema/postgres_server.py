@@ -14,7 +14,6 @@ from pathlib import Path
 
 START_TIMEOUT_S = 20
 COMMAND_TIMEOUT_S = 30
-INSTALL_TIMEOUT_S = 600
 
 
 class PostgresError(Exception):
@@ -22,28 +21,15 @@ class PostgresError(Exception):
 
 
 def programs():
-    """The directory of the newest installed server's programs, installed first where that is possible."""
-    found = installed_programs()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        print("installing Debian's postgresql package (about a minute)", flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update", "-q"],
-                        ["apt-get", "install", "-y", "-q", "--no-install-recommends", "postgresql"]):
-            subprocess.run(command, env=environment, check=True, timeout=INSTALL_TIMEOUT_S,
-                           stdout=subprocess.DEVNULL)
-        found = installed_programs()
-    if found is None:
-        raise PostgresError("PostgreSQL 15 or later is missing: run `apt-get install -y postgresql` as root, "
-                            "or put initdb, postgres and psql on PATH")
-    return found
-
-
-def installed_programs():
+    """The directory of the newest installed server's programs."""
     candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name))
     if shutil.which("initdb"):
         candidates.append(Path(shutil.which("initdb")).resolve().parent)
-    return next((path for path in candidates
-                 if all((path / name).exists() for name in ("initdb", "postgres", "psql"))), None)
+    for path in candidates:
+        if all((path / name).exists() for name in ("initdb", "postgres", "psql")):
+            return path
+    raise PostgresError("PostgreSQL 15 or later is missing: install Debian's package postgresql, "
+                        "or put initdb, postgres and psql on PATH")
 
 
 def unprivileged():
