@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use chitty_core::auth::Principal;
+use chitty_core::chain::Checkpoint;
 use chitty_core::execution::{ExecutionError, Executions};
-use chitty_core::mcp::resource::{ResourceReply, Resources};
+use chitty_core::ledger::Ledger;
+use chitty_core::mcp::resource::{ResourceReply, Resources, VersionUnknown};
 use chitty_core::mcp::types::{ResourceContent, ResourceDefinition, ResourceTemplateDefinition};
 use chitty_core::mcp::{Call, Host, RpcError};
 use chitty_core::services::Services;
@@ -13,8 +15,6 @@ use crate::domain::Desk;
 
 const CHECKPOINT: &str = "chitty://chain/checkpoint";
 const EXECUTIONS: &str = "chitty://executions/";
-const READ_EXECUTIONS: &str = "execution:read";
-const READ_CHAIN: &str = "chain:verify";
 
 pub struct Records;
 
@@ -51,18 +51,26 @@ impl Resources<Services<Desk>> for Records {
         }]
     }
 
+    fn scopes(&self, uri: &str) -> &'static [&'static str] {
+        match uri {
+            CHECKPOINT => &["chain:verify"],
+            _ if uri.starts_with(EXECUTIONS) => &["execution:read"],
+            _ => &[],
+        }
+    }
+
     async fn read(
         &self,
         services: &Services<Desk>,
         call: &Call,
         uri: &str,
     ) -> Result<Option<ResourceReply>, RpcError> {
-        if uri == CHECKPOINT && call.principal.scopes.allows(READ_CHAIN) {
+        if uri == CHECKPOINT {
             let head = services.domain.service.ledger.head().await;
             let head = head.map_err(|error| failed(services, call, &error.to_string()))?;
             return Ok(Some(text(uri, "text/plain", head.checkpoint)));
         }
-        let Some(id) = execution_id(uri, &call.principal) else {
+        let Some(id) = uri.strip_prefix(EXECUTIONS) else {
             return Ok(None);
         };
         let service = &services.domain.service;
@@ -81,17 +89,24 @@ impl Resources<Services<Desk>> for Records {
         services: &Services<Desk>,
         principal: &Principal,
         uri: &str,
-    ) -> Option<i64> {
-        let id = execution_id(uri, principal)?;
+    ) -> Result<Option<i64>, VersionUnknown> {
+        if uri == CHECKPOINT {
+            return tree_size(&*services.domain.service.ledger).await.map(Some);
+        }
+        let Some(id) = uri.strip_prefix(EXECUTIONS) else {
+            return Ok(None);
+        };
         let executions = Executions::new(services.platform.database.clone());
         let updated = executions.updated_at_ms(id, &principal.user_id).await;
-        updated.ok().flatten()
+        updated.map_err(|_| VersionUnknown)
     }
 }
 
-fn execution_id<'a>(uri: &'a str, principal: &Principal) -> Option<&'a str> {
-    uri.strip_prefix(EXECUTIONS)
-        .filter(|_| principal.scopes.allows(READ_EXECUTIONS))
+/// Each checkpoint of the log signs a larger tree.
+async fn tree_size(ledger: &dyn Ledger) -> Result<i64, VersionUnknown> {
+    let head = ledger.head().await.map_err(|_| VersionUnknown)?;
+    let checkpoint = Checkpoint::parse_unverified(&head.checkpoint).map_err(|_| VersionUnknown)?;
+    i64::try_from(checkpoint.size).map_err(|_| VersionUnknown)
 }
 
 fn text(uri: &str, mime_type: &str, text: String) -> ResourceReply {

@@ -74,6 +74,7 @@ impl HttpResponse {
 pub enum HttpError {
     #[error("no answer within {ms} ms")]
     Timeout { ms: u64 },
+    /// No answer came. The host may have taken the request before it hung up.
     #[error("the host could not be reached: {0}")]
     Unreachable(String),
     #[error("the connection broke in the middle of the answer: {0}")]

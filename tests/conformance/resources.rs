@@ -1,7 +1,8 @@
 //! The resources that the suite reads.
 
 use async_trait::async_trait;
-use chitty_core::mcp::resource::{ResourceReply, Resources};
+use chitty_core::auth::Principal;
+use chitty_core::mcp::resource::{ResourceReply, Resources, VersionUnknown};
 use chitty_core::mcp::types::{ResourceContent, ResourceDefinition, ResourceTemplateDefinition};
 use chitty_core::mcp::{Call, RpcError};
 use serde_json::json;
@@ -83,5 +84,16 @@ impl Resources<Services> for Fixtures {
             _ => templated(uri),
         };
         Ok(content.map(|content| ResourceReply::Done(vec![content])))
+    }
+
+    /// They never change.
+    async fn version(
+        &self,
+        _: &Services,
+        _: &Principal,
+        uri: &str,
+    ) -> Result<Option<i64>, VersionUnknown> {
+        let known = self.list().iter().any(|resource| resource.uri == uri);
+        Ok(known.then_some(0))
     }
 }

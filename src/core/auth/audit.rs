@@ -97,17 +97,16 @@ impl AuditLog {
         }));
     }
 
-    /// Writes what waits, whoever recorded it.
+    /// Writes one batch of what waits, whoever recorded it. There is a flush for each row, so
+    /// no row is left, and no request pays for more than a batch of others' rows.
     async fn flush(&self) {
-        loop {
-            let rows = self.queue.take(MAX_BATCH);
-            if rows.is_empty() {
-                return;
-            }
-            let statements = rows.iter().map(AuditRow::statement).collect();
-            if let Err(error) = self.database.batch(statements).await {
-                self.tell("audit_write_failed", &error.to_string(), &rows);
-            }
+        let rows = self.queue.take(MAX_BATCH);
+        if rows.is_empty() {
+            return;
+        }
+        let statements = rows.iter().map(AuditRow::statement).collect();
+        if let Err(error) = self.database.batch(statements).await {
+            self.tell("audit_write_failed", &error.to_string(), &rows);
         }
     }
 

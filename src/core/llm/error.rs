@@ -28,7 +28,8 @@ pub enum ModelError {
         "{0}. The provider account's credit or spending limit is used up: its operator must raise it; trying again does not help"
     )]
     QuotaExhausted(ProviderError),
-    /// Answered 5xx, or the connection failed before any answer.
+    /// Answered 5xx, or the connection failed before any answer: then the provider may have
+    /// taken the request all the same.
     #[error("{cause}. The model is unavailable at the moment: try again later")]
     Unavailable {
         cause: String,

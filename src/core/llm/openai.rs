@@ -138,7 +138,7 @@ impl OpenAi {
         Ok(())
     }
 
-    /// A successful response, after retries where the provider did no work.
+    /// A successful response, after retries where the provider said that it did no work.
     async fn send(
         &self,
         model: &str,
@@ -153,13 +153,14 @@ impl OpenAi {
             let (error, pause_ms) = match self.http.send(request.clone()).await {
                 Ok(response) if response.status / 100 == 2 => return Ok(response),
                 Ok(response) => self.refused(response, model, attempt).await?,
-                Err(HttpError::Unreachable(cause)) => (
-                    ModelError::Unavailable {
+                // workerd says the same of a host that took the request and hung up, so the
+                // work may be done and billed.
+                Err(HttpError::Unreachable(cause)) => {
+                    return Err(ModelError::Unavailable {
                         cause: format!("the connection failed: {cause}"),
-                        may_have_billed: false,
-                    },
-                    Some(backoff_ms(attempt)),
-                ),
+                        may_have_billed: true,
+                    });
+                }
                 Err(error) => return Err(body_error(error, String::new())),
             };
             let Some(pause_ms) = pause_ms.filter(|_| attempt < MAX_RETRIES) else {

@@ -58,8 +58,9 @@ impl<S: Host> Server<S> {
             }
             _ => return None,
         };
-        Some(page::start(list, params).map(|start| {
-            let visible = self.visible(list, principal);
+        let visible = self.visible(list, principal);
+        let total = self.total(list, &visible);
+        Some(page::start(list, params, total).map(|start| {
             let stamps = [versions.tools, versions.prompts, versions.resources];
             let key = (era.is_modern(), list, start, visible.clone(), stamps);
             self.lists
@@ -75,6 +76,16 @@ impl<S: Host> Server<S> {
         entries
             .map(|entry| entry.visible_to(&principal.scopes))
             .collect()
+    }
+
+    fn total(&self, list: &str, visible: &[bool]) -> usize {
+        match (list, &self.resources) {
+            ("tools/list", _) => visible.iter().filter(|visible| **visible).count(),
+            ("prompts/list", _) => self.prompts.len(),
+            ("resources/list", Some(resources)) => resources.list().len(),
+            (_, Some(resources)) => resources.templates().len(),
+            (_, None) => 0,
+        }
     }
 
     fn page(&self, list: &str, field: &str, era: Era, start: usize, visible: &[bool]) -> String {

@@ -13,13 +13,19 @@ use serde_json::{Value, json};
 use super::dispatch::{Answer, Request};
 use super::era::META_SUBSCRIPTION;
 use super::error::RpcError;
+use super::resource::VersionUnknown;
 use super::run::Event;
 use super::server::{Host, ListVersions, Server};
 use crate::auth::Principal;
 
 const POLL_MS: u64 = 250;
+/// Versions of lists are in memory; those of resources cost a query, so they are read every
+/// two seconds.
+const POLLS_PER_READ: u32 = 8;
 /// A listener is sent home after this many polls, ten minutes; it may come again.
 const MAX_POLLS: u32 = 2_400;
+/// Or after this many versions read: a request on Workers has 1,000 subrequests.
+const MAX_READS: usize = 900;
 const MAX_RESOURCES: usize = 32;
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -38,8 +44,14 @@ struct Listener<S> {
     filter: Filter,
     id: Value,
     lists: ListVersions,
-    resources: Vec<Option<i64>>,
+    watched: Vec<Watched>,
     polls: u32,
+    reads: usize,
+}
+
+struct Watched {
+    uri: String,
+    version: Option<i64>,
 }
 
 impl<S: Host> Server<S> {
@@ -64,18 +76,19 @@ impl<S: Host> Server<S> {
                 "at most {MAX_RESOURCES} resources can be watched on one stream"
             )));
         }
-        let filter = self.honoured(asked);
+        let filter = self.honoured(asked, &request.principal);
         let mut listener = Listener {
             server: Rc::clone(self),
             services: Rc::clone(services),
             principal: Rc::clone(&request.principal),
             lists: services.list_versions(),
-            resources: Vec::new(),
+            watched: Vec::new(),
             id: request.id.clone(),
             filter,
             polls: 0,
+            reads: 0,
         };
-        listener.resources = listener.resource_versions().await;
+        listener.watch().await;
         let hello = listener.acknowledgement();
         let changes = stream::unfold(Some(listener), next).flat_map(stream::iter);
         let first = stream::once(async move { Event::Message(hello) });
@@ -83,9 +96,13 @@ impl<S: Host> Server<S> {
     }
 
     /// What of `asked` this server can keep its word on.
-    fn honoured(&self, asked: Filter) -> Filter {
+    fn honoured(&self, asked: Filter, principal: &Principal) -> Filter {
         let lists = self.watchable.lists;
-        let resources = self.watchable.resources;
+        let resources = self.resources.as_ref();
+        let resources = resources.filter(|_| self.watchable.resources);
+        let allowed = |uri: &String| {
+            resources.is_some_and(|all| principal.scopes.require(all.scopes(uri)).is_ok())
+        };
         Filter {
             tools_list_changed: asked.tools_list_changed && lists,
             prompts_list_changed: asked.prompts_list_changed && lists && !self.prompts.is_empty(),
@@ -95,7 +112,7 @@ impl<S: Host> Server<S> {
             resource_subscriptions: asked
                 .resource_subscriptions
                 .into_iter()
-                .filter(|_| resources)
+                .filter(allowed)
                 .collect(),
         }
     }
@@ -106,7 +123,7 @@ async fn next<S: Host>(listener: Option<Listener<S>>) -> Option<(Vec<Event>, Opt
     let mut listener = listener?;
     let mut events = Vec::new();
     while events.is_empty() {
-        if listener.polls >= MAX_POLLS {
+        if listener.polls >= MAX_POLLS || listener.reads >= MAX_READS {
             let meta = json!({ META_SUBSCRIPTION: listener.id });
             return Some((vec![Event::Done(Ok(json!({ "_meta": meta })))], None));
         }
@@ -130,9 +147,9 @@ impl<S: Host> Listener<S> {
                     fields.insert(key.to_owned(), json!(true));
                 }
             }
-            if !self.filter.resource_subscriptions.is_empty() {
-                let uris = json!(self.filter.resource_subscriptions);
-                fields.insert("resourceSubscriptions".to_owned(), uris);
+            if !self.watched.is_empty() {
+                let uris: Vec<&str> = self.watched.iter().map(|one| one.uri.as_str()).collect();
+                fields.insert("resourceSubscriptions".to_owned(), json!(uris));
             }
         }
         self.notification(
@@ -150,7 +167,6 @@ impl<S: Host> Listener<S> {
 
     async fn changes(&mut self) -> Vec<Event> {
         let lists = self.services.list_versions();
-        let resources = self.resource_versions().await;
         let mut messages = Vec::new();
         for (wanted, changed, method) in [
             (
@@ -173,28 +189,50 @@ impl<S: Host> Listener<S> {
                 messages.push(self.notification(method, json!({})));
             }
         }
-        let watched = self.filter.resource_subscriptions.iter();
-        for ((uri, before), now) in watched.zip(&self.resources).zip(&resources) {
-            if before != now {
+        self.lists = lists;
+        if self.polls.is_multiple_of(POLLS_PER_READ) {
+            for uri in self.updated().await {
                 let params = json!({ "uri": uri });
                 messages.push(self.notification("notifications/resources/updated", params));
             }
         }
-        self.lists = lists;
-        self.resources = resources;
         messages.into_iter().map(Event::Message).collect()
     }
 
-    async fn resource_versions(&self) -> Vec<Option<i64>> {
-        let mut versions = Vec::new();
-        if let Some(resources) = &self.server.resources {
-            for uri in &self.filter.resource_subscriptions {
-                let version = resources
-                    .version(&self.services, &self.principal, uri)
-                    .await;
-                versions.push(version);
+    /// Watches what has a version now. The rest is not acknowledged.
+    async fn watch(&mut self) {
+        for uri in std::mem::take(&mut self.filter.resource_subscriptions) {
+            if let Ok(Some(version)) = self.version(&uri).await {
+                let version = Some(version);
+                self.watched.push(Watched { uri, version });
             }
         }
-        versions
+    }
+
+    /// The resources whose version is another one. A version that cannot be read keeps its
+    /// last value: the next reading tells.
+    async fn updated(&mut self) -> Vec<String> {
+        let mut updated = Vec::new();
+        let mut watched = std::mem::take(&mut self.watched);
+        for one in &mut watched {
+            if let Ok(version) = self.version(&one.uri).await
+                && version != one.version
+            {
+                one.version = version;
+                updated.push(one.uri.clone());
+            }
+        }
+        self.watched = watched;
+        updated
+    }
+
+    async fn version(&mut self, uri: &str) -> Result<Option<i64>, VersionUnknown> {
+        let Some(resources) = &self.server.resources else {
+            return Ok(None);
+        };
+        self.reads += 1;
+        resources
+            .version(&self.services, &self.principal, uri)
+            .await
     }
 }

@@ -12,12 +12,22 @@ pub enum ResourceReply {
     Ask(InputRequired),
 }
 
+/// A version that could not be read this time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the version could not be read this time: try again")]
+pub struct VersionUnknown;
+
 #[async_trait(?Send)]
 pub trait Resources<S> {
     fn list(&self) -> Vec<ResourceDefinition>;
 
     fn templates(&self) -> Vec<ResourceTemplateDefinition> {
         Vec::new()
+    }
+
+    /// What a caller must hold to read or watch `uri`. To others it does not exist.
+    fn scopes(&self, _uri: &str) -> &'static [&'static str] {
+        &[]
     }
 
     /// None where there is no such resource, or none that this caller may see.
@@ -33,8 +43,14 @@ pub trait Resources<S> {
         Vec::new()
     }
 
-    /// A number that changes when the resource does. None where it cannot be watched.
-    async fn version(&self, _services: &S, _principal: &Principal, _uri: &str) -> Option<i64> {
-        None
+    /// A number that changes when the resource does. None where there is no such resource,
+    /// or none that can be watched.
+    async fn version(
+        &self,
+        _services: &S,
+        _principal: &Principal,
+        _uri: &str,
+    ) -> Result<Option<i64>, VersionUnknown> {
+        Ok(None)
     }
 }

@@ -17,7 +17,7 @@ use super::era::Era;
 use super::error::RpcError;
 use super::interaction;
 use super::prompt::PromptReply;
-use super::resource::ResourceReply;
+use super::resource::{ResourceReply, Resources};
 use super::server::{Host, Server};
 use super::state::{self, Binding};
 use super::tool::{self, About, Entry, Reply, ToolError};
@@ -190,7 +190,11 @@ impl<S: Host> Server<S> {
     }
 
     async fn resource_turn(&self, services: &S, call: &Call, uri: &str) -> Result<Turn, RpcError> {
-        let found = match &self.resources {
+        let allowed = |resources: &&dyn Resources<S>| {
+            let scopes = resources.scopes(uri);
+            services.authorize(call, "resources/read", scopes).is_ok()
+        };
+        let found = match self.resources.as_deref().filter(allowed) {
             Some(resources) => resources.read(services, call, uri).await?,
             None => None,
         };

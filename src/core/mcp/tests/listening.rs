@@ -1,22 +1,28 @@
 //! `subscriptions/listen`.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::era::META_SUBSCRIPTION;
 use super::super::error::{INVALID_PARAMS, INVALID_REQUEST};
-use super::super::resource::{ResourceReply, Resources};
+use super::super::resource::{ResourceReply, Resources, VersionUnknown};
 use super::super::server::{ListVersions, Watchable};
 use super::super::types::ResourceDefinition;
 use super::super::{Call, Registry, RpcError, Server};
 use super::tools::Echo;
-use super::world::{Caller, World, ann, info, modern_headers, request, with_meta};
+use super::world::{
+    Answered, Caller, World, ann, info, modern_headers, principal, request, with_meta,
+};
 use crate::auth::Principal;
 
-/// One resource, whose version is that of the clock.
-struct Watched;
+/// Resources by what becomes of their versions.
+#[derive(Default)]
+struct Watched {
+    reads: Rc<Cell<usize>>,
+}
 
 #[async_trait(?Send)]
 impl Resources<World> for Watched {
@@ -24,20 +30,48 @@ impl Resources<World> for Watched {
         Vec::new()
     }
 
-    async fn read(&self, _: &World, _: &Call, _: &str) -> Result<Option<ResourceReply>, RpcError> {
-        Ok(None)
+    async fn read(
+        &self,
+        _: &World,
+        _: &Call,
+        uri: &str,
+    ) -> Result<Option<ResourceReply>, RpcError> {
+        Ok((uri == "test://secret").then(|| ResourceReply::Done(Vec::new())))
     }
 
-    async fn version(&self, world: &World, _: &Principal, uri: &str) -> Option<i64> {
-        if uri == "test://moving" {
-            world.clock.now.advance(1);
-            return Some(crate::ports::Clock::now_ms(&world.clock));
+    fn scopes(&self, uri: &str) -> &'static [&'static str] {
+        match uri {
+            "test://secret" => &["secrets:read"],
+            _ => &[],
         }
-        None
+    }
+
+    async fn version(
+        &self,
+        world: &World,
+        _: &Principal,
+        uri: &str,
+    ) -> Result<Option<i64>, VersionUnknown> {
+        self.reads.set(self.reads.get() + 1);
+        match uri {
+            "test://moving" => {
+                world.clock.now.advance(1);
+                Ok(Some(crate::ports::Clock::now_ms(&world.clock)))
+            }
+            "test://flaky" if self.reads.get().is_multiple_of(2) => Err(VersionUnknown),
+            "test://down" => Err(VersionUnknown),
+            "test://flaky" | "test://secret" => Ok(Some(1)),
+            _ if uri.starts_with("test://many/") => Ok(Some(1)),
+            _ => Ok(None),
+        }
     }
 }
 
 fn caller(versions: Vec<ListVersions>) -> Caller {
+    caller_reading(versions, Watched::default())
+}
+
+fn caller_reading(versions: Vec<ListVersions>, resources: Watched) -> Caller {
     let world = World::new();
     world.versions.replace(versions);
     let watchable = Watchable {
@@ -46,7 +80,7 @@ fn caller(versions: Vec<ListVersions>) -> Caller {
     };
     let server = Server::new(&info(), "", Registry::new().with::<Echo>());
     Caller {
-        server: Rc::new(server.with_resources(Watched, watchable)),
+        server: Rc::new(server.with_resources(resources, watchable)),
         world,
         principal: ann(),
     }
@@ -100,6 +134,7 @@ fn a_resource_is_watched_by_its_version() {
     let caller = caller(Vec::new());
     let asked = json!({ "resourceSubscriptions": ["test://still", "test://moving"] });
     let answered = caller.modern("subscriptions/listen", json!({ "notifications": asked }));
+    assert_eq!(acknowledged(&answered), json!(["test://moving"]));
     assert_eq!(answered.methods()[1], "notifications/resources/updated");
     let updates = &answered.messages[1..answered.messages.len() - 1];
     assert!(
@@ -107,6 +142,62 @@ fn a_resource_is_watched_by_its_version() {
             .iter()
             .all(|update| update["params"]["uri"] == "test://moving")
     );
+}
+
+fn acknowledged(answered: &Answered) -> Value {
+    answered.messages[0]["params"]["notifications"]["resourceSubscriptions"].clone()
+}
+
+#[test]
+fn a_version_that_cannot_be_read_is_no_change() {
+    let asked = json!({ "resourceSubscriptions": ["test://flaky", "test://down"] });
+    let answered =
+        caller(Vec::new()).modern("subscriptions/listen", json!({ "notifications": asked }));
+    assert_eq!(acknowledged(&answered), json!(["test://flaky"]));
+    assert_eq!(
+        answered.methods(),
+        ["notifications/subscriptions/acknowledged"]
+    );
+}
+
+#[test]
+fn who_lacks_a_scope_watches_nothing_behind_it() {
+    let asked = json!({ "resourceSubscriptions": ["test://secret"] });
+    let reads = Rc::default();
+    let resources = Watched {
+        reads: Rc::clone(&reads),
+    };
+    let mut caller = caller_reading(Vec::new(), resources);
+    let listen =
+        |caller: &Caller| caller.modern("subscriptions/listen", json!({ "notifications": asked }));
+    assert_eq!(acknowledged(&listen(&caller)), Value::Null);
+    assert_eq!(reads.get(), 0);
+    caller.principal = principal("ann", &["secrets:read"]);
+    assert_eq!(acknowledged(&listen(&caller)), json!(["test://secret"]));
+}
+
+#[test]
+fn who_lacks_a_scope_finds_no_resource_behind_it() {
+    let mut caller = caller(Vec::new());
+    let uri = json!({ "uri": "test://secret" });
+    let read = |caller: &Caller| caller.legacy("resources/read", &uri);
+    assert_eq!(read(&caller).code(), INVALID_PARAMS);
+    caller.principal = principal("ann", &["secrets:read"]);
+    assert_eq!(read(&caller).result()["contents"], json!([]));
+}
+
+#[test]
+fn the_reads_of_a_stream_are_bounded() {
+    let reads = Rc::default();
+    let resources = Watched {
+        reads: Rc::clone(&reads),
+    };
+    let caller = caller_reading(Vec::new(), resources);
+    let many: Vec<_> = (0..32).map(|n| format!("test://many/{n}")).collect();
+    let asked = json!({ "resourceSubscriptions": many });
+    let answered = caller.modern("subscriptions/listen", json!({ "notifications": asked }));
+    assert!((900..950).contains(&reads.get()), "{}", reads.get());
+    assert_eq!(answered.result()["_meta"][META_SUBSCRIPTION], 7);
 }
 
 #[test]
