@@ -5,6 +5,9 @@ use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
 use crate::usage::Cost;
 
+/// Why a job failed that was still executing at its deadline.
+const INTERRUPTED: &str = "interrupted: the worker ended before the run did";
+
 /// The jobs of the fortress, in the table `fortress_jobs`.
 pub struct Jobs {
     db: Rc<dyn Database>,
@@ -78,10 +81,12 @@ impl Jobs {
     /// Writes a job, or leaves the one that has its key. Returns the job under the key.
     pub(super) async fn open(&self, job: &NewJob<'_>) -> Result<Job, DatabaseError> {
         let insert = Statement::new(
+            // A caller may name anything; the job belongs to no execution but its owner's.
             "INSERT INTO fortress_jobs (id, user_id, label, status, evidence_id, execution_id, \
              idempotency_key, request_id, sealed_prompt, prompt_hash, policy, model_requested, \
              created_at, started_at, updated_at, deadline_at) \
-             VALUES (?1, ?2, ?3, 'executing', ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11, ?12) \
+             VALUES (?1, ?2, ?3, 'executing', ?4, \
+             (SELECT id FROM secure_executions WHERE id = ?4 AND user_id = ?2), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11, ?12) \
              ON CONFLICT (idempotency_key) DO NOTHING",
         )
         .bind(job.id)
@@ -124,7 +129,8 @@ impl Jobs {
         Ok(on_file.as_deref() == Some("completed"))
     }
 
-    /// Ends a job that is being executed, with the reason.
+    /// Ends a job that is being executed, with the reason; or says more of one that counts as
+    /// interrupted, whose worker was slow and not gone.
     pub(super) async fn fail(
         &self,
         id: &str,
@@ -136,13 +142,15 @@ impl Jobs {
         let update = Statement::new(
             "UPDATE fortress_jobs SET status = 'failed', error_message = ?2, cost_nanos = ?3, \
              cost_status = ?4, completed_at = ?5, updated_at = ?5 \
-             WHERE id = ?1 AND status = 'executing'",
+             WHERE id = ?1 AND (status = 'executing' \
+              OR (status = 'failed' AND error_message = ?6))",
         )
         .bind(id)
         .bind(reason)
         .bind(nanos)
         .bind(cost_status)
-        .timestamp(now_ms);
+        .timestamp(now_ms)
+        .bind(INTERRUPTED);
         self.db.run(update).await.map(drop)
     }
 
@@ -161,24 +169,33 @@ impl Jobs {
         self.db.run(update).await.map(drop)
     }
 
-    /// Ends jobs past their deadline: the worker that ran them is gone.
+    /// Ends jobs past their deadline: the worker that ran them is gone. What the model took
+    /// for its answer, if it was asked, nobody knows.
     pub async fn fail_interrupted(&self, now_ms: i64) -> Result<u64, DatabaseError> {
         let update = Statement::new(
             "UPDATE fortress_jobs SET status = 'failed', completed_at = ?1, updated_at = ?1, \
-             error_message = 'interrupted: the worker ended before the run did' \
+             error_message = ?2, cost_status = 'unpriced' \
              WHERE status IN ('pending', 'executing') AND deadline_at < ?1",
         )
-        .timestamp(now_ms);
+        .timestamp(now_ms)
+        .bind(INTERRUPTED);
         Ok(self.db.run(update).await?.changes)
     }
 
-    /// Jobs that are signed but not logged.
-    pub(super) async fn unlogged(&self, limit: i64) -> Result<Vec<Job>, DatabaseError> {
+    /// Jobs that are signed but not logged, oldest first, without the first `skip`.
+    pub(super) async fn unlogged(
+        &self,
+        limit: usize,
+        skip: usize,
+    ) -> Result<Vec<Job>, DatabaseError> {
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let select = Statement::new(format!(
             "SELECT {COLUMNS} FROM fortress_jobs \
-             WHERE status = 'completed' AND assertion_id IS NULL ORDER BY completed_at LIMIT ?1"
+             WHERE status = 'completed' AND assertion_id IS NULL \
+             ORDER BY completed_at, id LIMIT ?1 OFFSET ?2"
         ))
-        .bind(limit);
+        .bind(count(limit))
+        .bind(count(skip));
         let found = self.db.run(select).await?;
         found.rows.iter().map(Job::from_row).collect()
     }

@@ -9,7 +9,8 @@ use crate::ledger::{AppendRequest, Ledger, LedgerError};
 use crate::ports::Database;
 
 const SOURCE: &str = "fortress-mcp";
-const SWEPT_AT_ONCE: i64 = 20;
+const SWEPT_AT_ONCE: usize = 20;
+const SWEPT_AT_MOST: usize = 100;
 
 /// Logs a completed job, once however often it is called.
 pub(super) async fn log_job(ledger: &dyn Ledger, job: &Job) -> Result<ChainPosition, LedgerError> {
@@ -53,17 +54,26 @@ pub async fn log_unlogged(
 ) -> Result<usize, FortressError> {
     let jobs = Jobs::new(Rc::clone(db));
     let mut logged = 0;
-    let mut refused = None;
-    for job in jobs.unlogged(SWEPT_AT_ONCE).await? {
-        match log_job(ledger, &job).await {
-            Ok(position) => {
-                jobs.logged(&job.id, &position.fact_id, now_ms).await?;
-                logged += 1;
+    // Those that the log does not take must not keep the others out: they are passed over.
+    let (mut skipped, mut refusal) = (0, None);
+    while logged + skipped < SWEPT_AT_MOST {
+        let due = jobs.unlogged(SWEPT_AT_ONCE, skipped).await?;
+        for job in &due {
+            match log_job(ledger, job).await {
+                Ok(position) => {
+                    jobs.logged(&job.id, &position.fact_id, now_ms).await?;
+                    logged += 1;
+                }
+                Err(error @ LedgerError::Refused { .. }) => {
+                    skipped += 1;
+                    refusal = Some(error);
+                }
+                Err(error) => return Err(error.into()),
             }
-            // One that the log does not take must not keep the others out.
-            Err(error @ LedgerError::Refused { .. }) => refused = Some(error),
-            Err(error) => return Err(error.into()),
+        }
+        if due.len() < SWEPT_AT_ONCE {
+            break;
         }
     }
-    refused.map_or(Ok(logged), |error| Err(error.into()))
+    refusal.map_or(Ok(logged), |error| Err(error.into()))
 }

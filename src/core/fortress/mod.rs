@@ -23,7 +23,9 @@ pub use jobs::Jobs;
 pub use logging::log_unlogged;
 pub use manifest::{Manifest, ManifestFault};
 pub use policy::Policy;
+pub(crate) use policy::MAX_OUTPUT_TOKENS;
 pub use service::FortressService;
+pub(crate) use service::TEMPERATURE;
 pub use types::{CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, VerifyInput, VerifyOutput};
 
 use sha2::{Digest, Sha256};

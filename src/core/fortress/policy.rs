@@ -2,6 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::sha256_hex;
 
+pub(crate) const MAX_OUTPUT_TOKENS: u32 = 4_096;
+
 /// The bounds a run is held to. Data, not code: it is hashed and signed with each run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +40,7 @@ impl Policy {
             output_executed: false,
             max_prompt_bytes: 65_536,
             max_output_bytes: 262_144,
-            max_output_tokens: 4_096,
+            max_output_tokens: MAX_OUTPUT_TOKENS,
             timeout_ms: 60_000,
             max_cost_nanos: 2_000_000_000,
         }

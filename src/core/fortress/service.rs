@@ -16,7 +16,7 @@ use crate::seal::Sealer;
 use crate::usage::{Cost, PriceTable, Unpriced};
 
 /// Runs are repeatable questions, not prose.
-const TEMPERATURE: f64 = 0.0;
+pub(crate) const TEMPERATURE: f64 = 0.0;
 const TEMPERATURE_TEXT: &str = "0";
 /// After the policy's own time, for writing down what came of it.
 const GRACE_MS: i64 = 30_000;
@@ -129,6 +129,7 @@ impl FortressService {
         input: &ExecuteInput,
         spent: &mut Option<Cost>,
     ) -> Result<Job, FortressError> {
+        self.can_sign()?;
         let started_at_ms = self.clock.now_ms();
         let answer = self.ask(input).await.inspect_err(|error| {
             *spent = error.may_have_billed().then_some(Cost::Unpriced {
@@ -148,7 +149,9 @@ impl FortressService {
         let manifest = self
             .manifest(job, input, &answer, started_at_ms, completed_at_ms)
             .canonical()
-            .ok_or(FortressError::Signing)?;
+            .ok_or_else(|| {
+                FortressError::Signing("the manifest has no canonical form".to_owned())
+            })?;
         let signature = self.sign(&manifest)?;
         self.store(job, &answer, &cost, manifest, signature).await
     }

@@ -5,18 +5,29 @@ use super::types::{CallerKey, VerifyInput, VerifyOutput};
 use crate::openpgp::{PublicKey, verify};
 
 impl FortressService {
+    /// Whether what is signed now would hold, asked before a model is paid for it.
+    pub(super) fn can_sign(&self) -> Result<(), FortressError> {
+        if self.key.fingerprint() != self.public_key.fingerprint() {
+            return Err(FortressError::Signing(
+                "the published key is another one than the signing key".to_owned(),
+            ));
+        }
+        let usable = self.public_key.usable_at(self.now_secs());
+        usable.map_err(|reason| FortressError::Signing(reason.sentence().to_owned()))
+    }
+
     /// Signs, and checks the signature before anything is built on it.
     pub(super) fn sign(&self, manifest: &str) -> Result<String, FortressError> {
         let now_secs = self.now_secs();
         let signature = self
             .key
             .sign(manifest.as_bytes(), now_secs)
-            .map_err(|_| FortressError::Signing)?;
+            .map_err(|error| FortressError::Signing(error.to_string()))?;
         let verdict = verify(manifest.as_bytes(), &signature, &self.public_key, now_secs);
         if verdict.valid {
             Ok(signature)
         } else {
-            Err(FortressError::Signing)
+            Err(FortressError::Signing(verdict.sentence))
         }
     }
 

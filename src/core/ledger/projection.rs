@@ -19,14 +19,14 @@ fn row(entry: &EntryRow) -> Option<Statement> {
     let metadata = serde_json::json!(fact.metadata);
     Some(
         Statement::new(
-            // What the fact names may be of another service, or gone: then the column is null
-            // and the fact itself still says it.
+            // What the fact names may be of another service, another user's, or gone: then
+            // the column is null and the fact itself still says it.
             "INSERT INTO chitty_chain_facts \
              (uuid, leaf_index, leaf_hash, subject, predicate, object, source, timestamp, \
               ingested_at, fact_json, idempotency_key, execution_id, evidence_id, user_id, metadata) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
-              (SELECT id FROM secure_executions WHERE id = ?12), \
-              (SELECT id FROM evidence_records WHERE id = ?13), ?14, ?15) \
+              (SELECT id FROM secure_executions WHERE id = ?12 AND user_id = ?14), \
+              (SELECT id FROM evidence_records WHERE id = ?13 AND user_id = ?14), ?14, ?15) \
              ON CONFLICT (uuid) DO NOTHING",
         )
         .bind(entry.fact_id.to_string())

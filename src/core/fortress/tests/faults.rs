@@ -143,14 +143,38 @@ fn a_job_that_the_log_refuses_keeps_no_other_out() {
 }
 
 #[test]
+fn many_jobs_that_the_log_refuses_are_passed_over() {
+    let world = World::new(vec![hi(); 22]);
+    *world.log.faults.borrow_mut() = vec![LogFault::RequestLost; 66].into();
+    for number in 0..22 {
+        let evidence_id = Some(format!("E-{number}"));
+        let question = ExecuteInput {
+            evidence_id,
+            ..input()
+        };
+        world.execute(&question).unwrap_err();
+        world.clock.pass(1);
+    }
+    world.rows("UPDATE fortress_jobs SET evidence_id = '' WHERE evidence_id <> 'E-21'");
+    assert_eq!(world.sweep().unwrap_err().code(), "CHAIN_REFUSED");
+    assert_eq!(world.log.fact(0).0.execution_id.as_deref(), Some("E-21"));
+    assert_eq!(world.log.size(), 1);
+}
+
+#[test]
 fn a_run_ended_by_the_sweep_is_not_completed_by_a_late_answer() {
     let world = World::new(vec![hi()]);
-    let swept = "UPDATE fortress_jobs SET status = 'failed', error_message = 'interrupted'";
+    let swept = "UPDATE fortress_jobs SET status = 'failed', cost_status = 'unpriced', \
+                 error_message = 'interrupted: the worker ended before the run did'";
     world.db.interpose(1, swept);
     let error = world.execute(&input()).unwrap_err();
     assert_eq!((error.code(), world.asked()), ("RUN_INTERRUPTED", 1));
     let job = world.job();
-    assert_eq!(job.text("error_message").unwrap(), "interrupted");
+    assert_eq!(job.text("status").unwrap(), "failed");
+    assert_eq!(job.text("error_message").unwrap(), error.to_string());
+    // What it cost is known, late as it is.
+    assert_eq!(job.opt_int("cost_nanos").unwrap(), Some(HI_NANOS));
+    assert_eq!(job.text("cost_status").unwrap(), "priced");
     assert_eq!(job.opt_text("signature").unwrap(), None);
     assert_eq!(world.log.size(), 0);
 }
@@ -196,6 +220,7 @@ fn a_job_whose_worker_is_gone_is_ended_with_the_reason() {
             .unwrap()
             .starts_with("interrupted")
     );
+    assert_eq!(world.job().text("cost_status").unwrap(), "unpriced");
 }
 
 #[test]

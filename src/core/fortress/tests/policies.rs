@@ -87,13 +87,23 @@ fn a_run_over_its_time_fails_and_may_have_cost() {
 #[test]
 fn a_models_refusal_is_the_reason_and_stays_it() {
     for (step, code, cost) in [
-        (reply(401, "no"), "MODEL_UNAUTHORIZED", "none"),
+        (
+            reply(401, "A sealed question"),
+            "MODEL_UNAUTHORIZED",
+            "none",
+        ),
+        (
+            reply(500, "A sealed question"),
+            "MODEL_UNAVAILABLE",
+            "unpriced",
+        ),
         (reply(404, "{}"), "MODEL_UNKNOWN", "none"),
         (reply(200, "{"), "MODEL_MALFORMED_ANSWER", "unpriced"),
     ] {
         let world = World::new(vec![step]);
         let error = world.execute(&input()).unwrap_err();
         assert_eq!(error.code(), code);
+        assert!(!error.to_string().contains("sealed question"), "{error}");
         assert_failed(&world, &error.to_string(), (None, cost));
         let again = world.execute(&input()).unwrap_err();
         assert_eq!(again.code(), "RUN_FAILED");
@@ -127,11 +137,12 @@ fn an_unknown_models_price_is_unknown_not_zero() {
 }
 
 #[test]
-fn no_key_that_is_ours_no_signature() {
+fn no_key_that_is_ours_no_signature_and_no_model_asked() {
     let mut world = World::new(vec![hi()]);
     let gpg = crate::openpgp::tests::another_key();
     world.service.public_key = Rc::new(PublicKey::from_armor(&gpg).unwrap());
     let error = world.execute(&input()).unwrap_err();
     assert_eq!(error.code(), "SIGNING_FAILED");
-    assert_failed(&world, "PGP_PRIVATE_KEY", (Some(HI_NANOS), "priced"));
+    assert_failed(&world, "another one than the signing key", (None, "none"));
+    assert_eq!(world.asked(), 0);
 }

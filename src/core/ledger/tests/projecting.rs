@@ -91,12 +91,16 @@ fn what_a_fact_names_and_is_not_there_is_null() {
             fact.evidence_id = Some("gone".to_owned());
         })
     };
-    block_on(project(&db, &[of(0, "known"), of(1, "gone")])).unwrap();
+    let anothers = entry(2, |fact| {
+        fact.execution_id = Some("known".to_owned());
+        fact.metadata.insert("user_id".to_owned(), "bob".to_owned());
+    });
+    block_on(project(&db, &[of(0, "known"), of(1, "gone"), anothers])).unwrap();
     let found = rows(&db, "SELECT * FROM chitty_chain_facts ORDER BY leaf_index");
     let execution = |index: usize| found[index].opt_text("execution_id").unwrap();
     assert_eq!(
-        (execution(0).as_deref(), execution(1)),
-        (Some("known"), None)
+        (execution(0).as_deref(), execution(1), execution(2)),
+        (Some("known"), None, None)
     );
     assert_eq!(found[0].opt_text("evidence_id").unwrap(), None);
     assert!(found[1].text("fact_json").unwrap().contains("gone"));
