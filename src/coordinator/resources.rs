@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chitty_core::auth::Principal;
-use chitty_core::chain::Checkpoint;
+use chitty_core::chain::checkpoint::Checkpoint;
 use chitty_core::execution::{ExecutionError, Executions};
 use chitty_core::ledger::Ledger;
 use chitty_core::mcp::resource::{ResourceReply, Resources, VersionUnknown};
@@ -74,7 +74,7 @@ impl Resources<Services<Desk>> for Records {
             return Ok(None);
         };
         let service = &services.domain.service;
-        match service.status(&call.principal.user_id, id).await {
+        match service.status(&call.principal, id).await {
             Ok(status) => {
                 let json = json!(status.execution).to_string();
                 Ok(Some(text(uri, "application/json", json)))

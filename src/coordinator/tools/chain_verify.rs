@@ -7,6 +7,9 @@ use crate::domain::Desk;
 
 pub struct ChainVerify;
 
+/// It notes on each row that it was checked; a second time changes nothing more.
+const MARKS: Hints = Hints { idempotent_hint: true, ..Hints::ADD };
+
 #[async_trait(?Send)]
 impl Tool<Services<Desk>> for ChainVerify {
     type Input = ChainVerifyInput;
@@ -17,7 +20,7 @@ impl Tool<Services<Desk>> for ChainVerify {
         title: "Verify the log",
         description: "Reads facts from ChittyChain again and checks them: content against fact id, inclusion in the signed tree, the signatures of the runs they record, and their rows in the database. Separate verdicts for each fact.",
         scopes: &["chain:verify"],
-        hints: Hints::READ,
+        hints: MARKS,
         icon: Some(super::ICON),
     };
 

@@ -27,7 +27,7 @@ impl Tool<Services<Desk>> for EvidencePackage {
         input: PackageInput,
     ) -> Result<Reply<PackageOutput>, ToolError> {
         let service = &services.domain.service;
-        let found = service.package(&super::asker(call), &input).await;
+        let found = service.package(&call.principal, &input).await;
         found
             .map(Reply::Structured)
             .map_err(|error| super::failure(services, &error, None))

@@ -27,7 +27,7 @@ impl Tool<Services<Desk>> for ExecutionStatus {
         input: StatusInput,
     ) -> Result<Reply<StatusOutput>, ToolError> {
         let service = &services.domain.service;
-        let found = service.status(&call.principal.user_id, &input.execution_id).await;
+        let found = service.status(&call.principal, &input.execution_id).await;
         found
             .map(Reply::Structured)
             .map_err(|error| super::failure(services, &error, None))

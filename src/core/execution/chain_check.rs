@@ -1,9 +1,13 @@
+use std::collections::HashSet;
+
+use futures::{StreamExt, TryStreamExt, stream};
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::ExecutionError;
+use super::on_file::{OnFile, Run, job_of};
 use super::service::ExecutionService;
 use super::workers::Asker;
 use crate::chain::hash::Hash;
@@ -12,10 +16,12 @@ use crate::chain::receipt::{FactVerdicts, StoredContent, verify_fact};
 use crate::fortress::{VerifyInput, sha256_hex};
 use crate::ids;
 use crate::ledger::{LedgerError, LoggedFact};
-use crate::sql::{DatabaseError, Row, Statement};
+use crate::sql::Statement;
 
 /// Facts checked where none are named.
 const RECENT: usize = 20;
+/// Facts whose signatures are asked after side by side.
+const AT_ONCE: usize = 6;
 const METHOD: &str = "inclusion_proof";
 
 /// Which facts to check, and how far.
@@ -89,18 +95,23 @@ impl ExecutionService {
             LedgerError::Unavailable("the log's verifier key cannot be read".to_owned())
         })?;
         let (wanted, logged) = self.gather(asker, input.fact_ids.as_deref()).await?;
-        let mut facts = Vec::new();
-        for id in &wanted {
-            let found = logged
-                .iter()
-                .find(|fact| fact.stored.fact_id.to_string() == *id);
-            facts.push(match found {
-                Some(fact) => self.check_fact(asker, input, fact, &key).await?,
-                None => FactCheck::missing(id),
-            });
-        }
+        let on_file = OnFile::read(&*self.db, input, &logged).await?;
+        let known = Known {
+            input,
+            logged: &logged,
+            on_file: &on_file,
+            key: &key,
+        };
+        let facts: Vec<FactCheck> = stream::iter(&wanted)
+            .map(|id| self.check_id(asker, &known, id))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
         let facts_verified = facts.iter().filter(|fact| fact.valid).count();
-        self.mark_verified(&facts).await?;
+        // A check that left something out must not cover what a whole one found.
+        if input.verify_signatures && input.cross_reference {
+            self.mark_verified(&facts).await?;
+        }
         // The facts' own checkpoint: the log may have grown since its head was asked for.
         let checkpoint = logged
             .into_iter()
@@ -130,7 +141,11 @@ impl ExecutionService {
                 || asker.principal.scopes.allows("chain:read_all")
         };
         let wanted = match wanted {
-            Some(wanted) => wanted.to_vec(),
+            Some(wanted) => {
+                let mut named = HashSet::new();
+                let wanted = wanted.iter().filter(|id| named.insert(id.as_str()));
+                wanted.cloned().collect()
+            }
             None => self.recent(asker.owner).await?,
         };
         let hashes: Vec<Hash> = wanted
@@ -168,24 +183,28 @@ impl ExecutionService {
         Ok(ids)
     }
 
-    async fn check_fact(
+    async fn check_id(
         &self,
         asker: &Asker<'_>,
-        input: &ChainVerifyInput,
-        fact: &LoggedFact,
-        key: &VerifierKey,
+        known: &Known<'_>,
+        id: &str,
     ) -> Result<FactCheck, ExecutionError> {
+        let mut logged = known.logged.iter();
+        let Some(fact) = logged.find(|fact| fact.stored.fact_id.to_string() == id) else {
+            return Ok(FactCheck::missing(id));
+        };
         let content = match &fact.stored.content {
             StoredContent::Present { canonical, .. } => Some(canonical.as_str()),
             StoredContent::Erased => None,
         };
-        let verdicts = verify_fact(content, &fact.receipt, key);
+        let verdicts = verify_fact(content, &fact.receipt, known.key);
         let mut check = FactCheck::of_log(fact, &verdicts);
-        if input.verify_signatures {
-            self.check_signature(asker, fact, &mut check).await?;
+        if known.input.verify_signatures {
+            self.check_signature(asker, fact, known.on_file, &mut check)
+                .await?;
         }
-        if input.cross_reference {
-            self.check_row(fact, content, &mut check).await?;
+        if known.input.cross_reference {
+            check.compare_row(known.on_file.agrees(fact, content)?);
         }
         check.valid = check.problems.is_empty();
         Ok(check)
@@ -197,27 +216,21 @@ impl ExecutionService {
         &self,
         asker: &Asker<'_>,
         fact: &LoggedFact,
+        on_file: &OnFile,
         check: &mut FactCheck,
     ) -> Result<(), ExecutionError> {
         let StoredContent::Present { fact: content, .. } = &fact.stored.content else {
             return Ok(());
         };
-        let (Some(job_id), Some(manifest_sha256)) = (
-            content.subject.strip_prefix("fortress:job:"),
-            content.metadata.get("manifest_sha256"),
-        ) else {
+        let (Some(job_id), Some(manifest_sha256)) =
+            (job_of(fact), content.metadata.get("manifest_sha256"))
+        else {
             return Ok(());
         };
-        let select = Statement::new("SELECT manifest, signature FROM fortress_jobs WHERE id = ?1")
-            .bind(job_id);
-        let found = self.db.run(select).await?;
-        let (manifest, signature) = match found.first() {
-            Some(row) => (
-                row.opt_text("manifest")?.unwrap_or_default(),
-                row.opt_text("signature")?.unwrap_or_default(),
-            ),
-            None => (String::new(), String::new()),
-        };
+        let Run {
+            manifest,
+            signature,
+        } = on_file.run(job_id);
         if sha256_hex(&manifest) != *manifest_sha256 {
             check
                 .problems
@@ -249,32 +262,6 @@ impl ExecutionService {
         Ok(())
     }
 
-    async fn check_row(
-        &self,
-        fact: &LoggedFact,
-        content: Option<&str>,
-        check: &mut FactCheck,
-    ) -> Result<(), ExecutionError> {
-        let select = Statement::new(
-            "SELECT leaf_index, leaf_hash, fact_json, subject, predicate, object, source, \
-             timestamp, ingested_at, user_id, metadata FROM chitty_chain_facts WHERE uuid = ?1",
-        )
-        .bind(fact.stored.fact_id.to_string());
-        let found = self.db.run(select).await?;
-        let agrees = match found.first() {
-            // An erased fact need not have a row.
-            None => content.is_none(),
-            Some(row) => row_agrees(row, fact, content)?,
-        };
-        check.database_agrees = Some(agrees);
-        if !agrees {
-            check
-                .problems
-                .push("the row in the database is missing or differs from the log".to_owned());
-        }
-        Ok(())
-    }
-
     /// `verified` in the database means: checked, at this time, by this method.
     async fn mark_verified(&self, facts: &[FactCheck]) -> Result<(), ExecutionError> {
         let now_ms = self.clock.now_ms();
@@ -302,42 +289,6 @@ impl ExecutionService {
     }
 }
 
-/// Whether every column that comes from the fact says what the fact says.
-fn row_agrees(
-    row: &Row,
-    logged: &LoggedFact,
-    content: Option<&str>,
-) -> Result<bool, DatabaseError> {
-    let stored = &logged.stored;
-    let same_place = row.opt_int("leaf_index")? == i64::try_from(stored.leaf_index).ok()
-        && row.opt_text("leaf_hash")? == Some(logged.receipt.leaf_hash.to_string())
-        && row.opt_text("fact_json")?.as_deref() == content;
-    let StoredContent::Present { fact, .. } = &stored.content else {
-        return Ok(same_place);
-    };
-    let texts = [
-        ("subject", &fact.subject),
-        ("predicate", &fact.predicate),
-        ("object", &fact.object),
-        ("source", &fact.source),
-    ];
-    for (column, text) in texts {
-        if row.text(column)? != *text {
-            return Ok(false);
-        }
-    }
-    let times = [
-        (row.int("timestamp")?, fact.timestamp_ms),
-        (row.timestamp("ingested_at")?, stored.logged_at_ms),
-    ];
-    let same_times = times
-        .iter()
-        .all(|(ms, said)| u64::try_from(*ms) == Ok(*said));
-    let same_owner = row.opt_text("user_id")?.as_ref() == fact.metadata.get("user_id");
-    let same_metadata = row.json("metadata")? == serde_json::json!(fact.metadata);
-    Ok(same_place && same_times && same_owner && same_metadata)
-}
-
 fn owner_of(fact: &LoggedFact) -> Option<&str> {
     match &fact.stored.content {
         StoredContent::Present { fact, .. } => fact.metadata.get("user_id").map(String::as_str),
@@ -345,7 +296,23 @@ fn owner_of(fact: &LoggedFact) -> Option<&str> {
     }
 }
 
+/// What facts are checked against.
+struct Known<'a> {
+    input: &'a ChainVerifyInput,
+    logged: &'a [LoggedFact],
+    on_file: &'a OnFile,
+    key: &'a VerifierKey,
+}
+
 impl FactCheck {
+    fn compare_row(&mut self, agrees: bool) {
+        self.database_agrees = Some(agrees);
+        if !agrees {
+            let problem = "the row in the database is missing or differs from the log";
+            self.problems.push(problem.to_owned());
+        }
+    }
+
     fn missing(id: &str) -> Self {
         Self {
             fact_id: id.to_owned(),

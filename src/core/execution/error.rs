@@ -6,7 +6,7 @@ use crate::sql::DatabaseError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutionError {
-    #[error(transparent)]
+    #[error("{}", told(.0))]
     Worker(#[from] PeerError),
     /// The signature, or what it covers, does not hold.
     #[error("the fortress's signature does not hold: {0}")]
@@ -19,6 +19,10 @@ pub enum ExecutionError {
     Interrupted,
     #[error("the execution is {0}: only a completed one can be packaged")]
     NotReady(String),
+    #[error(
+        "the log does not have the fact {0} that the execution names, so there is no package: tell the operator, who has to compare the log with its last known checkpoint"
+    )]
+    FactMissing(String),
     #[error("the package format {0} is not offered yet: use json")]
     Format(String),
     #[error("the package could not be encoded: {0}")]
@@ -40,6 +44,7 @@ impl ExecutionError {
             Self::NotFound => "EXECUTION_NOT_FOUND".to_owned(),
             Self::Interrupted => "EXECUTION_INTERRUPTED".to_owned(),
             Self::NotReady(_) => "EXECUTION_NOT_COMPLETED".to_owned(),
+            Self::FactMissing(_) => "CHAIN_FACT_MISSING".to_owned(),
             Self::Format(_) => "FORMAT_NOT_OFFERED".to_owned(),
             Self::Database(_) => "DATABASE_UNAVAILABLE".to_owned(),
             Self::Encoding(_) | Self::Seal(_) | Self::Entropy(_) => "INTERNAL".to_owned(),
@@ -60,6 +65,16 @@ impl ExecutionError {
             self,
             Self::Encoding(_) | Self::Database(_) | Self::Seal(_) | Self::Entropy(_)
         )
+    }
+}
+
+/// A worker that did not answer in time may still do so, and its model's provider charge it.
+fn told(error: &PeerError) -> String {
+    match error {
+        PeerError::Unreachable { .. } => {
+            format!("{error}. Its model may have answered, and be billed, all the same")
+        }
+        _ => error.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 use super::types::{Results, Verification};
 use crate::chat;
-use crate::fortress::{self, ChainPosition, sha256_hex};
+use crate::fortress::{self, ChainPosition, Manifest, sha256_hex};
 
 /// What came in while an execution ran.
 #[derive(Default)]
@@ -41,6 +41,7 @@ impl Gathered {
             self.output_hash = sha256_hex(&answer.response);
         }
         self.results.chatgpt_response = Some(answer.response);
+        self.results.finish_reasons.chatgpt_finish_reason = Some(answer.finish_reason);
         Ok(())
     }
 
@@ -50,11 +51,14 @@ impl Gathered {
             completion_tokens: run.completion_tokens,
             cost_nanos: run.cost_nanos,
         })?;
+        let signed = Manifest::parse(&run.manifest).ok();
+        let finish_reason = signed.map(|manifest| manifest.provider.finish_reason);
         self.output_hash = sha256_hex(&run.output);
         self.job_id = Some(run.job_id);
         self.verification.fortress_signed = !run.signature.is_empty();
         self.results.fortress_output = Some(run.output);
         self.results.fortress_signature = Some(run.signature);
+        self.results.finish_reasons.fortress_finish_reason = finish_reason;
         self.results.fortress_manifest = Some(run.manifest);
         self.add_fact(run.chain);
         Ok(())

@@ -13,6 +13,7 @@
 mod chain_check;
 mod error;
 mod gathered;
+mod on_file;
 mod package;
 mod service;
 mod store;
@@ -29,7 +30,7 @@ pub use package::{PackageInput, PackageOutput};
 pub use service::ExecutionService;
 pub use store::Executions;
 pub use types::{
-    ExecuteInput, ExecuteOutput, ExecutionView, Results, SecurityLevel, StatusInput, StatusOutput,
+    ExecuteInput, ExecuteOutput, ExecutionView, FinishReasons, Results, SecurityLevel, StatusInput, StatusOutput,
     Verification,
 };
 pub use workers::{Asker, Workers};

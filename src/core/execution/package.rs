@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::ExecutionError;
 use super::service::ExecutionService;
-use super::workers::Asker;
+use crate::auth::Principal;
 use crate::chain::hash::Hash;
 use crate::fortress::sha256_hex;
 use crate::ids;
@@ -82,7 +82,7 @@ impl ExecutionService {
     /// Everything on file of an execution, with what is needed to check it offline.
     pub async fn package(
         &self,
-        asker: &Asker<'_>,
+        caller: &Principal,
         input: &PackageInput,
     ) -> Result<PackageOutput, ExecutionError> {
         if input.package_format != PackageFormat::Json {
@@ -90,7 +90,8 @@ impl ExecutionService {
                 input.package_format.as_str().to_owned(),
             ));
         }
-        let stored = self.stored(asker.owner, &input.execution_id).await?;
+        let stored = self.stored(caller, &input.execution_id).await?;
+        let owner = stored.user_id.clone();
         if stored.status != "completed" {
             return Err(ExecutionError::NotReady(stored.status));
         }
@@ -116,7 +117,7 @@ impl ExecutionService {
             package_hash: sha256_hex(&text),
             contents,
         };
-        self.file_package(asker.owner, &package, &text, input, now_ms)
+        self.file_package(&owner, &package, &text, input, now_ms)
             .await?;
         Ok(PackageOutput {
             evidence_package: package,
@@ -139,14 +140,18 @@ impl ExecutionService {
                 .iter()
                 .any(|fact| fact.stored.fact_id.to_string() == *id)
         };
-        let missing: Vec<&String> = facts.iter().filter(|id| !has(id)).collect();
+        if let Some(missing) = facts.iter().find(|id| !has(id)) {
+            return Err(ExecutionError::FactMissing(missing.clone()));
+        }
+        // The one the proofs lead to: the log may have grown since its head was asked for.
+        let checkpoint = logged
+            .first()
+            .map_or(&head.checkpoint, |fact| &fact.receipt.checkpoint);
         Ok(json!({
             "facts": logged,
-            // Facts on file that the log does not know: there should be none.
-            "missing": missing,
             // C2SP tlog-proof texts, one a fact, for verifiers of others.
             "tlog_proofs": proofs,
-            "checkpoint": head.checkpoint,
+            "checkpoint": checkpoint,
             "verifier_key": head.verifier_key,
         }))
     }

@@ -4,20 +4,26 @@ use super::error::{ExecutionError, Failed};
 use super::gathered::Gathered;
 use super::store::{Ending, Executions, NewEvidence, NewExecution};
 use super::types::{ExecuteInput, ExecuteOutput, SecurityLevel};
-use super::workers::{Asker, Workers};
+use super::workers::{Asker, CHECK_TIMEOUT_MS, MODEL_TIMEOUT_MS, Workers};
 use crate::chain::fact::Fact;
 use crate::chat::{self, ChatMessage};
 use crate::fortress::{self, ChainPosition, Manifest, sha256_hex};
 use crate::ids;
-use crate::ledger::{AppendRequest, Ledger};
+use crate::ledger::{APPEND_MS, AppendRequest, Ledger};
 use crate::llm::Role;
 use crate::mcp::client::PeerError;
 use crate::ports::{Clock, Database, Entropy};
 use crate::seal::{SealError, Sealer};
 use crate::usage;
 
-/// Longer than everything an execution waits for.
-const DEADLINE_MS: i64 = 240_000;
+/// For the database, before and after.
+const DATABASE_MS: u64 = 60_000;
+/// Longer than everything an execution waits for: the models, which answer side by side, the
+/// check of the signature, and the log.
+pub(super) const DEADLINE_MS: i64 =
+    (MODEL_TIMEOUT_MS + CHECK_TIMEOUT_MS + APPEND_MS + DATABASE_MS).cast_signed();
+/// Most tokens of an answer at the level standard.
+const STANDARD_TOKENS: u32 = 1_000;
 const SOURCE: &str = "chittyos-coordinator";
 
 pub struct ExecutionService {
@@ -115,17 +121,24 @@ impl ExecutionService {
         id: &str,
         input: &ExecuteInput,
     ) -> Result<chat::CompletionOutput, PeerError> {
+        // Beside a sealed run it is asked in the same way, or the comparison says nothing.
+        let sealed = input.security_level.asks_fortress();
         let question = chat::CompletionInput {
             messages: vec![ChatMessage {
                 role: Role::User,
                 content: input.prompt.clone(),
             }],
             model: input.model.clone(),
-            max_tokens: 1_000,
-            temperature: None,
+            max_tokens: if sealed {
+                fortress::MAX_OUTPUT_TOKENS
+            } else {
+                STANDARD_TOKENS
+            },
+            temperature: sealed.then_some(fortress::TEMPERATURE),
             session_id: Some(id.to_owned()),
         };
-        self.workers.complete(asker, &question).await
+        let answer = self.workers.complete(asker, &question).await;
+        answer.map_err(|error| if sealed { reserved(error) } else { error })
     }
 
     async fn ask_fortress(
@@ -306,6 +319,19 @@ impl ExecutionService {
     fn seal(&self, purpose: &str, owner: &str, id: &str, text: &str) -> Result<String, SealError> {
         self.sealer
             .seal(purpose, &[owner, id], text.as_bytes(), &*self.entropy)
+    }
+}
+
+/// Without the provider's words, which may repeat the prompt: the reason is stored in clear.
+fn reserved(error: PeerError) -> PeerError {
+    match error {
+        PeerError::Tool { code, .. } if code.starts_with("MODEL_") => PeerError::Tool {
+            message: format!(
+                "the chatgpt worker has no answer of its model ({code}; the provider's words are left out of sealed executions): run it again, or at the level standard to read them"
+            ),
+            code,
+        },
+        other => other,
     }
 }
 

@@ -7,6 +7,9 @@ use super::types::{ExecuteInput, Results, Verification};
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
 
+/// Why an execution failed that was still executing at its deadline.
+const INTERRUPTED: &str = "interrupted: the worker ended before the execution did";
+
 /// The executions, in the table `secure_executions`, and their evidence.
 pub struct Executions {
     db: Rc<dyn Database>,
@@ -64,7 +67,9 @@ pub(super) struct Stored {
     pub sealed_response: Option<String>,
     pub sealed_output: Option<String>,
     pub fortress_signature: Option<String>,
+    pub verification_status: Option<bool>,
     pub verification: Option<serde_json::Value>,
+    pub metadata: Option<serde_json::Value>,
     pub cost_nanos: Option<i64>,
     pub error_message: Option<String>,
     pub chain_facts: Vec<String>,
@@ -121,15 +126,26 @@ impl Executions {
         Ok(on_file.as_deref() == Some(ending.status()))
     }
 
-    /// Fails executions past their deadline: the worker that ran them is gone.
+    /// Fails executions past their deadline: the worker that ran them is gone. What the models
+    /// took for their answers, if they were asked, nobody knows.
     pub async fn fail_interrupted(&self, now_ms: i64) -> Result<u64, DatabaseError> {
-        let update = Statement::new(
-            "UPDATE secure_executions SET status = 'failed', completed_at = ?1, updated_at = ?1, \
-             error_message = 'interrupted: the worker ended before the execution did' \
-             WHERE status IN ('pending', 'executing') AND deadline_at < ?1",
-        )
-        .timestamp(now_ms);
+        let update = Statement::new(INTERRUPT)
+            .timestamp(now_ms)
+            .bind(INTERRUPTED);
         Ok(self.db.run(update).await?.changes)
+    }
+
+    /// The same for one execution.
+    pub(super) async fn fail_if_interrupted(
+        &self,
+        id: &str,
+        now_ms: i64,
+    ) -> Result<(), DatabaseError> {
+        let update = Statement::new(format!("{INTERRUPT} AND id = ?3"))
+            .timestamp(now_ms)
+            .bind(INTERRUPTED)
+            .bind(id);
+        self.db.run(update).await.map(drop)
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<Option<Stored>, DatabaseError> {
@@ -155,6 +171,10 @@ impl Executions {
     }
 }
 
+const INTERRUPT: &str = "UPDATE secure_executions SET status = 'failed', completed_at = ?1, \
+     updated_at = ?1, error_message = ?2, cost_status = 'unpriced' \
+     WHERE status IN ('pending', 'executing') AND deadline_at < ?1";
+
 fn end(id: &str, ending: &Ending<'_>) -> Statement {
     let (completed, totals) = (ending.failure.is_none(), &ending.totals);
     Statement::new(
@@ -164,7 +184,8 @@ fn end(id: &str, ending: &Ending<'_>) -> Statement {
          verification = ?8, fortress_job_id = ?9, chain_facts = ?10, prompt_tokens = ?11, \
          completion_tokens = ?12, cost_nanos = ?13, cost_status = ?14, evidence_id = ?15, \
          chat_session_id = (SELECT id FROM chat_sessions WHERE id = ?1), \
-         completed_at = ?16, updated_at = ?16 WHERE id = ?1 AND status = 'executing'",
+         completed_at = ?16, updated_at = ?16, metadata = ?17 WHERE id = ?1 \
+         AND (status = 'executing' OR (status = 'failed' AND error_message = ?18))",
     )
     .bind(id)
     .bind(ending.status())
@@ -200,6 +221,9 @@ fn end(id: &str, ending: &Ending<'_>) -> Statement {
             .map(|evidence| evidence.id.to_owned()),
     )
     .timestamp(ending.now_ms)
+    .bind(json!(ending.results.finish_reasons))
+    // One that counts as interrupted stays failed; what came in late is still put on file.
+    .bind((!completed).then(|| INTERRUPTED.to_owned()))
 }
 
 fn status(id: &str) -> Statement {
@@ -259,7 +283,9 @@ impl Stored {
             sealed_response: row.opt_text("chatgpt_response")?,
             sealed_output: row.opt_text("fortress_output")?,
             fortress_signature: row.opt_text("fortress_signature")?,
+            verification_status: row.opt_boolean("verification_status")?,
             verification: row.opt_json("verification")?,
+            metadata: row.opt_json("metadata")?,
             cost_nanos: row.opt_int("cost_nanos")?,
             error_message: row.opt_text("error_message")?,
             chain_facts: serde_json::from_value(facts).unwrap_or_default(),

@@ -104,12 +104,30 @@ pub struct Results {
     /// The signature was checked and holds, and the manifest is of this prompt and answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification_status: Option<bool>,
+    /// Why each model ended its answer; `length` means that the answer is cut off.
+    #[serde(default, skip_serializing_if = "FinishReasons::is_empty")]
+    pub finish_reasons: FinishReasons,
     /// Ids of the facts logged for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chain_facts: Vec<String>,
     /// Where those facts stand in the log.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chain_positions: Vec<ChainPosition>,
+}
+
+/// In the provider's words, such as `stop` or `length`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FinishReasons {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chatgpt_finish_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fortress_finish_reason: Option<String>,
+}
+
+impl FinishReasons {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

@@ -6,25 +6,36 @@ use super::error::ExecutionError;
 use super::service::ExecutionService;
 use super::store::{Executions, Stored};
 use super::types::{ExecutionView, Results, StatusOutput, Verification};
+use crate::auth::Principal;
 use crate::seal::SealError;
 use crate::usage;
 
 impl ExecutionService {
-    /// An execution of the owner's, as it is on file.
-    pub async fn status(&self, owner: &str, id: &str) -> Result<StatusOutput, ExecutionError> {
-        let stored = self.stored(owner, id).await?;
+    /// An execution of the caller's, or of somebody it may act for, as it is on file.
+    pub async fn status(
+        &self,
+        caller: &Principal,
+        id: &str,
+    ) -> Result<StatusOutput, ExecutionError> {
+        let stored = self.stored(caller, id).await?;
         Ok(StatusOutput {
             execution: self.view(stored)?,
         })
     }
 
-    pub(super) async fn stored(&self, owner: &str, id: &str) -> Result<Stored, ExecutionError> {
+    pub(super) async fn stored(
+        &self,
+        caller: &Principal,
+        id: &str,
+    ) -> Result<Stored, ExecutionError> {
         let executions = Executions::new(Rc::clone(&self.db));
         // Whoever asks after an interrupted execution hears so at once, not at the next sweep.
-        executions.fail_interrupted(self.clock.now_ms()).await?;
+        executions
+            .fail_if_interrupted(id, self.clock.now_ms())
+            .await?;
         let found = executions.find(id).await?;
         found
-            .filter(|stored| stored.user_id == owner)
+            .filter(|stored| caller.resolve_user(Some(&stored.user_id)).is_ok())
             .ok_or(ExecutionError::NotFound)
     }
 
@@ -47,7 +58,13 @@ impl ExecutionService {
                 fortress_output: open("output", &stored.sealed_output)?,
                 fortress_signature: stored.fortress_signature.clone(),
                 fortress_manifest: stored.manifest.clone(),
-                verification_status: verification.as_ref().and_then(|v| v.signature_valid),
+                // As the row has it: of a failed execution nothing is verified.
+                verification_status: stored.verification_status,
+                finish_reasons: stored
+                    .metadata
+                    .clone()
+                    .and_then(|value| serde_json::from_value(value).ok())
+                    .unwrap_or_default(),
                 chain_facts: stored.chain_facts.clone(),
                 chain_positions: Vec::new(),
             },

@@ -12,7 +12,8 @@ use crate::seal::Sealer;
 const CHATGPT: &str = "chatgpt";
 const FORTRESS: &str = "fortress";
 /// A model may take a minute, and a slow one its time beside.
-const TIMEOUT_MS: u64 = 90_000;
+pub(super) const MODEL_TIMEOUT_MS: u64 = 90_000;
+pub(super) const CHECK_TIMEOUT_MS: u64 = 15_000;
 
 /// For whom a worker is asked.
 pub struct Asker<'a> {
@@ -36,7 +37,7 @@ impl Workers {
         asker: &Asker<'_>,
         input: &chat::CompletionInput,
     ) -> Result<chat::CompletionOutput, PeerError> {
-        let peer = self.peer(CHATGPT, asker, "chatgpt:complete")?;
+        let peer = self.peer(CHATGPT, asker, "chatgpt:complete", MODEL_TIMEOUT_MS)?;
         peer.call("chatgpt_complete", &json!(input)).await
     }
 
@@ -45,7 +46,7 @@ impl Workers {
         asker: &Asker<'_>,
         input: &fortress::ExecuteInput,
     ) -> Result<fortress::ExecuteOutput, PeerError> {
-        let peer = self.peer(FORTRESS, asker, "fortress:execute")?;
+        let peer = self.peer(FORTRESS, asker, "fortress:execute", MODEL_TIMEOUT_MS)?;
         peer.call("fortress_secure_execute", &json!(input)).await
     }
 
@@ -54,7 +55,7 @@ impl Workers {
         asker: &Asker<'_>,
         input: &fortress::VerifyInput,
     ) -> Result<fortress::VerifyOutput, PeerError> {
-        let peer = self.peer(FORTRESS, asker, "fortress:verify")?;
+        let peer = self.peer(FORTRESS, asker, "fortress:verify", CHECK_TIMEOUT_MS)?;
         peer.call("fortress_verify_signature", &json!(input)).await
     }
 
@@ -64,6 +65,7 @@ impl Workers {
         name: &'static str,
         asker: &'a Asker<'a>,
         scope: &str,
+        timeout_ms: u64,
     ) -> Result<Peer<'a>, PeerError> {
         let principal = Principal {
             user_id: asker.owner.to_owned(),
@@ -86,7 +88,7 @@ impl Workers {
             name,
             assertion,
             request_id: asker.request_id,
-            timeout_ms: TIMEOUT_MS,
+            timeout_ms,
         })
     }
 }

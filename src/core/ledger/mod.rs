@@ -18,7 +18,7 @@ use crate::chain::receipt::{ConsistencyProof, Receipt, StoredFact};
 pub use crate::chain::sequencer::{AppendRequest, FactRef};
 
 pub use projection::project;
-pub use remote::RemoteLedger;
+pub use remote::{APPEND_MS, RemoteLedger};
 pub use serve::{Served, serve};
 
 /// Facts asked for in one call.

@@ -12,7 +12,9 @@ use crate::ports::{Http, HttpRequest};
 
 const TIMEOUT_MS: u64 = 10_000;
 /// Tries of an append whose reply was lost.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u64 = 3;
+/// The longest that an append may take.
+pub const APPEND_MS: u64 = ATTEMPTS * TIMEOUT_MS;
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// The ledger behind the sequencer's Durable Object.

@@ -76,6 +76,41 @@ fn what_is_not_asked_for_is_not_said() {
 }
 
 #[test]
+fn a_check_that_leaves_something_out_marks_nothing() {
+    let (world, ids) = logged();
+    let marked = || {
+        let found = world.rows("SELECT uuid FROM chitty_chain_facts WHERE verified = 1");
+        found.len()
+    };
+    world.rows("UPDATE fortress_jobs SET signature = 'x'");
+    assert!(!check(&world, json!({"fact_ids": ids})).all_valid);
+    assert_eq!(marked(), 1);
+    for left_out in ["verify_signatures", "cross_reference"] {
+        check(&world, json!({"fact_ids": ids, left_out: false}));
+        assert_eq!(marked(), 1, "{left_out}");
+    }
+}
+
+#[test]
+fn a_fact_named_twice_counts_once() {
+    let (world, ids) = logged();
+    let found = check(&world, json!({"fact_ids": [ids[0], ids[1], ids[0]]}));
+    assert_eq!((found.facts_verified, found.facts.len()), (2, 2));
+    assert!(found.all_valid);
+}
+
+#[test]
+fn the_database_is_asked_as_often_for_many_facts_as_for_one() {
+    let (world, ids) = logged();
+    let calls = |facts: &[String]| {
+        let before = world.db.calls.get();
+        check(&world, json!({"fact_ids": facts}));
+        world.db.calls.get() - before
+    };
+    assert_eq!(calls(&ids), calls(&ids[..1]));
+}
+
+#[test]
 fn a_changed_row_is_noticed_in_every_column() {
     for change in [
         "UPDATE chitty_chain_facts SET subject = 'x' WHERE leaf_index = 0",

@@ -119,7 +119,8 @@ fn the_databases_words_are_not_kept_as_a_reason() {
 #[test]
 fn an_execution_ended_by_the_sweep_is_not_completed_later() {
     let world = World::new();
-    let swept = "UPDATE secure_executions SET status = 'failed', error_message = 'swept'";
+    let swept = "UPDATE secure_executions SET status = 'failed', cost_status = 'unpriced', \
+                 error_message = 'interrupted: the worker ended before the execution did'";
     world.db.interpose(1, swept);
     let failed = world
         .execute(&evidenced(SecurityLevel::Verified))
@@ -127,9 +128,13 @@ fn an_execution_ended_by_the_sweep_is_not_completed_later() {
     assert_eq!(failed.error.code(), "EXECUTION_INTERRUPTED");
     let view = world.status(&failed.execution_id.unwrap());
     assert_eq!(
-        (view.status.as_str(), view.error_message.as_deref()),
-        ("failed", Some("swept"))
+        (view.status.as_str(), view.error_message),
+        ("failed", Some(failed.error.to_string()))
     );
+    // What came in late was paid for, and facts name it: it is on file, and not as verified.
+    assert_eq!(view.results.fortress_output.as_deref(), Some("Hi"));
+    assert_eq!(view.cost_usd.as_deref(), Some("0.0009"));
+    assert_eq!(view.results.verification_status, Some(false));
     assert!(world.rows("SELECT * FROM evidence_records").is_empty());
 }
 
@@ -149,6 +154,7 @@ fn who_asks_after_an_interrupted_execution_hears_so_at_once() {
     let view = world.status(&id);
     assert_eq!(view.status, "failed");
     assert!(view.error_message.unwrap().starts_with("interrupted"));
+    assert_eq!(world.row().text("cost_status").unwrap(), "unpriced");
 }
 
 #[test]

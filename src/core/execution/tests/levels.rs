@@ -253,10 +253,28 @@ fn what_is_on_file_is_sealed_and_shown_to_its_owner_alone() {
     for (owner, id) in [("bob", done.execution_id.as_str()), ("ann", "unknown")] {
         let error = world
             .clock
-            .run(world.service.status(owner, id))
+            .run(world.service.status(&principal(owner), id))
             .unwrap_err();
         assert_eq!(error.code(), "EXECUTION_NOT_FOUND");
     }
+}
+
+#[test]
+fn both_models_are_asked_in_the_same_way_and_a_cut_answer_shows() {
+    let cut = answer_json("Hi").replace("\"stop\"", "\"length\"");
+    let world = World::answering(vec![reply(200, &cut)], vec![hi()]);
+    let done = world.done(SecurityLevel::Verified);
+    let manifest = Manifest::parse(&done.results.fortress_manifest.unwrap()).unwrap();
+    let (_, _, asked) = world.chatgpt.calls.borrow()[0].clone();
+    assert_eq!(asked["max_tokens"], json!(manifest.parameters.max_tokens));
+    assert_eq!(
+        asked["temperature"].as_f64(),
+        manifest.parameters.temperature.parse().ok()
+    );
+    let reasons = json!({"chatgpt_finish_reason": "length", "fortress_finish_reason": "stop"});
+    assert_eq!(json!(done.results.finish_reasons), reasons);
+    let view = world.status(&done.execution_id);
+    assert_eq!(json!(view.results.finish_reasons), reasons);
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::usage::PriceTable;
 use peers::{Peer, Service, Twist};
 
 const PROMPT: &str = "A question of the coordinator's";
-const PAST_DEADLINE_MS: i64 = 240_001;
+const PAST_DEADLINE_MS: i64 = service::DEADLINE_MS + 1;
 
 struct World {
     clock: JumpClock,
@@ -97,7 +97,7 @@ impl World {
     }
 
     fn status(&self, id: &str) -> ExecutionView {
-        let found = self.clock.run(self.service.status("ann", id));
+        let found = self.clock.run(self.service.status(&principal("ann"), id));
         found.unwrap().execution
     }
 
