@@ -77,6 +77,7 @@ impl Worker for ChatGpt {
 
 #[async_trait(?Send)]
 impl Dependencies for Chat {
+    /// `model` is up if a key for it is set: asking the provider would cost money.
     async fn check(&self) -> Vec<(&'static str, bool)> {
         vec![("model", self.service.model.api_key.is_some())]
     }

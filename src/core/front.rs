@@ -1,6 +1,7 @@
 //! The way into a worker, the same for all three: host and origin, then who is calling,
 //! then the body, then the protocol. Nothing is read of a request before it may come in.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
@@ -9,8 +10,8 @@ use serde_json::{Value, json};
 use crate::auth::assertion::{self, AssertionError};
 use crate::auth::{AuditEvent, AuthError, Authenticator, Decision, Principal, RequestInfo};
 use crate::http::{Body, Headers, HttpReply};
-use crate::mcp::error::{INVALID_REQUEST, RpcError};
-use crate::mcp::http::{MAX_BODY, Post, refusal};
+use crate::mcp::error::RpcError;
+use crate::mcp::http::{MAX_BODY, Post, body_too_large, method_not_allowed, refusal};
 use crate::mcp::origin::OriginPolicy;
 use crate::mcp::{Host, Server};
 use crate::ports::{Clock, Level, Log};
@@ -27,11 +28,11 @@ pub trait Incoming {
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyFault>;
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why there is no body.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyFault {
-    #[error("the body is larger than {limit} bytes; send less at once")]
-    TooLarge { limit: usize },
-    #[error("the body did not arrive whole: {0}")]
+    TooLarge,
+    /// With the cause.
     Interrupted(String),
 }
 
@@ -60,21 +61,42 @@ pub struct Front<'a, S> {
     pub gate: &'a Gate,
     pub server: &'a Rc<Server<S>>,
     pub services: &'a Rc<S>,
+    pub health: &'a HealthCache,
     pub request_id: &'a str,
 }
 
-/// The caller's own request id if it is a usable one, else `made`.
-pub fn request_id(headers: &dyn Headers, made: impl FnOnce() -> String) -> String {
-    let usable = |id: &String| {
-        (8..=64).contains(&id.len())
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
-    headers
-        .get("x-request-id")
-        .filter(usable)
-        .unwrap_or_else(made)
+/// The id of the request that a call of another worker of ours is part of, from its valid
+/// statement. None for callers outside: an id they chose could be another request's.
+pub fn parent_request_id(
+    headers: &dyn Headers,
+    audience: &str,
+    now_ms: i64,
+    sealer: &Sealer,
+) -> Option<String> {
+    let statement = headers.get(assertion::HEADER)?;
+    let said = assertion::verify(&statement, audience, now_ms, sealer).ok()?;
+    Some(said.request_id)
+}
+
+/// What the parts of a worker last said, kept for [`HEALTH_MS`]: anybody may ask, and each
+/// check asks all of them. One for an isolate.
+#[derive(Default)]
+pub struct HealthCache(RefCell<Option<Checked>>);
+
+#[derive(Clone)]
+struct Checked {
+    at_ms: i64,
+    parts: Vec<(&'static str, bool)>,
+}
+
+const HEALTH_MS: i64 = 5_000;
+
+impl HealthCache {
+    fn fresh(&self, now_ms: i64) -> Option<Checked> {
+        let kept = self.0.borrow();
+        let fresh = |checked: &&Checked| (0..HEALTH_MS).contains(&(now_ms - checked.at_ms));
+        kept.as_ref().filter(fresh).cloned()
+    }
 }
 
 impl<S: Host + Dependencies> Front<'_, S> {
@@ -93,7 +115,7 @@ impl<S: Host + Dependencies> Front<'_, S> {
                 self.origins
                     .preflight(&incoming.host(), incoming.headers(), self.request_id)
             }
-            (_, "/mcp") => self.not_allowed(&method),
+            (_, "/mcp") => method_not_allowed(&method, self.request_id),
             ("GET" | "HEAD", "/health") => self.health().await,
             ("GET" | "HEAD", "/") => self.welcome(),
             _ => self.not_found(&path),
@@ -130,15 +152,10 @@ impl<S: Host + Dependencies> Front<'_, S> {
     async fn post(&self, incoming: &dyn Incoming, principal: Rc<Principal>) -> HttpReply {
         let body = match incoming.body(MAX_BODY).await {
             Ok(body) => body,
-            Err(fault) => {
-                let status = match fault {
-                    BodyFault::TooLarge { .. } => 413,
-                    BodyFault::Interrupted(_) => 400,
-                };
-                let error = RpcError {
-                    status,
-                    ..RpcError::new(INVALID_REQUEST, fault.to_string())
-                };
+            Err(BodyFault::TooLarge) => return body_too_large(self.request_id),
+            Err(BodyFault::Interrupted(cause)) => {
+                let message = format!("the body did not arrive whole ({cause}): send it again");
+                let error = RpcError::refused(400, message);
                 return refusal(&error, &Value::Null, self.request_id);
             }
         };
@@ -153,22 +170,34 @@ impl<S: Host + Dependencies> Front<'_, S> {
 
     /// Yes or no for each dependency; never an address.
     async fn health(&self) -> HttpReply {
-        let found = self.services.check().await;
-        let healthy = found.iter().all(|(_, up)| *up);
+        let Checked { at_ms, parts } = self.checked().await;
+        let healthy = parts.iter().all(|(_, up)| *up);
         let mut body = json!({
             "status": if healthy { "healthy" } else { "unhealthy" },
             "service": self.name,
             "version": env!("CARGO_PKG_VERSION"),
-            "timestamp": crate::time::to_rfc3339(self.gate.clock.now_ms()),
+            "timestamp": crate::time::to_rfc3339(at_ms),
         });
         if let Some(fields) = body.as_object_mut() {
-            for (name, up) in found {
+            for (name, up) in parts {
                 fields.insert(name.to_owned(), json!(if up { "up" } else { "down" }));
             }
         }
         let status = if healthy { 200 } else { 503 };
         HttpReply::json(status, body.to_string().into_bytes())
             .with_header("cache-control", "no-store")
+    }
+
+    async fn checked(&self) -> Checked {
+        let now_ms = self.gate.clock.now_ms();
+        if let Some(checked) = self.health.fresh(now_ms) {
+            return checked;
+        }
+        let parts = self.services.check().await;
+        let at_ms = self.gate.clock.now_ms();
+        let checked = Checked { at_ms, parts };
+        self.health.0.replace(Some(checked.clone()));
+        checked
     }
 
     fn welcome(&self) -> HttpReply {
@@ -182,15 +211,6 @@ impl<S: Host + Dependencies> Front<'_, S> {
             headers: vec![("content-type", "text/plain; charset=utf-8".to_owned())],
             body: Body::Bytes(text.into_bytes()),
         }
-    }
-
-    fn not_allowed(&self, method: &str) -> HttpReply {
-        let message = format!("{method} is not served here: POST one JSON-RPC message");
-        let error = RpcError {
-            status: 405,
-            ..RpcError::new(INVALID_REQUEST, message)
-        };
-        refusal(&error, &Value::Null, self.request_id).with_header("allow", "POST, OPTIONS")
     }
 
     fn not_found(&self, path: &str) -> HttpReply {

@@ -3,7 +3,7 @@ use chitty_core::front::{BodyFault, Incoming};
 use chitty_core::http::Headers;
 use worker::url::Url;
 
-use crate::request::{BodyError, WebHeaders, read_body};
+use crate::request::{WebHeaders, read_body};
 
 /// A `fetch` event's request.
 pub struct WebRequest {
@@ -49,11 +49,6 @@ impl Incoming for WebRequest {
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyFault> {
-        read_body(&self.request, &self.headers, limit)
-            .await
-            .map_err(|error| match error {
-                BodyError::TooLarge { limit } => BodyFault::TooLarge { limit },
-                BodyError::Interrupted(cause) => BodyFault::Interrupted(cause),
-            })
+        read_body(&self.request, &self.headers, limit).await
     }
 }

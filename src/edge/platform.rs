@@ -5,12 +5,14 @@ use std::rc::Rc;
 use std::thread::LocalKey;
 
 use chitty_core::auth::{AuditLog, AuditQueue, Authenticator, TokenCache};
-use chitty_core::front::{Dependencies, Front, Gate, Incoming, request_id, unavailable};
+use chitty_core::front::{
+    Dependencies, Front, Gate, HealthCache, Incoming, parent_request_id, unavailable,
+};
 use chitty_core::http::HttpReply;
 use chitty_core::ids;
 use chitty_core::mcp::Server;
 use chitty_core::mcp::origin::OriginPolicy;
-use chitty_core::ports::{Background, Level, Log};
+use chitty_core::ports::{Background, Clock, Level, Log};
 use chitty_core::seal::Sealer;
 use chitty_core::services::{Platform, Services};
 use serde_json::json;
@@ -52,6 +54,7 @@ pub struct Isolate {
     pub sealer: Rc<Sealer>,
     tokens: Rc<TokenCache>,
     audit: Rc<AuditQueue>,
+    health: HealthCache,
 }
 
 impl Isolate {
@@ -69,6 +72,7 @@ impl Isolate {
             common,
             tokens: Rc::default(),
             audit: Rc::default(),
+            health: HealthCache::default(),
         })
     }
 
@@ -138,9 +142,7 @@ pub async fn serve<W: Worker>(
     context: &worker::Context,
 ) -> worker::Result<web_sys::Response> {
     let incoming = WebRequest::new(Clone::clone(&request));
-    let request_id = request_id(incoming.headers(), || {
-        ids::plain(&SystemClock, &SystemEntropy).unwrap_or_default()
-    });
+    let request_id = ids::plain(&SystemClock, &SystemEntropy).unwrap_or_default();
     let work = answer(kept, &incoming, env, context, &request_id);
     let reply = match unless_gone(&request, work).await {
         Some(Ok(reply)) => reply,
@@ -172,6 +174,9 @@ async fn answer<W: Worker>(
 ) -> Result<HttpReply, Fault> {
     let worker = loaded(kept, env)?;
     let isolate = worker.isolate();
+    let now_ms = SystemClock.now_ms();
+    let parent = parent_request_id(incoming.headers(), W::NAME, now_ms, &isolate.sealer);
+    let request_id = parent.as_deref().unwrap_or(request_id);
     let background = Rc::new(WaitUntil::of_context(context));
     let platform = isolate.platform(env, background, W::NAME, request_id)?;
     let gate = gate(&platform);
@@ -183,6 +188,7 @@ async fn answer<W: Worker>(
         gate: &gate,
         server: worker.server(),
         services: &services,
+        health: &isolate.health,
         request_id,
     };
     Ok(front.answer(incoming).await)

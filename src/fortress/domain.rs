@@ -102,6 +102,13 @@ fn check_pair(key: &SigningKey, public: &PublicKey, expected: Option<&str>) -> R
     if own != public.fingerprint() {
         return Err("PGP_PUBLIC_KEY is not the public part of PGP_PRIVATE_KEY".into());
     }
+    let is_id =
+        |id: &str| matches!(id.len(), 16 | 40) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !expected.is_none_or(is_id) {
+        let error =
+            "PGP_KEY_ID must be the key's fingerprint, 40 hex digits, or the last 16 of them";
+        return Err(error.into());
+    }
     match expected.map(str::to_ascii_uppercase) {
         Some(expected) if !own.ends_with(&expected) => {
             Err(format!("the key's fingerprint is {own}, not PGP_KEY_ID {expected}").into())
@@ -112,6 +119,7 @@ fn check_pair(key: &SigningKey, public: &PublicKey, expected: Option<&str>) -> R
 
 #[async_trait(?Send)]
 impl Dependencies for Runs {
+    /// `model` is up if a key for it is set: asking the provider would cost money.
     async fn check(&self) -> Vec<(&'static str, bool)> {
         vec![
             ("model", self.service.model.api_key.is_some()),

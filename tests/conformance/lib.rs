@@ -91,7 +91,7 @@ async fn mcp(app: &Rc<App>, incoming: &dyn Incoming) -> HttpReply {
     }
     let body = match incoming.body(MAX_BODY).await {
         Ok(body) => body,
-        Err(BodyFault::TooLarge { .. }) => return cors.apply(body_too_large(&request_id)),
+        Err(BodyFault::TooLarge) => return cors.apply(body_too_large(&request_id)),
         Err(BodyFault::Interrupted(_)) => return HttpReply::empty(400),
     };
     let post = Post {

@@ -109,7 +109,6 @@ impl Peer<'_> {
                 ("mcp-protocol-version", MODERN.to_owned()),
                 ("mcp-method", "tools/call".to_owned()),
                 ("mcp-name", tool.to_owned()),
-                ("x-request-id", self.request_id.to_owned()),
                 (crate::auth::assertion::HEADER, self.assertion.clone()),
             ],
             body: Bytes::from(body.to_string()),

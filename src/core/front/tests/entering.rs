@@ -97,7 +97,7 @@ fn a_statement_passes_the_origin_check_and_no_other() {
 fn bodies_that_are_too_large_or_cut_are_said_so() {
     let world = World::new();
     let faults = [
-        (BodyFault::TooLarge { limit: MAX_BODY }, 413, "send less"),
+        (BodyFault::TooLarge, 413, "send less"),
         (
             BodyFault::Interrupted("cut".into()),
             400,

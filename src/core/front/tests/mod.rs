@@ -141,6 +141,7 @@ struct World {
     log: Rc<FakeLog>,
     gate: Gate,
     origins: OriginPolicy,
+    health: HealthCache,
     server: Rc<Server<Services<Parts>>>,
     services: Rc<Services<Parts>>,
 }
@@ -179,6 +180,7 @@ impl World {
             clock,
             log,
             gate: gate(&platform),
+            health: HealthCache::default(),
             origins: OriginPolicy {
                 origins: vec!["https://chatgpt.com".into()],
                 hosts: Vec::new(),
@@ -201,6 +203,7 @@ impl World {
             gate: &self.gate,
             server: &self.server,
             services: &self.services,
+            health: &self.health,
             request_id: "request-1",
         };
         let reply = block_on(front.answer(sent));

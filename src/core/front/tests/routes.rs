@@ -61,6 +61,9 @@ fn health_says_yes_or_no_and_no_more() {
             .starts_with("2026-11-21T")
     );
     world.services.domain.up.set(false);
+    world.clock.advance(HEALTH_MS - 1);
+    assert_eq!(world.send(&get("GET", "/health")).json(), body);
+    world.clock.advance(1);
     let got = world.send(&get("GET", "/health"));
     assert_eq!(
         (got.status, got.json()["status"].clone()),
@@ -70,31 +73,25 @@ fn health_says_yes_or_no_and_no_more() {
 }
 
 #[test]
-fn a_callers_request_id_is_kept_only_if_usable() {
-    let id = |sent: &str| {
-        let headers = vec![("x-request-id", sent.to_owned())];
-        request_id(&headers, || "made".to_owned())
+fn a_request_id_is_taken_from_our_own_workers_alone() {
+    let id = |headers: &[(&'static str, &str)]| {
+        parent_request_id(post(headers).headers(), "fortress", NOW, &sealer())
     };
-    let longest = "a".repeat(64);
-    for good in ["abcdefgh", "A-b_c.123", &longest] {
-        assert_eq!(id(good), good);
-    }
-    let long = "a".repeat(65);
-    for bad in [
-        "",
-        "short12",
-        &long,
-        "with space",
-        "line\nbreak",
-        "umlaut-ä",
-        "quote\"12345",
-    ] {
-        assert_eq!(id(bad), "made", "{bad}");
-    }
+    let ours = statement("fortress", &[]);
     assert_eq!(
-        request_id(&Vec::<(&str, &str)>::new(), || "made".to_owned()),
-        "made"
+        id(&[(assertion::HEADER, &ours)]).as_deref(),
+        Some("request-1")
     );
+    let elsewhere = statement("chatgpt", &[]);
+    let forged = format!("{}A", &ours[..ours.len() - 1]);
+    let chosen = ("x-request-id", "my-own-request");
+    for headers in [
+        vec![chosen],
+        vec![chosen, (assertion::HEADER, forged.as_str())],
+        vec![chosen, (assertion::HEADER, elsewhere.as_str())],
+    ] {
+        assert_eq!(id(&headers), None);
+    }
 }
 
 #[test]
