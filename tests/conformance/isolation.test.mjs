@@ -1,7 +1,7 @@
 // A panic ends its own request and no other.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BASE, TASKS, call, events, modern, until } from "./support.mjs";
+import { BASE, TASKS, call, events, modern, runs, until } from "./support.mjs";
 
 const get = (path) => fetch(`${BASE}${path}`, { signal: AbortSignal.timeout(10_000) });
 
@@ -13,9 +13,11 @@ async function assertPanicked(answer) {
 }
 
 test("requests in flight survive the panic of another", async () => {
+  const before = await runs();
   const slow = [get("/slow"), get("/slow"), get("/slow")];
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await until(async () => (await runs()).started === before.started + slow.length);
   await assertPanicked(get("/panic"));
+  assert.equal((await runs()).finished, before.finished, "the panic came too late to meet them");
   for (const response of await Promise.all(slow)) {
     assert.equal(response.status, 200);
     assert.equal(await response.text(), "slow, but whole");
@@ -32,8 +34,10 @@ test("the isolate goes on serving after a panic", async () => {
 
 test("an object's memory and its other callers survive a panic inside it", async () => {
   const before = Number(await (await get("/object")).text());
+  const started = async () => Number(await (await get("/object-started")).text());
+  const startedBefore = await started();
   const counting = get("/object");
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await until(async () => (await started()) === startedBefore + 1);
   await assertPanicked(get("/object-panic"));
   assert.equal(Number(await (await counting).text()), before + 1);
   assert.equal(Number(await (await get("/object")).text()), before + 2);
@@ -46,7 +50,9 @@ function assertInternal({ error }) {
 }
 
 test("a tool's panic is an error of its call, on JSON and on a stream", async () => {
-  const slow = call("test_slow_cancellable", { ms: 500 });
+  const before = await runs();
+  const slow = call("test_slow_cancellable", { ms: 1500 });
+  await until(async () => (await runs()).started === before.started + 1);
   const response = await call("test_panic");
   assert.equal(response.status, 500);
   const body = await response.json();

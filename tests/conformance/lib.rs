@@ -37,7 +37,8 @@ use worker::{Context, Env, event};
 
 use crate::services::Services;
 
-const SLOW_MS: u64 = 800;
+/// Long enough for a panic to fall into the middle of it.
+const SLOW_MS: u64 = 2_000;
 
 /// Made once an isolate, at its first request: only then is there entropy.
 struct App {
@@ -112,10 +113,13 @@ async fn other(path: &str, env: &Env) -> worker::Result<HttpReply> {
     let object = match path {
         "/panic" => panic!("asked to"),
         "/slow" => {
+            let run = app()?.services.runs.start();
             SystemClock.sleep(SLOW_MS).await;
+            run.finish();
             return Ok(text("slow, but whole"));
         }
         "/object" => "https://memory.internal/count",
+        "/object-started" => "https://memory.internal/started",
         "/object-panic" => "https://memory.internal/panic",
         _ => return Ok(HttpReply::empty(404)),
     };

@@ -62,11 +62,12 @@ fn work(task: Task) -> LocalBoxFuture<'static, Outcome> {
 }
 
 /// Long enough for a panic to fall into the middle of another call.
-const COUNT_MS: u64 = 500;
+const COUNT_MS: u64 = 1_000;
 
-/// Counts its calls in memory alone.
+/// Counts its calls in memory alone: those begun, and those ended.
 #[durable_object]
 pub struct MemoryObject {
+    started: Cell<u32>,
     calls: Cell<u32>,
 }
 
@@ -75,12 +76,17 @@ impl RefUnwindSafe for MemoryObject {}
 impl DurableObject for MemoryObject {
     fn new(_state: State, _env: Env) -> Self {
         Self {
+            started: Cell::new(0),
             calls: Cell::new(0),
         }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
         assert!(request.path() != "/panic", "asked to, in an object");
+        if request.path() == "/started" {
+            return Response::ok(self.started.get().to_string());
+        }
+        self.started.set(self.started.get() + 1);
         SystemClock.sleep(COUNT_MS).await;
         self.calls.set(self.calls.get() + 1);
         Response::ok(self.calls.get().to_string())

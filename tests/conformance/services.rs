@@ -78,7 +78,7 @@ impl Host for Services {
     }
 }
 
-/// How runs of the slow tool ended.
+/// How runs of the slow tool, and of `/slow`, ended.
 #[derive(Default)]
 pub struct Runs(Rc<Counts>);
 

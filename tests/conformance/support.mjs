@@ -78,6 +78,9 @@ export async function assertRefused(response, status, code, sentence, id = undef
   assert.equal(body.id, id, text);
 }
 
+/** How many slow runs the worker has begun, ended and dropped. */
+export const runs = async () => (await fetch(`${BASE}/runs`)).json();
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until `check` gives something truthy. */
