@@ -7,9 +7,8 @@ import { fileURLToPath } from "node:url";
 import { generateKey } from "openpgp";
 import { noteKeys } from "./note-keys.mjs";
 
-/** Where the keys are kept, from the repository's root. */
-export const DEV_KEYS_FILE = ".local/dev-keys.json";
-const FILE = fileURLToPath(new URL(`../../${DEV_KEYS_FILE}`, import.meta.url));
+/** Where the keys are kept unless told otherwise. */
+export const DEV_KEYS_FILE = fileURLToPath(new URL("../../.local/dev-keys.json", import.meta.url));
 const CHAIN_NAME = "localhost/chittychain";
 const USER_ID = "dev";
 /** The longest a service token may live. */
@@ -23,7 +22,7 @@ const TOKEN_LIFE_MS = 90 * 24 * 60 * 60 * 1000;
  *   `secrets` by the names the workers know them by; `token` is what a client sends, `tokenHash` its
  *   SHA-256 in lower-case hex, which is all that the database holds.
  */
-export async function ensureDevKeys(file = FILE) {
+export async function ensureDevKeys(file = DEV_KEYS_FILE) {
   if (existsSync(file)) {
     chmodSync(file, 0o600);
     return JSON.parse(readFileSync(file, "utf8"));
@@ -38,7 +37,7 @@ export async function ensureDevKeys(file = FILE) {
 export async function makeKeys() {
   const token = `chittymcp_service_${randomBytes(24).toString("hex")}`;
   const pgp = await pgpKeys();
-    return {
+  return {
     secrets: {
       CHITTY_ENCRYPTION_KEY: randomBytes(32).toString("base64"),
       PGP_PRIVATE_KEY: pgp.privateKey,

@@ -50,9 +50,19 @@ export async function runMainJob({ url, token, userId, model, prompt = PROMPT })
 
 async function call(client, name, args) {
   const result = await client.callTool({ name, arguments: args }, { timeout: CALL_TIMEOUT_MS });
-  if (result.isError) throw new Error(`${name}: ${result.content?.[0]?.text ?? "failed without a reason"}`);
+  if (result.isError) throw new Error(`${name}: ${reason(result.content?.[0]?.text)}`);
   if (!result.structuredContent) throw new Error(`${name} answered without structured content`);
   return result.structuredContent;
+}
+
+/** What a failed tool says, with the id that its log lines have. */
+function reason(text = "failed without a reason") {
+  try {
+    const { code, message, request_id } = JSON.parse(text).error;
+    return `${message} (${code}, request ${request_id})`;
+  } catch {
+    return text;
+  }
 }
 
 function judge(execution, { verification: chain }, { evidence_package: evidence }) {
@@ -81,6 +91,7 @@ export function describe({ execution, chain, evidence, verdicts }) {
     "",
     row("execution", execution.execution_id),
     row("status", execution.status),
+    row("model", answeredBy(results.fortress_manifest)),
     row("signature", signature(execution.verification)),
     ...positions(results.chain_facts ?? [], chain.verification),
     row("cost", execution.cost_usd ? `$${execution.cost_usd}` : "unpriced"),
@@ -95,6 +106,11 @@ export function describe({ execution, chain, evidence, verdicts }) {
 
 const indent = (text) => text.trim().split("\n").map((line) => `    ${line}`).join("\n");
 const row = (name, value) => `  ${name.padEnd(12)}${value}`;
+
+/** The model that answered, by the provider's own account, as the signed manifest has it. */
+function answeredBy(manifest) {
+  return manifest ? JSON.parse(manifest).model_answered : "unknown";
+}
 
 function signature({ signature_valid, signature_explanation, key_fingerprint } = {}) {
   const verdict = signature_valid === true ? `valid, by key ${key_fingerprint ?? "unknown"}` : "NOT VALID";

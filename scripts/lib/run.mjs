@@ -1,37 +1,50 @@
 // The part of scripts/run that needs Node: keys, workers, model, the main job, then serving.
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { DEV_KEYS_FILE, admitDevToken, ensureDevKeys } from "./dev-keys.mjs";
 import { describe, runMainJob } from "./main-job.mjs";
-import { startStack, WORKERS } from "./stack.mjs";
+import { ROOT, startStack, WORKERS } from "./stack.mjs";
 
 const PUBLIC_MODEL_URL = "https://api.openai.com/v1";
+/** What a model on this machine, which checks no key, is sent. */
+const KEYLESS = "no-key";
 /** The coordinator's cron trigger, which nothing else runs here. */
 const CRON_EVERY_MS = 60_000;
 
 const { values: options } = parseArgs({
-  options: { once: { type: "boolean" }, port: { type: "string" }, state: { type: "string" }, verbose: { type: "boolean" } },
+  options: {
+    once: { type: "boolean" },
+    port: { type: "string" },
+    state: { type: "string" },
+    keys: { type: "string" },
+    verbose: { type: "boolean" },
+  },
 });
 
-/** Ports side by side from the one asked for, else the workers' own. */
+/** Ports side by side from the one asked for, free ones for 0, else the workers' own. */
 function portsFrom(port) {
   if (port === undefined) return Object.fromEntries(Object.entries(WORKERS).map(([name, { port }]) => [name, port]));
   const first = Number(port);
-  if (!Number.isInteger(first) || first < 1 || first > 65533) throw new Error("--port takes a number from 1 to 65533");
-  return { coordinator: first, chatgpt: first + 1, fortress: first + 2 };
+  if (port === "" || !Number.isInteger(first) || first < 0 || first > 65533) throw new Error("--port takes a number from 0 to 65533");
+  const [chatgpt, fortress] = first === 0 ? [0, 0] : [first + 1, first + 2];
+  return { coordinator: first, chatgpt, fortress };
 }
 
-/** The model to use: OpenAI or whatever OPENAI_BASE_URL names, or the stand-in where no key is set. */
+/** A path as given on the command line, from where that was typed. */
+const pathFrom = (path) => path && resolve(process.env.CHITTY_CALLER_DIR ?? ".", path);
+
+/** The model to use: OpenAI or whatever OPENAI_BASE_URL names, or the stand-in where neither it nor a key is set. */
 async function chooseModel() {
   const model = process.env.CHITTY_MODEL || "gpt-4";
-  const key = process.env.OPENAI_API_KEY;
-  if (key) {
-    const url = process.env.OPENAI_BASE_URL || PUBLIC_MODEL_URL;
-    return { model, key, url, told: `${model} at ${url}`, close: async () => {} };
+  const { OPENAI_API_KEY: key, OPENAI_BASE_URL: base } = process.env;
+  if (key || base) {
+    const url = base || PUBLIC_MODEL_URL;
+    const told = `${model} at ${url}${key ? "" : ", with a placeholder for the key (OPENAI_API_KEY is not set)"}`;
+    return { model, key: key || KEYLESS, url, told, close: async () => {} };
   }
   const { startStandIn } = await import("../../tests/standins/openai.mjs");
   const standIn = await startStandIn({ port: 0 });
-  const told = `a stand-in for ${model}, whose answers are made up (set OPENAI_API_KEY to ask a real model)`;
+  const told = `a stand-in for ${model}, whose answers are made up (set OPENAI_API_KEY or OPENAI_BASE_URL to ask a real model)`;
   return { model, key: "sk-stand-in", url: standIn.url, told, close: () => standIn.close() };
 }
 
@@ -39,25 +52,26 @@ function echo({ level, message }) {
   if (options.verbose || level === "error") process.stderr.write(`[${level}] ${message}\n`);
 }
 
-function howToConnect({ urls }, keys) {
+function howToConnect({ urls }, keys, file) {
   return [
     "Connect an MCP client (Streamable HTTP):",
     ...Object.entries(urls).map(([name, url]) => `  ${name.padEnd(12)}${url}/mcp`),
     `  ${"header".padEnd(12)}Authorization: Bearer ${keys.token}`,
-    `  (a development key of this machine, kept in ${DEV_KEYS_FILE}; as user '${keys.userId}')`,
+    `  (a development key of this machine, kept in ${relative(ROOT, file).startsWith("..") ? file : relative(ROOT, file)}; as user '${keys.userId}')`,
   ].join("\n");
 }
 
 async function main() {
   const ports = portsFrom(options.port);
-  const keys = await ensureDevKeys();
+  const keysFile = pathFrom(options.keys) ?? DEV_KEYS_FILE;
+  const keys = await ensureDevKeys(keysFile);
   const model = await chooseModel();
   console.log(`Model: ${model.told}`);
   let stack;
   try {
     stack = await startStack({
       ports,
-      persist: options.state && resolve(process.env.CHITTY_CALLER_DIR ?? ".", options.state),
+      persist: pathFrom(options.state),
       secrets: { ...keys.secrets, OPENAI_API_KEY: model.key },
       vars: { OPENAI_BASE_URL: model.url },
       log: echo,
@@ -66,7 +80,7 @@ async function main() {
     const job = await runMainJob({ url: stack.urls.coordinator, token: keys.token, userId: keys.userId, model: model.model });
     console.log(describe(job));
     if (options.once) return Object.values(job.verdicts).every(Boolean);
-    console.log(howToConnect(stack, keys));
+    console.log(howToConnect(stack, keys, keysFile));
     console.log("\nServing. Ctrl-C stops.");
     const cron = setInterval(() => sweep(stack), CRON_EVERY_MS);
     await interrupted();

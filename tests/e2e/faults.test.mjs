@@ -7,8 +7,8 @@ import { asked, bad, call, execute, good, request, row, run, sha256, startWorld,
 
 const LEVELS = ["standard", "fortress", "verified"];
 const MANY = 64;
-/** Well under the 5 s after which a silent reply is opened, and the caller found missing. */
-const LEAVING_MS = 2_500;
+/** Under the 5 s after which a silent reply is opened, and the caller found missing. */
+const LEAVING_MS = 4_500;
 
 let world;
 before(async () => void (world = await startWorld()));

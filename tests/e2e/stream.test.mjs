@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { LEGACY, MODERN, asked, good, messages, modern, post, request, row, startWorld, unique, until } from "./support.mjs";
 
-const DRIP = "[[fault:drip ms=20]]";
+const DRIP = "[[fault:drip ms=50]]";
 
 let world;
 before(async () => void (world = await startWorld()));
