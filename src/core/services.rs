@@ -75,26 +75,45 @@ impl<T: Dependencies + 'static> Dependencies for Services<T> {
     }
 }
 
+/// Whose fault a tool's failure is: who hears of it, and in which words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blame {
+    /// The caller can mend it and hears how; the log does not.
+    Caller,
+    /// Of a service or a setting that we stand on: the caller hears it, and so does the log,
+    /// with the cause where that cannot repeat what the caller sent.
+    Upstream(Option<String>),
+    /// Our own: the cause is for the log alone.
+    Ours,
+}
+
 impl<T> Services<T> {
-    /// A tool's failure. What is our own fault goes to the log; the caller hears that it is,
-    /// and the request id that finds it.
+    /// A tool's failure, logged and told as its [`Blame`] says. The caller has the request
+    /// id, which finds the line in the log.
     pub fn failure(
         &self,
         code: impl Into<Cow<'static, str>>,
         error: &dyn Display,
-        internal: bool,
+        blame: Blame,
         details: Option<Value>,
     ) -> ToolError {
         let code = code.into();
-        let message = if internal {
-            let fields = json!({ "code": code, "cause": error.to_string() });
-            self.platform
-                .log
-                .record(Level::Error, "tool_failed", fields);
-            "the service could not do it just now: try again, and name the request id if it lasts"
-                .to_owned()
-        } else {
-            error.to_string()
+        let log = |level, cause| {
+            let fields = json!({ "code": code, "cause": cause });
+            self.platform.log.record(level, "tool_failed", fields);
+        };
+        let message = match blame {
+            Blame::Caller => error.to_string(),
+            Blame::Upstream(cause) => {
+                log(Level::Warn, cause);
+                error.to_string()
+            }
+            Blame::Ours => {
+                log(Level::Error, Some(error.to_string()));
+                "the service could not do it just now: try again, and name the request id if it \
+                 lasts"
+                    .to_owned()
+            }
         };
         ToolError::Failed {
             code,

@@ -5,9 +5,9 @@ mod session_create;
 mod stream;
 
 use chitty_core::chat::ChatError;
-use chitty_core::mcp::types::{Implementation, ToolIcon};
+use chitty_core::mcp::server::describe;
 use chitty_core::mcp::{Registry, Server, ToolError};
-use chitty_core::services::Services;
+use chitty_core::services::{Blame, Services};
 use serde_json::json;
 
 use crate::domain::Chat;
@@ -22,19 +22,11 @@ const INSTRUCTIONS: &str = "Model calls with sessions and exact cost. chatgpt_co
     session_id to keep question and answer on file.";
 
 pub fn server(name: &str) -> Server<Services<Chat>> {
-    let info = Implementation {
-        name: name.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        title: Some("ChittyMCP chatgpt".to_owned()),
-        description: Some("Model calls with sessions and exact cost".to_owned()),
-        icons: Some(vec![ToolIcon {
-            src: ICON.to_owned(),
-            mime_type: Some("image/svg+xml".to_owned()),
-            sizes: Some(vec!["any".to_owned()]),
-            theme: None,
-        }]),
-        ..Implementation::default()
-    };
+    let (title, description) = (
+        "ChittyMCP chatgpt",
+        "Model calls with sessions and exact cost",
+    );
+    let info = describe(name, title, description, ICON);
     let tools = Registry::new()
         .with::<complete::Complete>()
         .with::<stream::Stream>()
@@ -43,7 +35,12 @@ pub fn server(name: &str) -> Server<Services<Chat>> {
 }
 
 fn failure(services: &Services<Chat>, error: &ChatError) -> ToolError {
-    let internal = matches!(error, ChatError::Storage(_) | ChatError::Entropy(_));
+    let blame = match error {
+        ChatError::Storage(_) | ChatError::Entropy(_) => Blame::Ours,
+        // A provider's words may repeat the prompt.
+        ChatError::Model(error) if !error.is_callers() => Blame::Upstream(None),
+        _ => Blame::Caller,
+    };
     let details = json!({ "may_have_billed": error.may_have_billed() });
-    services.failure(error.code(), error, internal, Some(details))
+    services.failure(error.code(), error, blame, Some(details))
 }

@@ -6,10 +6,10 @@ mod execution_status;
 mod secure_ai_execute;
 
 use chitty_core::execution::{Asker, ExecutionError};
-use chitty_core::mcp::server::Watchable;
-use chitty_core::mcp::types::{Implementation, ToolIcon};
+use chitty_core::mcp::client::PeerError;
+use chitty_core::mcp::server::{Watchable, describe};
 use chitty_core::mcp::{Call, Registry, Server, ToolError};
-use chitty_core::services::Services;
+use chitty_core::services::{Blame, Services};
 use serde_json::Value;
 
 use crate::domain::Desk;
@@ -27,19 +27,7 @@ const INSTRUCTIONS: &str = "AI work with receipts. chitty_secure_ai_execute asks
     needed for an offline check together.";
 
 pub fn server(name: &str) -> Server<Services<Desk>> {
-    let info = Implementation {
-        name: name.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        title: Some("ChittyMCP coordinator".to_owned()),
-        description: Some("AI work with receipts".to_owned()),
-        icons: Some(vec![ToolIcon {
-            src: ICON.to_owned(),
-            mime_type: Some("image/svg+xml".to_owned()),
-            sizes: Some(vec!["any".to_owned()]),
-            theme: None,
-        }]),
-        ..Implementation::default()
-    };
+    let info = describe(name, "ChittyMCP coordinator", "AI work with receipts", ICON);
     let tools = Registry::new()
         .with::<secure_ai_execute::SecureAiExecute>()
         .with::<execution_status::ExecutionStatus>()
@@ -61,10 +49,20 @@ fn asker(call: &Call) -> Asker<'_> {
     }
 }
 
-fn failure(
-    services: &Services<Desk>,
-    error: &ExecutionError,
-    details: Option<Value>,
-) -> ToolError {
-    services.failure(error.code(), error, error.is_internal(), details)
+fn blame(error: &ExecutionError) -> Blame {
+    match error {
+        ExecutionError::Worker(PeerError::Unreachable { .. })
+        | ExecutionError::Ledger(_)
+        | ExecutionError::Signature(_)
+        | ExecutionError::FactMissing(_) => Blame::Upstream(Some(error.to_string())),
+        // It quotes the other worker, whose words may repeat the prompt.
+        ExecutionError::Worker(PeerError::Protocol { .. }) => Blame::Upstream(None),
+        _ if error.is_internal() => Blame::Ours,
+        // Also a tool's failure in another worker, which has logged it.
+        _ => Blame::Caller,
+    }
+}
+
+fn failure(services: &Services<Desk>, error: &ExecutionError, details: Option<Value>) -> ToolError {
+    services.failure(error.code(), error, blame(error), details)
 }

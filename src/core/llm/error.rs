@@ -102,6 +102,15 @@ impl ModelError {
         }
     }
 
+    /// Whether another request would have been answered. The rest lies with the provider or
+    /// with this server's settings.
+    pub fn is_callers(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidRequest(_) | Self::UnknownModel { .. } | Self::TooLarge { .. }
+        )
+    }
+
     /// Text that arrived before the failure.
     pub fn partial(&self) -> Option<&str> {
         match self {

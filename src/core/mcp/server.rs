@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
-use tower_mcp_types::protocol::Implementation;
+use tower_mcp_types::protocol::{Implementation, ToolIcon};
 
 use super::call::Call;
 use super::era::{Era, META_SERVER, SUPPORTED};
@@ -74,6 +74,23 @@ pub struct Server<S> {
     pub(super) resources: Option<Box<dyn Resources<S>>>,
     pub(super) watchable: Watchable,
     pub(super) lists: ListCache,
+}
+
+/// What a server says of itself. `icon` is an SVG image as a data URI.
+pub fn describe(name: &str, title: &str, description: &str, icon: &str) -> Implementation {
+    Implementation {
+        name: name.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        title: Some(title.to_owned()),
+        description: Some(description.to_owned()),
+        icons: Some(vec![ToolIcon {
+            src: icon.to_owned(),
+            mime_type: Some("image/svg+xml".to_owned()),
+            sizes: Some(vec!["any".to_owned()]),
+            theme: None,
+        }]),
+        ..Implementation::default()
+    }
 }
 
 impl<S: Host> Server<S> {

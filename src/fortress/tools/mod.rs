@@ -3,9 +3,10 @@
 mod secure_execute;
 mod verify_signature;
 
-use chitty_core::mcp::types::{Implementation, ToolIcon};
-use chitty_core::mcp::{Registry, Server};
-use chitty_core::services::Services;
+use chitty_core::fortress::FortressError;
+use chitty_core::mcp::server::describe;
+use chitty_core::mcp::{Registry, Server, ToolError};
+use chitty_core::services::{Blame, Services};
 
 use crate::domain::Runs;
 
@@ -20,21 +21,25 @@ const INSTRUCTIONS: &str = "Runs that must stand up later. fortress_secure_execu
     ChittyChain. fortress_verify_signature checks such a signature.";
 
 pub fn server(name: &str) -> Server<Services<Runs>> {
-    let info = Implementation {
-        name: name.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        title: Some("ChittyMCP fortress".to_owned()),
-        description: Some("Signed, logged and checkable model runs".to_owned()),
-        icons: Some(vec![ToolIcon {
-            src: ICON.to_owned(),
-            mime_type: Some("image/svg+xml".to_owned()),
-            sizes: Some(vec!["any".to_owned()]),
-            theme: None,
-        }]),
-        ..Implementation::default()
-    };
+    let (title, description) = (
+        "ChittyMCP fortress",
+        "Signed, logged and checkable model runs",
+    );
+    let info = describe(name, title, description, ICON);
     let tools = Registry::new()
         .with::<secure_execute::SecureExecute>()
         .with::<verify_signature::VerifySignature>();
     Server::new(&info, INSTRUCTIONS, tools)
+}
+
+fn failure(services: &Services<Runs>, error: &FortressError) -> ToolError {
+    let blame = match error {
+        FortressError::Signing(_) | FortressError::Ledger(_) => {
+            Blame::Upstream(Some(error.to_string()))
+        }
+        FortressError::Model(model) if !model.is_callers() => Blame::Upstream(None),
+        _ if error.is_internal() => Blame::Ours,
+        _ => Blame::Caller,
+    };
+    services.failure(error.code(), error, blame, None)
 }

@@ -36,6 +36,6 @@ impl Tool<Services<Runs>> for SecureExecute {
             .execute(owner, &call.request_id, &input)
             .await;
         run.map(Reply::Structured)
-            .map_err(|error| services.failure(error.code(), &error, error.is_internal(), None))
+            .map_err(|error| super::failure(services, &error))
     }
 }

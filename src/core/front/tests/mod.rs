@@ -16,7 +16,7 @@ use crate::mcp::types::Implementation;
 use crate::mcp::{About, Call, Hints, Registry, Reply, Tool, ToolError};
 use crate::ports::{Background, Database};
 use crate::secret::Secret;
-use crate::services::{Platform, Services};
+use crate::services::{Blame, Platform, Services};
 use crate::sql::{SqliteDatabase, Statement};
 use crate::testing::{FakeBackground, FakeClock, FakeEntropy, FakeLog, block_on};
 

@@ -108,22 +108,31 @@ fn a_worker_that_is_not_set_up_says_so() {
 }
 
 #[test]
-fn the_words_of_our_own_faults_go_to_the_log_alone() {
+fn a_failure_is_logged_and_told_as_its_blame_says() {
     let world = World::new();
-    let told = |internal| {
+    let told = |blame| {
         let error = world
             .services
-            .failure("SOME_CODE", &"words of the database", internal, None);
-        json!(error.to_string()).to_string()
+            .failure("SOME_CODE", &"words of the cause", blame, None);
+        error.to_string()
     };
-    assert!(told(false).contains("words of the database"));
+    assert!(told(Blame::Caller).contains("words of the cause"));
     assert!(world.log.0.borrow().is_empty());
-    let hidden = told(true);
+    assert!(told(Blame::Upstream(None)).contains("words of the cause"));
+    let hidden = told(Blame::Ours);
     assert!(hidden.contains("SOME_CODE") && hidden.contains("try again"));
-    assert!(!hidden.contains("words of the database"));
+    assert!(!hidden.contains("words of the cause"));
     let log = world.log.0.borrow();
+    let lines: Vec<_> = log
+        .iter()
+        .map(|(level, _, fields)| (*level, &fields["code"], &fields["cause"]))
+        .collect();
+    let code = json!("SOME_CODE");
     assert_eq!(
-        (log.len(), &log[0].2["cause"]),
-        (1, &json!("words of the database"))
+        lines,
+        [
+            (Level::Warn, &code, &Value::Null),
+            (Level::Error, &code, &json!("words of the cause")),
+        ]
     );
 }
