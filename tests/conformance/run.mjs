@@ -110,18 +110,15 @@ async function main(args) {
   const serve = args.includes("--serve");
   const state = mkdtempSync(join(tmpdir(), "chitty-conformance-"));
   const start = () => startStack({ workers: ["conformance"], ports: serve ? {} : { conformance: 0 }, persist: state });
-  let stack = await start();
-  const end = async () => {
-    await stack.stop();
-    rmSync(state, { recursive: true, force: true });
-  };
+  // In good order or not: workerd goes by itself when this process ends.
+  process.once("exit", () => rmSync(state, { recursive: true, force: true, maxRetries: 3 }));
   for (const [signal, number] of Object.entries(SIGNALS)) {
-    process.once(signal, async () => {
+    process.once(signal, () => {
       child?.kill();
-      await end();
-      process.exit(serve ? 0 : 128 + number);
+      process.exit(128 + number);
     });
   }
+  let stack = await start();
   if (serve) {
     console.log(`serving ${stack.urls.conformance}/mcp; Ctrl-C ends it`);
     return;
@@ -141,7 +138,7 @@ async function main(args) {
     console.log(`\n${sum("passed")} passed, ${sum("failed")} failed`);
     if (sum("failed") > 0) process.exitCode = 1;
   } finally {
-    await end();
+    await stack.stop();
   }
 }
 

@@ -22,6 +22,9 @@ export const sha256 = (data) => createHash("sha256").update(data).digest("hex");
  */
 export async function startWorld(overrides = {}) {
   const folder = mkdtempSync(join(tmpdir(), "chitty-e2e-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  // A run that is interrupted does not come to `close`.
+  process.once("exit", remove);
   const [keys, model] = await Promise.all([makeKeys(), startStandIn()]);
   const world = { folder, keys, model, token: keys.token, user: keys.userId };
   world.restart = async ({ secrets = {}, vars = {} } = {}) => {
@@ -37,7 +40,8 @@ export async function startWorld(overrides = {}) {
   world.close = async () => {
     await world.stack?.stop();
     await model.close();
-    rmSync(folder, { recursive: true, force: true });
+    remove();
+    process.off("exit", remove);
   };
   try {
     await world.restart(overrides);
