@@ -62,11 +62,15 @@ impl SqlLogStore {
         Ok(store)
     }
 
+    /// The log of an object that has opened it before: its tables are there.
+    pub fn opened(sql: SqlStorage) -> Self {
+        Self { sql }
+    }
+
     /// Entries whose rows for queries are due, oldest first.
     pub fn unprojected(&self, limit: u64) -> Result<Vec<EntryRow>, StoreError> {
-        let query = format!(
-            "SELECT {COLUMNS} FROM entries WHERE projected = 0 ORDER BY position LIMIT ?"
-        );
+        let query =
+            format!("SELECT {COLUMNS} FROM entries WHERE projected = 0 ORDER BY position LIMIT ?");
         let found: Vec<Entry> = self.rows(&query, vec![integer(limit)?])?;
         Ok(found.into_iter().map(Entry::into_row).collect())
     }

@@ -17,7 +17,7 @@ use crate::chain::hash::Hash;
 use crate::chain::receipt::{ConsistencyProof, Receipt, StoredFact};
 pub use crate::chain::sequencer::{AppendRequest, FactRef};
 
-pub use projection::project;
+pub use projection::{RefusedRow, project, project_apart};
 pub use remote::{APPEND_MS, RemoteLedger};
 pub use serve::{Served, serve};
 

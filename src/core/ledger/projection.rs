@@ -11,6 +11,39 @@ pub async fn project(db: &dyn Database, entries: &[EntryRow]) -> Result<(), Data
     db.batch(statements).await.map(drop)
 }
 
+/// A row that the database does not take.
+#[derive(Debug)]
+pub struct RefusedRow {
+    pub index: u64,
+    pub cause: DatabaseError,
+}
+
+/// The same one by one, where the rows were refused together: those that are against a
+/// constraint keep no other out, and are returned.
+///
+/// # Errors
+/// Anything else that fails, which may be over the next time.
+pub async fn project_apart(
+    db: &dyn Database,
+    entries: &[EntryRow],
+) -> Result<Vec<RefusedRow>, DatabaseError> {
+    let mut refused = Vec::new();
+    for entry in entries {
+        let Some(statement) = row(entry) else {
+            continue;
+        };
+        match db.run(statement).await {
+            Ok(_) => (),
+            Err(cause @ DatabaseError::Constraint { .. }) => refused.push(RefusedRow {
+                index: entry.index,
+                cause,
+            }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(refused)
+}
+
 /// None for an erased entry: its row, if any, was emptied when it was erased.
 fn row(entry: &EntryRow) -> Option<Statement> {
     use crate::chain::fact::SaltedFact;

@@ -13,8 +13,8 @@ use crate::chain::store::LogStore;
 pub struct Served {
     pub status: u16,
     pub body: String,
-    /// A new entry was written: its row is due.
-    pub appended: bool,
+    /// A fact was logged, now or before by the same key: its row may be due.
+    pub logged: bool,
 }
 
 type Outcome<T, S> = Result<T, SequencerError<<S as crate::chain::tree::Nodes>::Error>>;
@@ -30,9 +30,8 @@ where
     match command {
         Command::Append(request) => {
             let receipt = log.append(&request, now_ms, salt);
-            let appended = receipt.as_ref().is_ok_and(|receipt| !receipt.replayed);
             Served {
-                appended,
+                logged: receipt.is_ok(),
                 ..answer(receipt)
             }
         }
@@ -93,7 +92,7 @@ fn answer<T: Serialize, E: std::fmt::Display>(outcome: Result<T, SequencerError<
         Ok(value) => Served {
             status: 200,
             body: json!(value).to_string(),
-            appended: false,
+            logged: false,
         },
         Err(error) => {
             let status = match error.code() {
@@ -110,6 +109,6 @@ fn refused(status: u16, code: &str, message: &str) -> Served {
     Served {
         status,
         body: json!({ "code": code, "message": message }).to_string(),
-        appended: false,
+        logged: false,
     }
 }

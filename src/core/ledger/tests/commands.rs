@@ -34,11 +34,13 @@ fn an_append_is_answered_with_its_proof_and_replayed_as_it_was() {
 }
 
 #[test]
-fn a_row_is_due_for_a_new_entry_only() {
+fn a_row_may_be_due_for_an_entry_new_or_found() {
     let http = LogHttp::new(None);
     let body = serde_json::to_vec(&Command::Append(request(0))).unwrap();
-    assert!(http.serve(&body).appended);
-    assert!(!http.serve(&body).appended);
+    assert!(http.serve(&body).logged);
+    assert!(http.serve(&body).logged, "its row may have been late");
+    let head = serde_json::to_vec(&Command::Head).unwrap();
+    assert!(!http.serve(&head).logged);
 }
 
 #[test]
@@ -147,7 +149,7 @@ fn what_is_no_command_is_refused() {
     for body in bodies {
         let served = http.serve(body);
         assert_eq!(served.status, 400, "{body:?}");
-        assert!(served.body.contains("invalid_command") && !served.appended);
+        assert!(served.body.contains("invalid_command") && !served.logged);
     }
     assert_eq!(http.size(), 0);
 }

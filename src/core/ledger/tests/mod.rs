@@ -111,7 +111,7 @@ impl Http for LogHttp {
             _ => (),
         }
         let served = self.serve(&request.body);
-        if served.appended {
+        if served.logged {
             self.write_row(&request.body, &served.body).await;
         }
         if fault == Some(LogFault::ReplyLost) {

@@ -121,12 +121,25 @@ fn an_erased_entry_gets_no_row() {
 }
 
 #[test]
-fn one_row_that_cannot_be_written_leaves_the_others_unwritten_too() {
+fn one_row_that_cannot_be_written_keeps_the_others_out_only_together() {
     let db = SqliteDatabase::with_schema();
     let clash = EntryRow {
         index: 0,
         ..entry(1, |_| ())
     };
-    assert!(block_on(project(&db, &[entry(0, |_| ()), clash])).is_err());
+    let entries = [entry(0, |_| ()), clash, entry(2, |_| ())];
+    assert!(block_on(project(&db, &entries)).is_err());
     assert!(rows(&db, "SELECT * FROM chitty_chain_facts").is_empty());
+    let refused = block_on(project_apart(&db, &entries)).unwrap();
+    let indexes: Vec<u64> = refused.iter().map(|row| row.index).collect();
+    assert_eq!(indexes, [0]);
+    let written = rows(
+        &db,
+        "SELECT subject FROM chitty_chain_facts ORDER BY leaf_index",
+    );
+    let subjects: Vec<_> = written
+        .iter()
+        .map(|row| row.text("subject").unwrap())
+        .collect();
+    assert_eq!(subjects, ["case/0", "case/2"]);
 }
