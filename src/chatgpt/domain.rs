@@ -69,6 +69,7 @@ impl Worker for ChatGpt {
                 clock: Rc::clone(&platform.clock),
                 entropy: Rc::clone(&platform.entropy),
                 log: Rc::clone(&platform.log),
+                background: Rc::clone(&platform.background),
                 limits: Limits::default(),
             },
         })

@@ -66,11 +66,6 @@ impl Sealer {
         &self.primary.id
     }
 
-    /// The id of the key that a text was sealed under.
-    pub fn key_id_of(text: &str) -> Result<&str, SealError> {
-        Ok(split(text)?.0)
-    }
-
     /// `v1.<key id>.<base64url(nonce ‖ ciphertext)>`. `aad` is what the text belongs to,
     /// such as owner and row id: it must be given again, in order, to open.
     pub fn seal(
@@ -297,7 +292,7 @@ mod tests {
         let rotated = Sealer::new(&key(2), &[key(1)]).unwrap();
         assert_eq!(rotated.open("prompt", &[], &old).unwrap(), b"x");
         let new = rotated.seal("prompt", &[], b"x", &entropy).unwrap();
-        assert_eq!(Sealer::key_id_of(&new).unwrap(), rotated.key_id());
+        assert_eq!(split(&new).unwrap().0, rotated.key_id());
         let error = sealer().open("prompt", &[], &new).unwrap_err();
         assert!(error.to_string().contains(rotated.key_id()));
     }

@@ -6,18 +6,13 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::future_to_promise;
 use worker::worker_sys::Context as JsContext;
 
-/// `waitUntil` of a request, or of a Durable Object's state.
+/// `waitUntil` of a request.
 pub struct WaitUntil(JsContext);
 
 impl WaitUntil {
     pub fn of_context(context: &worker::Context) -> Self {
         let context: &JsContext = context.as_ref();
         Self(JsValue::from(context).unchecked_into())
-    }
-
-    pub fn of_object(state: &worker::State) -> Self {
-        let state: &JsValue = state.as_raw().as_ref();
-        Self(state.clone().unchecked_into())
     }
 }
 

@@ -29,18 +29,6 @@ pub fn into_web(reply: HttpReply) -> Result<web_sys::Response, JsValue> {
     }
 }
 
-/// A reply as a Durable Object's response.
-pub fn into_worker(reply: HttpReply) -> worker::Result<worker::Response> {
-    let headers = worker::Headers::new();
-    for (name, value) in &reply.headers {
-        headers.append(name, value)?;
-    }
-    let builder = ResponseBuilder::new()
-        .with_status(reply.status)
-        .with_headers(headers);
-    Ok(builder.body(body_of(reply.body)?))
-}
-
 fn body_of(body: Body) -> worker::Result<ResponseBody> {
     Ok(match body {
         Body::Empty => ResponseBody::Empty,

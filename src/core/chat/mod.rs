@@ -6,7 +6,9 @@
 //! session and of `usage_analytics`, and the state `answered` follow in one batch. A failure
 //! sets `failed` with its code, and keeps what text had arrived as an answer marked
 //! `partial`. If the program dies in between, the row stays `asked` and counts as failed
-//! once its `settles_by_ms` is past: no sweep is needed for it to be told the truth.
+//! once its `settles_by_ms` is past: no sweep is needed for it to be told the truth. A caller
+//! that leaves while the model is at work fails it at once, with `CALLER_LEFT`, and the call
+//! is counted as one that may have been billed.
 //!
 //! Row ids follow from the exchange's id (`{exchange}.q`, `{exchange}.a`), so that writing
 //! an exchange twice writes it once, and asking again under its id gives the stored answer
@@ -18,6 +20,7 @@
 mod error;
 mod exchange;
 mod input;
+mod leaving;
 mod output;
 mod service;
 mod sessions;

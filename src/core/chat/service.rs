@@ -4,6 +4,7 @@ use garde::Validate;
 use serde_json::{Map, Value, json};
 
 use super::exchange::{Answer, Asked, Charge, Exchange, Question, QuestionState, Settlement};
+use super::leaving::{Left, UnderWay};
 use super::output::{
     CompletionOutput, CostStatus, MessageView, SessionCreateOutput, SessionView, StreamOutput,
     StreamStatus,
@@ -14,7 +15,7 @@ use crate::ids;
 use crate::llm::{
     Limits, ModelAnswer, ModelError, ModelRequest, OpenAi, Role, takes_sampling_parameters,
 };
-use crate::ports::{Clock, Entropy, Level, Log};
+use crate::ports::{Background, Clock, Entropy, Level, Log};
 use crate::sql::DatabaseError;
 use crate::time::to_rfc3339;
 use crate::usage::{Cost, PriceTable, dollars};
@@ -31,6 +32,8 @@ pub struct ChatService {
     pub clock: Rc<dyn Clock>,
     pub entropy: Rc<dyn Entropy>,
     pub log: Rc<dyn Log>,
+    /// Where calls are settled whose callers have left.
+    pub background: Rc<dyn Background>,
     pub limits: Limits,
 }
 
@@ -67,7 +70,9 @@ impl ChatService {
         if let Asked::Before(output) = self.put_on_file(&call, input).await? {
             return Ok(*output);
         }
+        let under_way = self.under_way(&call);
         let answered = self.model.complete(&call.request, self.limits).await;
+        under_way.answered();
         self.settle(&call, answered).await
     }
 
@@ -87,10 +92,12 @@ impl ChatService {
                 *output
             }
             Asked::New => {
+                let under_way = self.under_way(&call);
                 let answered = self
                     .model
                     .stream(&call.request, self.limits, on_delta)
                     .await;
+                under_way.answered();
                 self.settle(&call, answered).await?
             }
         };
@@ -158,6 +165,19 @@ impl ChatService {
                 temperature: input.temperature.or(default),
             },
         })
+    }
+
+    fn under_way(&self, call: &Call<'_>) -> UnderWay {
+        let left = Left {
+            sessions: self.sessions.clone(),
+            clock: Rc::clone(&self.clock),
+            log: Rc::clone(&self.log),
+            exchange_id: call.exchange_id.clone(),
+            session_id: call.session_id.map(str::to_owned),
+            owner: call.owner.to_owned(),
+            model: call.request.model.clone(),
+        };
+        UnderWay::new(&self.background, left)
     }
 
     async fn put_on_file(

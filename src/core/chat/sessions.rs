@@ -7,6 +7,7 @@ use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
 
 /// Sessions and their exchanges in the database.
+#[derive(Clone)]
 pub struct Sessions {
     pub(super) db: Rc<dyn Database>,
 }

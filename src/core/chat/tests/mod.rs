@@ -2,6 +2,7 @@
 
 mod completions;
 mod faults;
+mod leaving;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -21,7 +22,7 @@ use crate::llm::scripted::{
 };
 use crate::ports::{Clock, Database};
 use crate::sql::{DatabaseError, Outcome, Row, SqliteDatabase, Statement};
-use crate::testing::{FakeEntropy, FakeLog};
+use crate::testing::{FakeBackground, FakeEntropy, FakeLog};
 use crate::usage::PriceTable;
 
 /// What happens to a batch.
@@ -85,6 +86,7 @@ struct World {
     http: Rc<ScriptedHttp>,
     db: Rc<Shaky>,
     log: Rc<FakeLog>,
+    background: Rc<FakeBackground>,
     service: ChatService,
 }
 
@@ -98,6 +100,7 @@ impl World {
             batches: Cell::default(),
         });
         let log = Rc::new(FakeLog::default());
+        let background = Rc::new(FakeBackground::default());
         let service = ChatService {
             sessions: Sessions::new(Rc::clone(&db) as Rc<dyn Database>),
             model: Rc::new(client(&clock, &http)),
@@ -105,6 +108,7 @@ impl World {
             clock: Rc::new(clock.clone()),
             entropy: Rc::new(FakeEntropy::default()),
             log: Rc::clone(&log) as Rc<_>,
+            background: Rc::clone(&background) as Rc<_>,
             limits: Limits::default(),
         };
         Self {
@@ -112,6 +116,7 @@ impl World {
             http,
             db,
             log,
+            background,
             service,
         }
     }

@@ -21,7 +21,7 @@ use crate::llm::Limits;
 use crate::llm::scripted::{JumpClock, START_MS, ScriptedHttp, Step, answer_json, client, reply};
 use crate::ports::{Clock, Database, Http};
 use crate::sql::{Row, Statement};
-use crate::testing::{FakeEntropy, FakeLog};
+use crate::testing::{FakeBackground, FakeEntropy, FakeLog};
 use crate::usage::PriceTable;
 use peers::{Peer, Service, Twist};
 
@@ -127,6 +127,7 @@ fn chat_service(clock: &JumpClock, db: &Rc<Faulty>, model: &Rc<ScriptedHttp>) ->
         clock: Rc::new(clock.clone()),
         entropy: Rc::new(FakeEntropy::default()),
         log: Rc::new(FakeLog::default()),
+        background: Rc::new(FakeBackground::default()),
         limits: Limits::default(),
     }
 }
