@@ -22,7 +22,11 @@ pub async fn run(env: &Env, context: ScheduleContext) {
             service: Coordinator::NAME,
             request_id: String::new(),
         };
-        log.record(Level::Error, "sweep_failed", json!({ "cause": fault.to_string() }));
+        log.record(
+            Level::Error,
+            "sweep_failed",
+            json!({ "cause": fault.to_string() }),
+        );
     }
 }
 
@@ -41,7 +45,9 @@ async fn try_run(env: &Env, context: ScheduleContext) -> Result<(), Fault> {
     let executions = Executions::new(Rc::clone(&database))
         .fail_interrupted(now_ms)
         .await?;
-    let runs = Jobs::new(Rc::clone(&database)).fail_interrupted(now_ms).await?;
+    let runs = Jobs::new(Rc::clone(&database))
+        .fail_interrupted(now_ms)
+        .await?;
     let logged = log_unlogged(&database, &*ledger(env)?, now_ms).await?;
     if executions + runs > 0 || logged > 0 {
         let fields = json!({ "executions": executions, "runs": runs, "logged": logged });

@@ -8,7 +8,10 @@ use crate::domain::Desk;
 pub struct ChainVerify;
 
 /// It notes on each row that it was checked; a second time changes nothing more.
-const MARKS: Hints = Hints { idempotent_hint: true, ..Hints::ADD };
+const MARKS: Hints = Hints {
+    idempotent_hint: true,
+    ..Hints::ADD
+};
 
 #[async_trait(?Send)]
 impl Tool<Services<Desk>> for ChainVerify {

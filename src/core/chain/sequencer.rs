@@ -78,9 +78,9 @@ impl<S: LogStore> Sequencer<S> {
         &self.key
     }
 
-    /// Gives the storage back, e.g. to open it again after a failure.
-    #[must_use]
-    pub fn into_store(self) -> S {
+    /// Gives the storage back, to open it again.
+    #[cfg(test)]
+    pub(crate) fn into_store(self) -> S {
         self.store
     }
 
@@ -196,14 +196,6 @@ impl<S: LogStore> Sequencer<S> {
             Some(index) => Ok(self.row(index)?.checkpoint),
             None => self.sign_head(0, Hash::empty_root()),
         }
-    }
-
-    /// The receipt of a logged fact, as its append answered it.
-    ///
-    /// # Errors
-    /// Not logged, or storage failed.
-    pub fn receipt(&self, fact: FactRef) -> Outcome<Receipt, S> {
-        self.receipt_of(&self.find(fact)?)
     }
 
     /// Proves a fact's place in the tree of `size` leaves (default: newest).

@@ -30,7 +30,7 @@ pub use package::{PackageInput, PackageOutput};
 pub use service::ExecutionService;
 pub use store::Executions;
 pub use types::{
-    ExecuteInput, ExecuteOutput, ExecutionView, FinishReasons, Results, SecurityLevel, StatusInput, StatusOutput,
-    Verification,
+    ExecuteInput, ExecuteOutput, ExecutionView, FinishReasons, Results, SecurityLevel, StatusInput,
+    StatusOutput, Verification,
 };
 pub use workers::{Asker, Workers};
