@@ -141,8 +141,8 @@ CREATE INDEX chitty_chain_facts_by_ingestion ON chitty_chain_facts (ingested_at)
 CREATE INDEX chitty_chain_facts_by_execution ON chitty_chain_facts (execution_id);
 CREATE INDEX chitty_chain_facts_by_evidence ON chitty_chain_facts (evidence_id);
 
--- The fortress worker's own jobs. execution_id and evidence_id are what the caller
--- named, kept without foreign keys: the job is recorded before anything is checked.
+-- The fortress worker's own jobs. evidence_id is what the caller named, kept
+-- without a foreign key; execution_id is set where that is an execution of its own.
 -- idempotency_key is made by the service, never a caller's raw text, so one user's
 -- key cannot meet another's.
 CREATE TABLE fortress_jobs (
