@@ -40,7 +40,8 @@ test("standard: the chatgpt worker answers, once, in a session of the execution'
   assert.equal(done.status, "completed");
   assert.equal(done.security_level, "standard");
   assert.match(done.results.chatgpt_response, /Echo: good morning/);
-  assert.deepEqual(Object.keys(done.results), ["chatgpt_response"]);
+  assert.deepEqual(Object.keys(done.results), ["chatgpt_response", "finish_reasons"]);
+  assert.deepEqual(done.results.finish_reasons, { chatgpt_finish_reason: "stop" });
   assert.deepEqual(done.verification, { fortress_signed: false, chain_facts_logged: 0 });
   assert.equal(asked(world, prompt).length, 1);
 

@@ -82,9 +82,12 @@ test("an execution is what its owner was told", async () => {
 });
 
 test("another user's execution is not found, like one that does not exist", async () => {
-  const token = await admit(world, { user_id: unique("somebody") });
+  const user_id = unique("somebody");
+  const token = await admit(world, { user_id, scopes: '["execution:read", "chain:verify"]' });
   await assertNotFound(uri, { token });
   await read(CHECKPOINT, { token });
+  // Who may act for everybody may also look.
+  await read(uri, { token: await admit(world, { user_id, scopes: '["admin:*"]' }) });
 });
 
 test("without the scope nothing is found", async () => {
