@@ -97,7 +97,7 @@ impl Resources<Services<Desk>> for Records {
             return Ok(None);
         };
         let executions = Executions::new(services.platform.database.clone());
-        let updated = executions.updated_at_ms(id, &principal.user_id).await;
+        let updated = executions.updated_at_ms(id, principal).await;
         updated.map_err(|_| VersionUnknown)
     }
 }

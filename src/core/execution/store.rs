@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::gathered::Totals;
 use super::types::{ExecuteInput, Results, Verification};
+use crate::auth::Principal;
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
 
@@ -158,16 +159,23 @@ impl Executions {
         found.first().map(Stored::from_row).transpose()
     }
 
-    /// When an execution was last written, for those who watch it.
-    pub async fn updated_at_ms(&self, id: &str, owner: &str) -> Result<Option<i64>, DatabaseError> {
-        let select = Statement::new(
-            "SELECT updated_at FROM secure_executions WHERE id = ?1 AND user_id = ?2",
-        )
-        .bind(id)
-        .bind(owner);
+    /// When an execution was last written, for those who may read it and watch.
+    pub async fn updated_at_ms(
+        &self,
+        id: &str,
+        caller: &Principal,
+    ) -> Result<Option<i64>, DatabaseError> {
+        let select =
+            Statement::new("SELECT user_id, updated_at FROM secure_executions WHERE id = ?1")
+                .bind(id);
         let found = self.db.run(select).await?;
-        let first = found.first();
-        first.map(|row| row.timestamp("updated_at")).transpose()
+        let Some(row) = found.first() else {
+            return Ok(None);
+        };
+        match caller.resolve_user(Some(&row.text("user_id")?)) {
+            Ok(_) => row.timestamp("updated_at").map(Some),
+            Err(_) => Ok(None),
+        }
     }
 }
 
