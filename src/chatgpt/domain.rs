@@ -3,12 +3,12 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use chitty_core::chat::{ChatService, Sessions};
 use chitty_core::front::Dependencies;
-use chitty_core::llm::{Limits, OpenAi};
+use chitty_core::llm::Limits;
 use chitty_core::mcp::Server;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
+use chitty_edge::bindings::model;
 use chitty_edge::config::{Common, ModelSettings, Reader};
-use chitty_edge::http::FetchHttp;
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 
@@ -54,17 +54,10 @@ impl Worker for ChatGpt {
     }
 
     fn domain(&self, _env: &Env, platform: &Platform) -> Result<Chat, Fault> {
-        let model = OpenAi {
-            http: Rc::new(FetchHttp),
-            clock: Rc::clone(&platform.clock),
-            entropy: Rc::clone(&platform.entropy),
-            base_url: self.model.base_url.clone(),
-            api_key: self.model.api_key.clone(),
-        };
         Ok(Chat {
             service: ChatService {
                 sessions: Sessions::new(Rc::clone(&platform.database)),
-                model: Rc::new(model),
+                model: model(&self.model, platform),
                 prices: Rc::clone(&self.prices),
                 clock: Rc::clone(&platform.clock),
                 entropy: Rc::clone(&platform.entropy),

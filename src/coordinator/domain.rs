@@ -4,19 +4,17 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chitty_core::execution::{ExecutionService, Workers};
 use chitty_core::front::Dependencies;
-use chitty_core::ledger::{Ledger, RemoteLedger};
 use chitty_core::mcp::Server;
 use chitty_core::ports::{Http, HttpRequest};
 use chitty_core::services::{Platform, Services};
+use chitty_edge::bindings::ledger;
 use chitty_edge::config::{Common, Reader};
-use chitty_edge::http::{BindingHttp, ObjectHttp};
+use chitty_edge::http::BindingHttp;
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 
 use crate::tools;
 
-/// Name of the one log of a deployment.
-const LOG: &str = "chittychain";
 const HEALTH_TIMEOUT_MS: u64 = 5_000;
 
 /// The worker, as an isolate keeps it.
@@ -81,11 +79,6 @@ impl Worker for Coordinator {
             },
         })
     }
-}
-
-pub fn ledger(env: &Env) -> Result<Rc<dyn Ledger>, Fault> {
-    let log = env.durable_object("CHAIN")?.get_by_name(LOG)?;
-    Ok(Rc::new(RemoteLedger::new(Rc::new(ObjectHttp::new(log)))))
 }
 
 #[async_trait(?Send)]

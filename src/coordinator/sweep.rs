@@ -8,12 +8,13 @@ use chitty_core::fortress::{Jobs, log_unlogged};
 use chitty_core::ports::{Level, Log};
 use chitty_core::services::Platform;
 use chitty_edge::background::ScheduleWait;
+use chitty_edge::bindings::ledger;
 use chitty_edge::log::ConsoleLog;
 use chitty_edge::platform::{Fault, Worker, loaded};
 use serde_json::json;
 use worker::{Env, ScheduleContext};
 
-use crate::domain::{Coordinator, ledger};
+use crate::domain::Coordinator;
 
 pub async fn run(env: &Env, context: ScheduleContext) {
     if let Err(fault) = try_run(env, context).await {

@@ -4,6 +4,7 @@
 //! is decided here.
 
 pub mod background;
+pub mod bindings;
 pub mod cancellation;
 pub mod clock;
 pub mod config;

@@ -3,22 +3,17 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use chitty_core::fortress::{FortressService, Policy};
 use chitty_core::front::Dependencies;
-use chitty_core::ledger::RemoteLedger;
-use chitty_core::llm::OpenAi;
 use chitty_core::mcp::Server;
 use chitty_core::openpgp::{PublicKey, SigningKey};
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
+use chitty_edge::bindings::{ledger, model};
 use chitty_edge::config::{Common, ModelSettings, Reader, SigningSettings};
-use chitty_edge::http::{FetchHttp, ObjectHttp};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 use worker::url::Url;
 
 use crate::tools;
-
-/// Name of the one log of a deployment.
-const LOG: &str = "chittychain";
 
 /// The worker, as an isolate keeps it.
 pub struct Fortress {
@@ -71,19 +66,11 @@ impl Worker for Fortress {
     }
 
     fn domain(&self, env: &Env, platform: &Platform) -> Result<Runs, Fault> {
-        let log = env.durable_object("CHAIN")?.get_by_name(LOG)?;
-        let model = OpenAi {
-            http: Rc::new(FetchHttp),
-            clock: Rc::clone(&platform.clock),
-            entropy: Rc::clone(&platform.entropy),
-            base_url: self.model.base_url.clone(),
-            api_key: self.model.api_key.clone(),
-        };
         Ok(Runs {
             service: FortressService {
                 db: Rc::clone(&platform.database),
-                model: Rc::new(model),
-                ledger: Rc::new(RemoteLedger::new(Rc::new(ObjectHttp::new(log)))),
+                model: model(&self.model, platform),
+                ledger: ledger(env)?,
                 sealer: Rc::clone(&platform.sealer),
                 key: Rc::clone(&self.key),
                 public_key: Rc::clone(&self.public_key),

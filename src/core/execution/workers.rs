@@ -37,7 +37,13 @@ impl Workers {
         asker: &Asker<'_>,
         input: &chat::CompletionInput,
     ) -> Result<chat::CompletionOutput, PeerError> {
-        let peer = self.peer(CHATGPT, asker, "chatgpt:complete", MODEL_TIMEOUT_MS)?;
+        let peer = self.peer(
+            CHATGPT,
+            &self.chatgpt,
+            asker,
+            "chatgpt:complete",
+            MODEL_TIMEOUT_MS,
+        )?;
         peer.call("chatgpt_complete", &json!(input)).await
     }
 
@@ -46,7 +52,13 @@ impl Workers {
         asker: &Asker<'_>,
         input: &fortress::ExecuteInput,
     ) -> Result<fortress::ExecuteOutput, PeerError> {
-        let peer = self.peer(FORTRESS, asker, "fortress:execute", MODEL_TIMEOUT_MS)?;
+        let peer = self.peer(
+            FORTRESS,
+            &self.fortress,
+            asker,
+            "fortress:execute",
+            MODEL_TIMEOUT_MS,
+        )?;
         peer.call("fortress_secure_execute", &json!(input)).await
     }
 
@@ -55,7 +67,13 @@ impl Workers {
         asker: &Asker<'_>,
         input: &fortress::VerifyInput,
     ) -> Result<fortress::VerifyOutput, PeerError> {
-        let peer = self.peer(FORTRESS, asker, "fortress:verify", CHECK_TIMEOUT_MS)?;
+        let peer = self.peer(
+            FORTRESS,
+            &self.fortress,
+            asker,
+            "fortress:verify",
+            CHECK_TIMEOUT_MS,
+        )?;
         peer.call("fortress_verify_signature", &json!(input)).await
     }
 
@@ -63,6 +81,7 @@ impl Workers {
     fn peer<'a>(
         &'a self,
         name: &'static str,
+        http: &'a Rc<dyn Http>,
         asker: &'a Asker<'a>,
         scope: &str,
         timeout_ms: u64,
@@ -78,11 +97,6 @@ impl Workers {
                 peer: name,
                 message: error.to_string(),
             })?;
-        let http = if name == CHATGPT {
-            &self.chatgpt
-        } else {
-            &self.fortress
-        };
         Ok(Peer {
             http: &**http,
             name,
