@@ -11,14 +11,17 @@ pub mod fortress;
 pub mod front;
 pub mod http;
 pub mod ids;
+pub mod jose;
 pub mod ledger;
 pub mod llm;
 pub mod mcp;
+pub mod oauth;
 pub mod openpgp;
 pub mod ports;
 pub mod seal;
 pub mod secret;
 pub mod services;
+pub mod signing_keys;
 pub mod sql;
 #[cfg(test)]
 pub mod testing;

@@ -10,9 +10,11 @@ mod audit;
 mod authenticator;
 mod bearer;
 mod cache;
+pub mod catalogue;
 mod delegation;
 mod error;
 mod principal;
+mod throttle;
 mod token;
 
 pub use audit::{AuditEvent, AuditLog, AuditQueue, Decision};
@@ -21,6 +23,7 @@ pub use cache::TokenCache;
 pub use delegation::{DELEGATION_SCOPE, DelegationError};
 pub use error::AuthError;
 pub use principal::{Principal, PrincipalKind, Scopes};
+pub use throttle::{Attempt, Throttle};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,86 @@
+//! Every scope there is, in words for people.
+
+use super::Scopes;
+
+/// A scope as the consent page and the documents tell of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScopeInfo {
+    pub name: &'static str,
+    /// Completes "This lets it …".
+    pub words: &'static str,
+    /// It changes nothing and costs nothing: what an outside caller gets by default.
+    pub read_only: bool,
+    /// A client may ask a person for it; the others are given to keys only.
+    pub grantable: bool,
+}
+
+const fn read(name: &'static str, words: &'static str) -> ScopeInfo {
+    ScopeInfo {
+        name,
+        words,
+        read_only: true,
+        grantable: true,
+    }
+}
+
+const fn act(name: &'static str, words: &'static str) -> ScopeInfo {
+    ScopeInfo {
+        name,
+        words,
+        read_only: false,
+        grantable: true,
+    }
+}
+
+const fn kept(name: &'static str, words: &'static str) -> ScopeInfo {
+    ScopeInfo {
+        name,
+        words,
+        read_only: false,
+        grantable: false,
+    }
+}
+
+/// In the order in which people read them.
+pub const SCOPES: &[ScopeInfo] = &[
+    read(
+        "execution:read",
+        "see your executions and search your records",
+    ),
+    read("chain:verify", "check your facts in the log"),
+    read("fortress:verify", "check signatures"),
+    act("chatgpt:complete", "ask a model, at your cost"),
+    act("chatgpt:sessions", "start and continue your chat sessions"),
+    act("execution:run", "run executions, at your cost"),
+    act(
+        "fortress:execute",
+        "run signed executions in the fortress, at your cost",
+    ),
+    act(
+        "evidence:package",
+        "make evidence packages of your executions",
+    ),
+    act("token:manage", "make and revoke keys of yours"),
+    kept("chain:read_all", "check everybody's facts in the log"),
+    kept("audit:read", "read and export the audit log"),
+    kept("delegation:act", "act on other users' data"),
+    kept("admin:*", "do everything"),
+];
+
+/// Scopes of `OpenID` Connect: about the person, not about what a client may do.
+pub const IDENTITY_SCOPES: &[(&str, &str)] = &[
+    ("openid", "know who you are"),
+    ("profile", "see your name and ChittyID"),
+    ("email", "see your e-mail address"),
+    ("offline_access", "stay connected until you revoke it"),
+];
+
+pub fn find(name: &str) -> Option<&'static ScopeInfo> {
+    SCOPES.iter().find(|scope| scope.name == name)
+}
+
+/// What a caller from outside gets that asks for nothing.
+pub fn read_only() -> Scopes {
+    let scopes = SCOPES.iter().filter(|scope| scope.read_only);
+    Scopes::new(scopes.map(|scope| scope.name))
+}

@@ -1,0 +1,1 @@
+//! Driven natively over SQLite, with a fake clock.

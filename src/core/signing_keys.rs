@@ -1,0 +1,4 @@
+//! Keys that sign access tokens, as an isolate knows them.
+
+#[derive(Default)]
+pub struct SigningKeys;
