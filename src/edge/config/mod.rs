@@ -1,6 +1,7 @@
 //! Variables and secrets, read once and checked together: whoever sets a worker up learns
 //! of everything that is missing or wrong at once.
 
+pub mod oauth;
 mod settings;
 
 use chitty_core::secret::Secret;

@@ -22,6 +22,8 @@ pub struct Common {
     /// Hosts that the worker answers for, as in the `Host` header; empty where the
     /// platform's routes decide.
     pub allowed_hosts: Vec<String>,
+    /// Public base URL of the authorization server, the coordinator, without a slash at the end.
+    pub issuer: Option<String>,
     /// 32 bytes in base64 or hex, and older ones that still open.
     pub encryption_key: Secret,
     pub old_encryption_keys: Vec<Secret>,
@@ -36,6 +38,7 @@ impl Common {
             log_level: log_level(reader, environment),
             allowed_origins: reader.list("ALLOWED_ORIGINS"),
             allowed_hosts: reader.list("ALLOWED_HOSTS"),
+            issuer: issuer(reader, environment),
             encryption_key: reader.required_secret("CHITTY_ENCRYPTION_KEY"),
             old_encryption_keys: old_keys.into_iter().map(Secret::new).collect(),
         }
@@ -123,9 +126,18 @@ fn log_level(reader: &mut Reader<'_>, environment: Environment) -> Level {
     }
 }
 
+/// Named outside development: an issuer taken from a request would be whatever host it came by.
+fn issuer(reader: &mut Reader<'_>, environment: Environment) -> Option<String> {
+    let issuer = url(reader, "ISSUER", environment);
+    if issuer.is_none() && environment != Environment::Development {
+        reader.required("ISSUER");
+    }
+    issuer
+}
+
 /// A base URL to call out to. What is sent there is confidential, so outside development
 /// it goes over TLS and not to the machine itself.
-fn url(reader: &mut Reader<'_>, name: &str, environment: Environment) -> Option<String> {
+pub(super) fn url(reader: &mut Reader<'_>, name: &str, environment: Environment) -> Option<String> {
     let text = reader.optional(name)?;
     let Some(url) = Url::parse(&text).ok().filter(is_base) else {
         reader.wrong(name, "an http or https URL without user, query or fragment");

@@ -12,6 +12,7 @@ impl Source for Values {
 }
 
 const KEY: (&str, &str) = ("CHITTY_ENCRYPTION_KEY", "the-key");
+const ISSUER: (&str, &str) = ("ISSUER", "https://mcp.example.com");
 
 fn common(values: &[(&'static str, &'static str)]) -> Result<Common, ConfigError> {
     let source = Values(values.to_vec());
@@ -24,6 +25,7 @@ fn model_url(environment: &'static str, url: &'static str) -> Result<String, Con
     let source = Values(vec![
         ("CHITTY_ENV", environment),
         KEY,
+        ISSUER,
         ("OPENAI_BASE_URL", url),
     ]);
     let mut reader = Reader::new(&source);
@@ -37,6 +39,7 @@ fn reads_what_every_worker_needs() {
     let common = common(&[
         ("CHITTY_ENV", "staging"),
         KEY,
+        ISSUER,
         ("ALLOWED_ORIGINS", " https://a.example , ,https://b.example"),
         ("CHITTY_ENCRYPTION_KEYS_OLD", "older"),
     ])
@@ -121,4 +124,64 @@ fn the_model_has_a_default_address_and_may_have_no_key() {
     let model = reader.finish(model).unwrap();
     assert_eq!(model.base_url, "https://api.openai.com/v1");
     assert!(model.api_key.is_none());
+}
+
+fn oauth(
+    values: &[(&'static str, &'static str)],
+) -> Result<chitty_core::oauth::Settings, ConfigError> {
+    let source = Values([&[("CHITTY_ENV", "development"), KEY], values].concat());
+    let mut reader = Reader::new(&source);
+    let common = Common::read(&mut reader);
+    let settings = super::oauth::read(&mut reader, &common);
+    reader.finish(settings)
+}
+
+#[test]
+fn the_issuer_is_named_outside_development() {
+    assert!(common(&[("CHITTY_ENV", "development"), KEY]).is_ok());
+    let unnamed = common(&[("CHITTY_ENV", "production"), KEY]).unwrap_err();
+    assert!(unnamed.to_string().contains("ISSUER"), "{unnamed}");
+    let open = [
+        ("CHITTY_ENV", "production"),
+        KEY,
+        ("ISSUER", "http://mcp.example.com"),
+    ];
+    assert!(common(&open).is_err());
+}
+
+#[test]
+fn predefined_clients_are_read_whole_or_refused() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let entry = |fields: &str| -> &'static str {
+        let text = format!(r#"[{{"client_id":"gpt","client_name":"GPT",{fields}}}]"#);
+        Box::leak(text.into_boxed_str())
+    };
+    let good = entry(&format!(
+        r#""token_endpoint_auth_method":"client_secret_post","client_secret":"{secret}","pkce_exempt":true,"scope":"execution:read""#
+    ));
+    let settings = oauth(&[("OAUTH_CLIENTS", good)]).unwrap();
+    assert!(settings.predefined[0].pkce_exempt);
+    assert!(!format!("{settings:?}").contains(secret));
+    for bad in [
+        entry(r#""token_endpoint_auth_method":"none","pkce_exempt":true"#),
+        entry(r#""token_endpoint_auth_method":"client_secret_post""#),
+        entry(r#""token_endpoint_auth_method":"client_secret_post","client_secret":"short""#),
+        entry(r#""token_endpoint_auth_method":"private_key_jwt""#),
+        entry(r#""token_endpoint_auth_method":"implicit""#),
+        entry(r#""token_endpoint_auth_method":"none","unknown":1"#),
+        "{}",
+    ] {
+        assert!(oauth(&[("OAUTH_CLIENTS", bad)]).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_provider_needs_a_client_id() {
+    assert!(oauth(&[]).unwrap().upstream.is_none());
+    let issuer = ("OPENID_ISSUER", "http://127.0.0.1:9/");
+    assert!(oauth(&[issuer]).is_err());
+    let upstream = oauth(&[issuer, ("OPENID_CLIENT_ID", "chitty")])
+        .unwrap()
+        .upstream;
+    assert_eq!(upstream.unwrap().default_role, "reader");
 }
