@@ -14,7 +14,7 @@ pub mod catalogue;
 mod delegation;
 mod error;
 mod principal;
-mod throttle;
+pub mod throttle;
 mod token;
 
 pub use audit::{AuditEvent, AuditLog, AuditQueue, Decision};
