@@ -59,6 +59,7 @@ require() {
   if [ "$1" = test ]; then
     has gpg || packages+=(gnupg)
     has_postgres || packages+=(postgresql)
+    has chromium || packages+=(chromium fonts-dejavu-core)
   fi
   [ "$1" != bench ] || has wrk || packages+=(wrk)
   [ ${#packages[@]} -eq 0 ] || provide "${packages[@]}"

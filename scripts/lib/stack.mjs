@@ -3,6 +3,7 @@
 import { channel } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
@@ -51,7 +52,11 @@ export async function startStack(options = {}) {
   const persist = options.persist ?? join(ROOT, ".local/state");
   mkdirSync(persist, { recursive: true });
 
-  const workers = names.map((name) => workerOptions(name, options));
+  const ports = { ...options.ports };
+  // Tokens name who issued them, so the coordinator's address is needed before it listens.
+  if (ports.coordinator === 0) ports.coordinator = await freePort();
+  const vars = { ISSUER: `http://127.0.0.1:${ports.coordinator ?? WORKERS.coordinator.port}`, ...options.vars };
+  const workers = names.map((name) => workerOptions(name, { ...options, ports, vars }));
   const stack = new Stack(names, workers, options.log);
   try {
     await stack.start(join(persist, "v3"));
@@ -63,6 +68,16 @@ export async function startStack(options = {}) {
     throw error;
   }
   return stack;
+}
+
+/** A loopback port that nobody listens on now. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env }) {
