@@ -10,6 +10,8 @@ pub struct ScopeInfo {
     pub words: &'static str,
     /// It changes nothing and costs nothing: what an outside caller gets by default.
     pub read_only: bool,
+    /// Using it costs its owner money.
+    pub costly: bool,
     /// A client may ask a person for it; the others are given to keys only.
     pub grantable: bool,
 }
@@ -19,6 +21,7 @@ const fn read(name: &'static str, words: &'static str) -> ScopeInfo {
         name,
         words,
         read_only: true,
+        costly: false,
         grantable: true,
     }
 }
@@ -28,7 +31,15 @@ const fn act(name: &'static str, words: &'static str) -> ScopeInfo {
         name,
         words,
         read_only: false,
+        costly: false,
         grantable: true,
+    }
+}
+
+const fn spend(name: &'static str, words: &'static str) -> ScopeInfo {
+    ScopeInfo {
+        costly: true,
+        ..act(name, words)
     }
 }
 
@@ -37,6 +48,7 @@ const fn kept(name: &'static str, words: &'static str) -> ScopeInfo {
         name,
         words,
         read_only: false,
+        costly: false,
         grantable: false,
     }
 }
@@ -49,10 +61,10 @@ pub const SCOPES: &[ScopeInfo] = &[
     ),
     read("chain:verify", "check your facts in the log"),
     read("fortress:verify", "check signatures"),
-    act("chatgpt:complete", "ask a model, at your cost"),
+    spend("chatgpt:complete", "ask a model, at your cost"),
     act("chatgpt:sessions", "start and continue your chat sessions"),
-    act("execution:run", "run executions, at your cost"),
-    act(
+    spend("execution:run", "run executions, at your cost"),
+    spend(
         "fortress:execute",
         "run signed executions in the fortress, at your cost",
     ),

@@ -34,6 +34,7 @@ pub use params::Params;
 pub use request::AuthorizationRequest;
 pub use routes::{is_open, knows};
 pub use settings::{PredefinedClient, Settings, UpstreamSettings};
+pub use sign_in::ProviderCache;
 pub use web::WebRequest;
 
 use crate::auth::AuditLog;
@@ -58,6 +59,7 @@ pub struct AuthorizationServer {
     /// Of the isolate.
     pub keys: Rc<SigningKeys>,
     pub documents: Rc<DocumentCache>,
+    pub provider: Rc<ProviderCache>,
 }
 
 #[cfg(test)]

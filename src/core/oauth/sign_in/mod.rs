@@ -1,6 +1,10 @@
 use super::{AuthorizationServer, WebRequest};
 use crate::http::HttpReply;
 
+/// The upstream provider's endpoints and keys, one for an isolate.
+#[derive(Default)]
+pub struct ProviderCache;
+
 impl AuthorizationServer {
     pub(super) async fn sign_in(&self, _web: &WebRequest<'_>) -> HttpReply {
         HttpReply::empty(501)
