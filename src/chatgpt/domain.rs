@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use chitty_core::chat::{ChatService, Sessions};
-use chitty_core::front::Dependencies;
+use chitty_core::front::{Dependencies, Routes};
 use chitty_core::llm::Limits;
 use chitty_core::mcp::Server;
 use chitty_core::services::{Platform, Services};
@@ -68,6 +68,8 @@ impl Worker for ChatGpt {
         })
     }
 }
+
+impl Routes for Chat {}
 
 #[async_trait(?Send)]
 impl Dependencies for Chat {

@@ -3,7 +3,7 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chitty_core::execution::{ExecutionService, Workers};
-use chitty_core::front::Dependencies;
+use chitty_core::front::{Dependencies, Routes};
 use chitty_core::mcp::Server;
 use chitty_core::ports::{Http, HttpRequest};
 use chitty_core::services::{Platform, Services};
@@ -33,6 +33,7 @@ impl Worker for Coordinator {
     type Domain = Desk;
     const NAME: &'static str = "coordinator";
     const SERVER: &'static str = "chittyos-mcp-coordinator";
+    const ISSUES: bool = true;
 
     fn load(env: &Env) -> Result<Self, Fault> {
         let mut reader = Reader::new(env);
@@ -80,6 +81,8 @@ impl Worker for Coordinator {
         })
     }
 }
+
+impl Routes for Desk {}
 
 #[async_trait(?Send)]
 impl Dependencies for Desk {

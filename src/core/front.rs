@@ -1,21 +1,26 @@
 //! The way into a worker, the same for all three: host and origin, then who is calling,
 //! then the body, then the protocol. Nothing is read of a request before it may come in.
 
+mod paths;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::auth::assertion::{self, AssertionError};
-use crate::auth::{AuditEvent, AuthError, Authenticator, Decision, Principal, RequestInfo};
+use crate::auth::assertion::{self, Assertion, AssertionError};
+use crate::auth::{AuditEvent, AuthError, Decision, Principal, RequestInfo};
 use crate::http::{Body, Headers, HttpReply};
+use crate::mcp::Server;
 use crate::mcp::error::RpcError;
 use crate::mcp::http::{MAX_BODY, Post, body_too_large, method_not_allowed, refusal};
 use crate::mcp::origin::OriginPolicy;
-use crate::mcp::{Host, Server};
-use crate::ports::{Clock, Level, Log};
+use crate::ports::Level;
 use crate::seal::Sealer;
+use crate::services::Services;
+
+pub use paths::{Access, Routes};
 
 /// A request as it comes in.
 #[async_trait(?Send)]
@@ -23,7 +28,11 @@ pub trait Incoming {
     fn method(&self) -> String;
     /// Host with its port, as in the URL.
     fn host(&self) -> String;
+    /// `https://mcp.example.com`, with the port where it is not the scheme's own.
+    fn origin(&self) -> String;
     fn path(&self) -> String;
+    /// Without the question mark, still encoded.
+    fn query(&self) -> String;
     fn headers(&self) -> &dyn Headers;
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyFault>;
 }
@@ -43,39 +52,32 @@ pub trait Dependencies {
     async fn check(&self) -> Vec<(&'static str, bool)>;
 }
 
-/// Who may come in.
-pub struct Gate {
-    /// Name of the worker in statements of our other workers, such as `fortress`.
-    pub audience: &'static str,
-    pub authenticator: Authenticator,
-    pub sealer: Rc<Sealer>,
-    pub clock: Rc<dyn Clock>,
-    pub log: Rc<dyn Log>,
-}
+/// What another worker of ours says of a request, judged once. None for callers outside.
+pub type Statement = Option<Result<Assertion, AssertionError>>;
 
 /// One request's way in.
-pub struct Front<'a, S> {
+pub struct Front<'a, T> {
     /// Name of the server in health answers, such as `cloudflare-fortress-mcp`.
     pub name: &'static str,
     pub origins: &'a OriginPolicy,
-    pub gate: &'a Gate,
-    pub server: &'a Rc<Server<S>>,
-    pub services: &'a Rc<S>,
+    pub statement: Statement,
+    pub server: &'a Rc<Server<Services<T>>>,
+    pub services: &'a Rc<Services<T>>,
     pub health: &'a HealthCache,
     pub request_id: &'a str,
 }
 
-/// The id of the request that a call of another worker of ours is part of, from its valid
-/// statement. None for callers outside: an id they chose could be another request's.
-pub fn parent_request_id(
-    headers: &dyn Headers,
-    audience: &str,
-    now_ms: i64,
-    sealer: &Sealer,
-) -> Option<String> {
-    let statement = headers.get(assertion::HEADER)?;
-    let said = assertion::verify(&statement, audience, now_ms, sealer).ok()?;
-    Some(said.request_id)
+/// The statement that comes with a request to the worker called `audience`.
+pub fn statement(headers: &dyn Headers, audience: &str, now_ms: i64, key: &Sealer) -> Statement {
+    let text = headers.get(assertion::HEADER)?;
+    Some(assertion::verify(&text, audience, now_ms, key))
+}
+
+/// The id of the request that a call of another worker of ours is part of. None for callers
+/// outside: an id they chose could be another request's.
+pub fn parent_request_id(statement: &Statement) -> Option<&str> {
+    let said = statement.as_ref()?.as_ref().ok()?;
+    Some(&said.request_id)
 }
 
 /// What the parts of a worker last said, kept for [`HEALTH_MS`]: anybody may ask, and each
@@ -99,7 +101,7 @@ impl HealthCache {
     }
 }
 
-impl<S: Host + Dependencies> Front<'_, S> {
+impl<T: Dependencies + Routes + 'static> Front<'_, T> {
     pub async fn answer(&self, incoming: &dyn Incoming) -> HttpReply {
         let reply = self.route(incoming).await;
         reply
@@ -118,13 +120,13 @@ impl<S: Host + Dependencies> Front<'_, S> {
             (_, "/mcp") => method_not_allowed(&method, self.request_id),
             ("GET" | "HEAD", "/health") => self.health().await,
             ("GET" | "HEAD", "/") => self.welcome(),
-            _ => self.not_found(&path),
+            _ => self.further(incoming, &method, &path).await,
         }
     }
 
     async fn mcp(&self, incoming: &dyn Incoming) -> HttpReply {
         let headers = incoming.headers();
-        if headers.get(assertion::HEADER).is_some() {
+        if self.statement.is_some() {
             // One of our workers: no page can make such a statement, and its host is a name
             // of ours.
             return self.enter(incoming).await;
@@ -139,11 +141,7 @@ impl<S: Host + Dependencies> Front<'_, S> {
     }
 
     async fn enter(&self, incoming: &dyn Incoming) -> HttpReply {
-        match self
-            .gate
-            .identify(incoming.headers(), self.request_id)
-            .await
-        {
+        match self.identify(incoming).await {
             Ok(principal) => self.post(incoming, Rc::new(principal)).await,
             Err(refused) => refused_entry(&refused, self.request_id),
         }
@@ -189,12 +187,12 @@ impl<S: Host + Dependencies> Front<'_, S> {
     }
 
     async fn checked(&self) -> Checked {
-        let now_ms = self.gate.clock.now_ms();
+        let now_ms = self.services.platform.clock.now_ms();
         if let Some(checked) = self.health.fresh(now_ms) {
             return checked;
         }
         let parts = self.services.check().await;
-        let at_ms = self.gate.clock.now_ms();
+        let at_ms = self.services.platform.clock.now_ms();
         let checked = Checked { at_ms, parts };
         self.health.0.replace(Some(checked.clone()));
         checked
@@ -217,46 +215,47 @@ impl<S: Host + Dependencies> Front<'_, S> {
         let message = format!("there is nothing at {path}: MCP is at /mcp, health at /health");
         plain_error(404, "NOT_FOUND", &message, self.request_id)
     }
-}
 
-impl Gate {
-    /// The caller, by a statement of one of our workers or by its token.
-    async fn identify(
-        &self,
-        headers: &dyn Headers,
-        request_id: &str,
-    ) -> Result<Principal, AuthError> {
-        let info = || RequestInfo {
-            request_id: request_id.to_owned(),
+    /// What the audit log keeps of the request.
+    fn info(&self, headers: &dyn Headers) -> RequestInfo {
+        RequestInfo {
+            request_id: self.request_id.to_owned(),
             ip: headers.get("cf-connecting-ip"),
             user_agent: headers.get("user-agent"),
-            service: self.audience,
-        };
-        if let Some(statement) = headers.get(assertion::HEADER) {
-            let now_ms = self.clock.now_ms();
-            return assertion::verify(&statement, self.audience, now_ms, &self.sealer)
-                .map(|said| said.principal)
-                .map_err(|error| self.refuse_statement(&error, &info()));
+            service: self.services.platform.service,
         }
-        let header = headers.get("authorization");
-        self.authenticator
-            .authenticate(header.as_deref(), &info())
-            .await
     }
 
-    fn refuse_statement(&self, error: &AssertionError, request: &RequestInfo) -> AuthError {
+    /// The caller, by a statement of one of our workers or by its token.
+    async fn identify(&self, incoming: &dyn Incoming) -> Result<Principal, AuthError> {
+        let headers = incoming.headers();
+        match &self.statement {
+            Some(Ok(said)) => return Ok(said.principal.clone()),
+            Some(Err(error)) => return Err(self.refuse_statement(error, headers)),
+            None => {}
+        }
+        let header = headers.get("authorization");
+        let info = self.info(headers);
+        let authenticator = &self.services.platform.authenticator;
+        authenticator.authenticate(header.as_deref(), &info).await
+    }
+
+    fn refuse_statement(&self, error: &AssertionError, headers: &dyn Headers) -> AuthError {
+        let platform = &self.services.platform;
         let fields = json!({ "reason": error.to_string() });
-        self.log
+        platform
+            .log
             .record(Level::Warn, "assertion_refused", fields.clone());
         let refused = AuthError::Malformed;
         let event = AuditEvent {
             action: "authenticate",
             resource_type: "service",
-            resource_id: Some(self.audience),
+            resource_id: Some(platform.service),
             decision: Decision::Deny(refused.reason()),
             details: fields,
         };
-        self.authenticator.audit.record(event, None, request);
+        let audit = &platform.authenticator.audit;
+        audit.record(event, None, &self.info(headers));
         refused
     }
 }

@@ -7,11 +7,13 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::auth::protected_resource::ProtectedResource;
 use crate::auth::{AuthError, Authenticator, DelegationError, RequestInfo};
 use crate::front::Dependencies;
 use crate::mcp::{Call, Host, ToolError};
 use crate::ports::{Background, Clock, Database, Entropy, Level, Log};
 use crate::seal::Sealer;
+use crate::signing_keys::SigningKeys;
 
 /// The ports of one request.
 #[derive(Clone)]
@@ -23,6 +25,10 @@ pub struct Platform {
     pub sealer: Rc<Sealer>,
     pub background: Rc<dyn Background>,
     pub authenticator: Authenticator,
+    /// Keys of access tokens, of the isolate.
+    pub keys: Rc<SigningKeys>,
+    /// The endpoint that was called. None outside a request.
+    pub resource: Option<Rc<ProtectedResource>>,
     /// Short name of the worker, such as `fortress`.
     pub service: &'static str,
 }

@@ -39,6 +39,16 @@ impl Incoming for WebRequest {
         }
     }
 
+    fn origin(&self) -> String {
+        let origin = self.url.as_ref().map(Url::origin);
+        origin.map_or_else(String::new, |origin| origin.ascii_serialization())
+    }
+
+    fn query(&self) -> String {
+        let query = self.url.as_ref().and_then(Url::query);
+        query.unwrap_or_default().to_owned()
+    }
+
     fn path(&self) -> String {
         let path = self.url.as_ref().map(Url::path);
         path.unwrap_or_default().to_owned()

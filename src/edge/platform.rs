@@ -4,9 +4,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::thread::LocalKey;
 
+use chitty_core::auth::Scopes;
+use chitty_core::auth::protected_resource::{
+    ProtectedResource, ProtectedResources, ResourceTraits,
+};
 use chitty_core::auth::{AuditLog, AuditQueue, Authenticator, TokenCache};
 use chitty_core::front::{
-    Dependencies, Front, Gate, HealthCache, Incoming, parent_request_id, unavailable,
+    Dependencies, Front, HealthCache, Incoming, Routes, parent_request_id, statement, unavailable,
 };
 use chitty_core::http::HttpReply;
 use chitty_core::ids;
@@ -15,6 +19,7 @@ use chitty_core::mcp::origin::OriginPolicy;
 use chitty_core::ports::{Background, Clock, Level, Log};
 use chitty_core::seal::Sealer;
 use chitty_core::services::{Platform, Services};
+use chitty_core::signing_keys::SigningKeys;
 use serde_json::json;
 use worker::Env;
 
@@ -33,12 +38,14 @@ pub type Fault = Box<dyn std::error::Error>;
 
 /// One of our workers. Loaded once an isolate; a load that failed is tried again.
 pub trait Worker: Sized + 'static {
-    type Domain: Dependencies + 'static;
+    type Domain: Dependencies + Routes + 'static;
 
     /// Short name: the audience of statements between our workers.
     const NAME: &'static str;
     /// Name of the MCP server.
     const SERVER: &'static str;
+    /// It gives out the access tokens: without `ISSUER` it is the issuer under its own name.
+    const ISSUES: bool = false;
 
     fn load(env: &Env) -> Result<Self, Fault>;
     fn isolate(&self) -> &Isolate;
@@ -55,6 +62,8 @@ pub struct Isolate {
     tokens: Rc<TokenCache>,
     audit: Rc<AuditQueue>,
     health: HealthCache,
+    keys: Rc<SigningKeys>,
+    resources: ProtectedResources,
 }
 
 impl Isolate {
@@ -73,6 +82,8 @@ impl Isolate {
             tokens: Rc::default(),
             audit: Rc::default(),
             health: HealthCache::default(),
+            keys: Rc::default(),
+            resources: ProtectedResources::default(),
         })
     }
 
@@ -107,19 +118,26 @@ impl Isolate {
                 cache: Rc::clone(&self.tokens),
                 audit,
             },
+            keys: Rc::clone(&self.keys),
+            resource: None,
             service,
         })
     }
 }
 
-fn gate(platform: &Platform) -> Gate {
-    Gate {
-        audience: platform.service,
-        authenticator: platform.authenticator.clone(),
-        sealer: Rc::clone(&platform.sealer),
-        clock: Rc::clone(&platform.clock),
-        log: Rc::clone(&platform.log),
-    }
+/// The worker's endpoint under the origin it was called by.
+fn protected<W: Worker>(worker: &W, origin: &str) -> Rc<ProtectedResource> {
+    let isolate = worker.isolate();
+    isolate.resources.at(origin, || {
+        let own = W::ISSUES.then_some(origin);
+        let scopes = worker.server().tools().abouts();
+        let traits = ResourceTraits {
+            name: worker.server().title(),
+            issuer: isolate.common.issuer.as_deref().or(own),
+            scopes: Scopes::new(scopes.flat_map(|about| about.scopes.iter().copied())),
+        };
+        ProtectedResource::new(origin, &traits)
+    })
 }
 
 /// Where an isolate keeps its worker.
@@ -175,17 +193,18 @@ async fn answer<W: Worker>(
     let worker = loaded(kept, env)?;
     let isolate = worker.isolate();
     let now_ms = SystemClock.now_ms();
-    let parent = parent_request_id(incoming.headers(), W::NAME, now_ms, &isolate.sealer);
+    let statement = statement(incoming.headers(), W::NAME, now_ms, &isolate.sealer);
+    let parent = parent_request_id(&statement).map(str::to_owned);
     let request_id = parent.as_deref().unwrap_or(request_id);
     let background = Rc::new(WaitUntil::of_context(context));
-    let platform = isolate.platform(env, background, W::NAME, request_id)?;
-    let gate = gate(&platform);
+    let mut platform = isolate.platform(env, background, W::NAME, request_id)?;
+    platform.resource = Some(protected(&*worker, &incoming.origin()));
     let domain = worker.domain(env, &platform)?;
     let services = Rc::new(Services { platform, domain });
     let front = Front {
         name: W::SERVER,
         origins: &isolate.origins,
-        gate: &gate,
+        statement,
         server: worker.server(),
         services: &services,
         health: &isolate.health,

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use chitty_core::fortress::{FortressService, Policy};
-use chitty_core::front::Dependencies;
+use chitty_core::front::{Dependencies, Routes};
 use chitty_core::mcp::Server;
 use chitty_core::openpgp::{PublicKey, SigningKey};
 use chitty_core::services::{Platform, Services};
@@ -103,6 +103,8 @@ fn check_pair(key: &SigningKey, public: &PublicKey, expected: Option<&str>) -> R
         _ => Ok(()),
     }
 }
+
+impl Routes for Runs {}
 
 #[async_trait(?Send)]
 impl Dependencies for Runs {

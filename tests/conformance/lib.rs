@@ -193,6 +193,7 @@ fn make_app() -> worker::Result<App> {
             kind: PrincipalKind::User,
             scopes: Scopes::new(["admin:*"]),
             token_id: "conformance".to_owned(),
+            client_id: None,
         }),
     })
 }

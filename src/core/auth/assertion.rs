@@ -132,6 +132,7 @@ mod tests {
             kind: PrincipalKind::User,
             scopes: Scopes::new(["chatgpt:complete"]),
             token_id: "t".into(),
+            client_id: None,
         }
     }
 

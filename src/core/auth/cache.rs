@@ -62,6 +62,7 @@ mod tests {
             kind: PrincipalKind::User,
             scopes: Scopes::default(),
             token_id: "t".into(),
+            client_id: None,
         }
     }
 

@@ -44,6 +44,7 @@ mod tests {
             kind: PrincipalKind::User,
             scopes: Scopes::new(scopes.iter().copied()),
             token_id: "t".into(),
+            client_id: None,
         }
     }
 

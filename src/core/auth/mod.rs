@@ -14,6 +14,7 @@ pub mod catalogue;
 mod delegation;
 mod error;
 mod principal;
+pub mod protected_resource;
 pub mod throttle;
 mod token;
 

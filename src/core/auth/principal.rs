@@ -13,8 +13,12 @@ pub struct Principal {
     pub name: String,
     pub kind: PrincipalKind,
     pub scopes: Scopes,
-    /// Row id of the token in `api_tokens`.
+    /// Row id of the key in `api_tokens`; with an access token, of the grant in
+    /// `oauth_grants`.
     pub token_id: String,
+    /// The OAuth client that acts for the user.
+    #[serde(default)]
+    pub client_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

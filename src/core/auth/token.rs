@@ -51,6 +51,7 @@ impl StoredToken {
                 kind,
                 scopes: scopes.unwrap_or_default(),
                 token_id: id,
+                client_id: None,
             },
         })
     }

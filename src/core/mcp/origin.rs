@@ -9,10 +9,11 @@ use super::http::refusal;
 use crate::http::{Headers, HttpReply};
 
 /// Request headers a page may send, beside `Mcp-Param-*`.
-const REQUEST_HEADERS: [&str; 9] = [
+const REQUEST_HEADERS: [&str; 10] = [
     "accept",
     "authorization",
     "content-type",
+    "dpop",
     "last-event-id",
     "mcp-method",
     "mcp-name",
@@ -49,12 +50,7 @@ impl OriginPolicy {
         headers: &dyn Headers,
         request_id: &str,
     ) -> Result<Cors, HttpReply> {
-        if !self.allows_host(host) {
-            return Err(forbidden(
-                &format!("this server does not answer under the host {host:?}"),
-                request_id,
-            ));
-        }
+        self.check_host(host, request_id)?;
         match headers.get("origin") {
             None => Ok(Cors(None)),
             Some(origin) if self.allows_origin(&origin) => Ok(Cors(Some(origin))),
@@ -63,6 +59,17 @@ impl OriginPolicy {
                 request_id,
             )),
         }
+    }
+
+    /// Checks `host` alone: for paths that say themselves who may call them.
+    pub fn check_host(&self, host: &str, request_id: &str) -> Result<(), HttpReply> {
+        if self.allows_host(host) {
+            return Ok(());
+        }
+        Err(forbidden(
+            &format!("this server does not answer under the host {host:?}"),
+            request_id,
+        ))
     }
 
     /// The answer to OPTIONS (Fetch standard, "CORS-preflight request").

@@ -123,6 +123,12 @@ impl<S: Host> Server<S> {
         self
     }
 
+    /// For people.
+    pub fn title(&self) -> &str {
+        let named = self.info.get("title").or_else(|| self.info.get("name"));
+        named.and_then(Value::as_str).unwrap_or_default()
+    }
+
     pub fn tools(&self) -> &Registry<S> {
         &self.tools
     }

@@ -35,7 +35,7 @@ pub use request::AuthorizationRequest;
 pub use routes::{is_open, knows};
 pub use settings::{PredefinedClient, Settings, UpstreamSettings};
 pub use sign_in::ProviderCache;
-pub use web::WebRequest;
+pub use web::{MAX_BODY, WebRequest};
 
 use crate::auth::AuditLog;
 use crate::auth::Authenticator;

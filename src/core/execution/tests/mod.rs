@@ -139,6 +139,7 @@ fn principal(user_id: &str) -> Principal {
         kind: PrincipalKind::User,
         scopes: Scopes::new(["execution:run", "chain:verify"]),
         token_id: "t-1".to_owned(),
+        client_id: None,
     }
 }
 

@@ -8,7 +8,7 @@ fn a_token_and_a_statement_both_lead_in() {
     let ann = world.send(&post(&[("authorization", TOKEN)]));
     assert_eq!(ann.status, 200, "{}", ann.body);
     assert_eq!(ann.json()["structuredContent"]["user_id"], "ann");
-    let statement = statement("fortress", &["chitty:read"]);
+    let statement = said("fortress", &["chitty:read"]);
     let bob = world.send(&post(&[(assertion::HEADER, &statement)]));
     assert_eq!(
         bob.json()["structuredContent"]["user_id"],
@@ -60,7 +60,7 @@ fn the_origin_is_judged_before_the_caller() {
 #[test]
 fn a_statement_passes_the_origin_check_and_no_other() {
     let world = World::new();
-    let good = statement("fortress", &["chitty:read"]);
+    let good = said("fortress", &["chitty:read"]);
     let inside = Sent {
         host: "fortress.internal",
         ..post(&[(assertion::HEADER, &good)])
@@ -68,7 +68,7 @@ fn a_statement_passes_the_origin_check_and_no_other() {
     assert_eq!(world.send(&inside).status, 200);
     let forged = good.replace("v1.", "v1.x");
     let tampered = format!("{}A", &good[..good.len() - 1]);
-    let elsewhere = statement("chatgpt", &["chitty:read"]);
+    let elsewhere = said("chatgpt", &["chitty:read"]);
     for bad in [forged.as_str(), &tampered, &elsewhere, "", "v1"] {
         // A good token beside it does not help: the statement is what is judged.
         let sent = post(&[
@@ -82,7 +82,7 @@ fn a_statement_passes_the_origin_check_and_no_other() {
     }
     let warned = world.log.0.borrow().len();
     assert!(warned >= 5, "{warned}");
-    let short = statement("fortress", &[]);
+    let short = said("fortress", &[]);
     assert!(
         world
             .send(&post(&[(assertion::HEADER, &short)]))

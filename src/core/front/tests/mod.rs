@@ -1,6 +1,7 @@
 //! The order of the checks at the door, and the routes behind it.
 
 mod entering;
+mod paths;
 mod routes;
 
 use std::cell::Cell;
@@ -11,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::auth::{AuditLog, PrincipalKind, Scopes};
+use crate::auth::protected_resource::{ProtectedResource, ResourceTraits};
+use crate::auth::{AuditLog, Authenticator, PrincipalKind, Scopes};
 use crate::mcp::types::Implementation;
 use crate::mcp::{About, Call, Hints, Registry, Reply, Tool, ToolError};
-use crate::ports::{Background, Database};
+use crate::oauth::WebRequest;
+use crate::ports::{Background, Clock, Database, Log};
 use crate::secret::Secret;
 use crate::services::{Blame, Platform, Services};
 use crate::sql::{SqliteDatabase, Statement};
@@ -33,6 +36,32 @@ struct Parts {
 impl Dependencies for Parts {
     async fn check(&self) -> Vec<(&'static str, bool)> {
         vec![("part", self.up.get())]
+    }
+}
+
+/// `/open`, `/own`; each answers with what it was asked.
+#[async_trait(?Send)]
+impl Routes for Parts {
+    fn access(&self, path: &str) -> Option<Access> {
+        match path {
+            "/open" => Some(Access::Open),
+            "/own" => Some(Access::Own),
+            _ => None,
+        }
+    }
+
+    async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
+        if web.method == "DELETE" {
+            return None;
+        }
+        let said = json!({
+            "method": web.method,
+            "query": web.query,
+            "body": String::from_utf8_lossy(web.body),
+            "origin": platform.resource.as_ref().unwrap().origin,
+            "ip": web.info.ip,
+        });
+        Some(HttpReply::json(200, said.to_string().into_bytes()))
     }
 }
 
@@ -72,6 +101,7 @@ struct Sent {
     method: &'static str,
     host: &'static str,
     path: &'static str,
+    query: &'static str,
     headers: Vec<(&'static str, String)>,
     body: Result<&'static str, BodyFault>,
     body_read: Cell<bool>,
@@ -95,8 +125,16 @@ impl Incoming for Sent {
         self.host.to_owned()
     }
 
+    fn origin(&self) -> String {
+        format!("http://{}", self.host)
+    }
+
     fn path(&self) -> String {
         self.path.to_owned()
+    }
+
+    fn query(&self) -> String {
+        self.query.to_owned()
     }
 
     fn headers(&self) -> &dyn Headers {
@@ -104,7 +142,12 @@ impl Incoming for Sent {
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyFault> {
-        assert_eq!(limit, MAX_BODY);
+        let expected = if self.path == "/mcp" {
+            MAX_BODY
+        } else {
+            crate::oauth::MAX_BODY
+        };
+        assert_eq!(limit, expected);
         self.body_read.set(true);
         self.body.clone().map(|body| body.as_bytes().to_vec())
     }
@@ -122,6 +165,7 @@ fn post(headers: &[(&'static str, &str)]) -> Sent {
         method: "POST",
         host: "localhost:8787",
         path: "/mcp",
+        query: "",
         headers: all,
         body: Ok(CALL),
         body_read: Cell::new(false),
@@ -139,7 +183,6 @@ fn get(method: &'static str, path: &'static str) -> Sent {
 struct World {
     clock: FakeClock,
     log: Rc<FakeLog>,
-    gate: Gate,
     origins: OriginPolicy,
     health: HealthCache,
     server: Rc<Server<Services<Parts>>>,
@@ -179,7 +222,6 @@ impl World {
         Self {
             clock,
             log,
-            gate: gate(&platform),
             health: HealthCache::default(),
             origins: OriginPolicy {
                 origins: vec!["https://chatgpt.com".into()],
@@ -200,7 +242,7 @@ impl World {
         let front = Front {
             name: "cloudflare-fortress-mcp",
             origins: &self.origins,
-            gate: &self.gate,
+            statement: statement(&sent.headers, "fortress", self.clock.now_ms(), &sealer()),
             server: &self.server,
             services: &self.services,
             health: &self.health,
@@ -251,18 +293,19 @@ fn platform(clock: &FakeClock, log: &Rc<FakeLog>, database: Rc<SqliteDatabase>) 
             cache: Rc::default(),
             audit,
         },
+        keys: Rc::default(),
+        resource: Some(Rc::new(resource())),
         service: "fortress",
     }
 }
 
-fn gate(platform: &Platform) -> Gate {
-    Gate {
-        audience: platform.service,
-        authenticator: platform.authenticator.clone(),
-        sealer: Rc::clone(&platform.sealer),
-        clock: Rc::clone(&platform.clock),
-        log: Rc::clone(&platform.log),
-    }
+fn resource() -> ProtectedResource {
+    let traits = ResourceTraits {
+        name: "Test",
+        issuer: Some("https://auth.example"),
+        scopes: Scopes::new(["fortress:verify", "fortress:execute"]),
+    };
+    ProtectedResource::new("http://localhost:8787", &traits)
 }
 
 fn store_token(database: &SqliteDatabase) {
@@ -278,13 +321,14 @@ fn store_token(database: &SqliteDatabase) {
 }
 
 /// What another worker of ours sends with its calls.
-fn statement(audience: &str, scopes: &[&str]) -> String {
+fn said(audience: &str, scopes: &[&str]) -> String {
     let principal = Principal {
         user_id: "bob".into(),
         name: "key".into(),
         kind: PrincipalKind::User,
         scopes: Scopes::new(scopes.iter().copied()),
         token_id: "t".into(),
+        client_id: None,
     };
     assertion::issue(&principal, audience, "request-1", NOW, &sealer()).unwrap()
 }

@@ -75,14 +75,15 @@ fn health_says_yes_or_no_and_no_more() {
 #[test]
 fn a_request_id_is_taken_from_our_own_workers_alone() {
     let id = |headers: &[(&'static str, &str)]| {
-        parent_request_id(post(headers).headers(), "fortress", NOW, &sealer())
+        let found = statement(post(headers).headers(), "fortress", NOW, &sealer());
+        parent_request_id(&found).map(str::to_owned)
     };
-    let ours = statement("fortress", &[]);
+    let ours = said("fortress", &[]);
     assert_eq!(
         id(&[(assertion::HEADER, &ours)]).as_deref(),
         Some("request-1")
     );
-    let elsewhere = statement("chatgpt", &[]);
+    let elsewhere = said("chatgpt", &[]);
     let forged = format!("{}A", &ours[..ours.len() - 1]);
     let chosen = ("x-request-id", "my-own-request");
     for headers in [

@@ -160,6 +160,7 @@ pub fn principal(user: &str, scopes: &[&str]) -> Rc<Principal> {
         kind: PrincipalKind::User,
         scopes: Scopes::new(scopes.iter().copied()),
         token_id: format!("token of {user}"),
+        client_id: None,
     })
 }
 

@@ -1,0 +1,143 @@
+//! Paths beside `/mcp` and health: the metadata of the protected resource, and what a
+//! worker's domain adds.
+
+use async_trait::async_trait;
+
+use super::{BodyFault, Dependencies, Front, Incoming, plain_error};
+use crate::auth::protected_resource::{METADATA_PATH, METADATA_ROOT};
+use crate::http::HttpReply;
+use crate::oauth::{MAX_BODY, OAuthError, WebRequest};
+use crate::services::Platform;
+
+/// Request headers that a page may send to an open path.
+const OPEN_HEADERS: &str = "accept, authorization, content-type, dpop, mcp-protocol-version";
+const OPEN_EXPOSED: &str = "dpop-nonce, retry-after, www-authenticate, x-request-id";
+const PREFLIGHT_SECONDS: &str = "7200";
+const METADATA_CACHE: &str = "public, max-age=300";
+
+/// Who may call a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Pages of any origin, without cookies.
+    Open,
+    /// Pages of our own origin, and programs.
+    Own,
+}
+
+/// Paths that a worker's domain adds.
+#[async_trait(?Send)]
+pub trait Routes {
+    /// Who may call `path`; None where there is nothing.
+    fn access(&self, _path: &str) -> Option<Access> {
+        None
+    }
+
+    /// The answer; None for a method that the path does not take.
+    async fn respond(&self, _platform: &Platform, _web: &WebRequest<'_>) -> Option<HttpReply> {
+        None
+    }
+}
+
+impl<T: Dependencies + Routes + 'static> Front<'_, T> {
+    /// Anything but `/mcp` and health.
+    pub(super) async fn further(
+        &self,
+        incoming: &dyn Incoming,
+        method: &str,
+        path: &str,
+    ) -> HttpReply {
+        let is_metadata = matches!(path, METADATA_PATH | METADATA_ROOT);
+        let access = if is_metadata {
+            Some(Access::Open)
+        } else {
+            self.services.domain.access(path)
+        };
+        let Some(access) = access else {
+            return self.not_found(path);
+        };
+        if let Err(refused) = self.origins.check_host(&incoming.host(), self.request_id) {
+            return refused;
+        }
+        if access == Access::Open && method == "OPTIONS" {
+            return open_preflight();
+        }
+        let reply = if is_metadata {
+            self.metadata(method)
+        } else {
+            self.respond(incoming, method, path).await
+        };
+        match access {
+            Access::Open => with_open_cors(reply),
+            Access::Own => reply,
+        }
+    }
+
+    async fn respond(&self, incoming: &dyn Incoming, method: &str, path: &str) -> HttpReply {
+        let body = match method {
+            "GET" | "HEAD" | "OPTIONS" => Vec::new(),
+            _ => match incoming.body(MAX_BODY).await {
+                Ok(body) => body,
+                Err(fault) => return self.no_body(fault),
+            },
+        };
+        let query = incoming.query();
+        let web = WebRequest {
+            method,
+            path,
+            query: &query,
+            headers: incoming.headers(),
+            body: &body,
+            info: self.info(incoming.headers()),
+        };
+        let platform = &self.services.platform;
+        let reply = self.services.domain.respond(platform, &web).await;
+        reply.unwrap_or_else(|| self.wrong_method(method))
+    }
+
+    fn no_body(&self, fault: BodyFault) -> HttpReply {
+        let error = match fault {
+            BodyFault::TooLarge => {
+                let message = format!("the body is larger than {MAX_BODY} bytes");
+                OAuthError::invalid_request(message).with_status(413)
+            }
+            BodyFault::Interrupted(cause) => {
+                let message = format!("the body did not arrive whole ({cause}): send it again");
+                OAuthError::invalid_request(message)
+            }
+        };
+        error.reply(self.request_id)
+    }
+
+    fn metadata(&self, method: &str) -> HttpReply {
+        if !matches!(method, "GET" | "HEAD") {
+            return self
+                .wrong_method(method)
+                .with_header("allow", "GET, HEAD, OPTIONS");
+        }
+        let resource = self.services.platform.resource.as_deref();
+        match resource.filter(|resource| resource.issuer.is_some()) {
+            Some(resource) => HttpReply::json(200, resource.metadata.clone().into_bytes())
+                .with_header("cache-control", METADATA_CACHE),
+            None => self.not_found(METADATA_PATH),
+        }
+    }
+
+    fn wrong_method(&self, method: &str) -> HttpReply {
+        let message = format!("{method} is not served at this path");
+        plain_error(405, "METHOD_NOT_ALLOWED", &message, self.request_id)
+    }
+}
+
+fn open_preflight() -> HttpReply {
+    let reply = HttpReply::empty(204)
+        .with_header("access-control-allow-methods", "GET, POST, OPTIONS")
+        .with_header("access-control-allow-headers", OPEN_HEADERS)
+        .with_header("access-control-max-age", PREFLIGHT_SECONDS);
+    with_open_cors(reply)
+}
+
+fn with_open_cors(reply: HttpReply) -> HttpReply {
+    reply
+        .with_header("access-control-allow-origin", "*")
+        .with_header("access-control-expose-headers", OPEN_EXPOSED)
+}
