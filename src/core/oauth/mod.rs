@@ -35,6 +35,7 @@ pub use request::AuthorizationRequest;
 pub use routes::{is_open, knows};
 pub use settings::{PredefinedClient, Settings, UpstreamSettings};
 pub use sign_in::ProviderCache;
+pub use store::{Expired, expire};
 pub use web::{MAX_BODY, WebRequest};
 
 use crate::auth::AuditLog;

@@ -1,45 +1,39 @@
-//! Each verb is one atomic step.
+//! Grants, codes, refresh tokens and ids that count once. Each verb is one guarded
+//! statement or one batch, so that a reply that is lost leaves nothing half done.
 
-use super::{AuthorizationServer, Grant, NewGrant, OAuthError};
+mod codes;
+mod expire;
+mod grants;
+mod once;
+mod refresh;
+mod standing;
 
-/// What a code is bound to, beside its grant.
-pub(super) struct NewCode<'a> {
-    pub redirect_uri: &'a str,
-    pub code_challenge: Option<&'a str>,
-    pub nonce: Option<&'a str>,
+use sha2::{Digest, Sha256};
+
+pub(super) use codes::{NewCode, Redeemed, StoredCode, grant_end};
+pub use expire::{Expired, expire};
+pub(super) use refresh::{Place, StoredRefresh};
+pub(super) use standing::{Ended, Standing};
+
+use super::{AuthorizationServer, OAuthError};
+
+pub(super) const CODE: &str = "chitty_code_";
+pub(super) const REFRESH: &str = "chitty_refresh_";
+
+/// What is stored of a token that carries 256 random bits.
+pub(super) fn hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token))
 }
 
 impl AuthorizationServer {
-    /// A grant and its code, in one batch. Returns the code, which is stored as its hash.
-    pub(super) async fn grant_code(
-        &self,
-        _grant: NewGrant,
-        _code: NewCode<'_>,
-    ) -> Result<String, OAuthError> {
-        Err(OAuthError::server_error("not built"))
+    /// `{prefix}{64 hex digits}`.
+    fn fresh(&self, prefix: &str) -> Result<String, OAuthError> {
+        let mut random = [0; 32];
+        self.audit.entropy.fill(&mut random)?;
+        Ok(format!("{prefix}{}", hex::encode(random)))
     }
 
-    pub(super) async fn grant(&self, _id: &str) -> Result<Option<Grant>, OAuthError> {
-        Err(OAuthError::server_error("not built"))
-    }
-
-    /// Live grants of a user, newest first.
-    pub(super) async fn grants_of(&self, _user_id: &str) -> Result<Vec<Grant>, OAuthError> {
-        Err(OAuthError::server_error("not built"))
-    }
-
-    /// Ends a grant with all its codes and tokens. True if it was live.
-    pub(super) async fn revoke_grant(&self, _id: &str, _reason: &str) -> Result<bool, OAuthError> {
-        Err(OAuthError::server_error("not built"))
-    }
-
-    /// True the first time an id is used before it expires. `id` may be of any length.
-    pub(super) async fn first_use(
-        &self,
-        _kind: &str,
-        _id: &str,
-        _expires_at_ms: i64,
-    ) -> Result<bool, OAuthError> {
-        Err(OAuthError::server_error("not built"))
+    fn now_ms(&self) -> i64 {
+        self.audit.clock.now_ms()
     }
 }

@@ -1,10 +1,91 @@
-use super::{AuthorizationServer, WebRequest};
+//! The endpoints that clients call with what they were given: tokens, revocation,
+//! introspection and `UserInfo`.
+//!
+//! Everything is checked, and the tokens are signed, before anything is consumed, so a
+//! worker that dies in the middle leaves the code or refresh token as it was. What is
+//! consumed then is one batch.
+//!
+//! A code gives tokens once ([OAuth 2.1 section 4.1.3]): a second valid request with it ends
+//! the grant, also when the first reply was lost, and the user is asked again. A refresh token
+//! gives its successor again for [`REFRESH_AGAIN_MS`](super::settings::REFRESH_AGAIN_MS): many
+//! clients refresh from several places at once, with nobody there to ask.
+//!
+//! [OAuth 2.1 section 4.1.3]: https://datatracker.ietf.org/doc/html/draft-ietf-oauth-v2-1-13#section-4.1.3
+
+mod client_credentials;
+mod code;
+mod exchange;
+mod pkce;
+mod refresh;
+mod resource;
+
+use serde_json::json;
+
+use super::tokens::AccessToken;
+use super::{AuthorizationServer, Client, OAuthError, Params, WebRequest};
+use crate::auth::Scopes;
 use crate::http::HttpReply;
+use crate::ports::Level;
+use exchange::Exchange;
+
+const CODE: &str = "authorization_code";
+const REFRESH_TOKEN: &str = "refresh_token";
+const CLIENT_CREDENTIALS: &str = "client_credentials";
+
+/// A successful answer of the token endpoint (RFC 6749 section 5.1).
+struct Tokens {
+    access: AccessToken,
+    /// Bound to the client's key (RFC 9449).
+    bound: bool,
+    scopes: Scopes,
+    refresh: Option<String>,
+    id_token: Option<String>,
+}
 
 impl AuthorizationServer {
-    pub(super) async fn token(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
+    pub(super) async fn token(&self, web: &WebRequest<'_>) -> HttpReply {
+        match self.tokens(web).await {
+            Ok(tokens) => never_stored(tokens.reply(), web),
+            Err(error) => self.refusal(&error, web),
+        }
     }
+
+    async fn tokens(&self, web: &WebRequest<'_>) -> Result<Tokens, OAuthError> {
+        let form = web.form()?;
+        let grant_type = known_grant_type(&form)?;
+        let client = self.authenticate_client(web, &form).await?;
+        self.tokens_for(web, &client, &form, grant_type).await
+    }
+
+    /// For a client that has proven itself.
+    async fn tokens_for(
+        &self,
+        web: &WebRequest<'_>,
+        client: &Client,
+        form: &Params,
+        grant_type: &'static str,
+    ) -> Result<Tokens, OAuthError> {
+        let exchange = Exchange {
+            web,
+            client,
+            form,
+            grant_type,
+            jkt: None,
+        };
+        if !client.may(grant_type) {
+            self.note(&exchange, None, Err("grant_type_not_registered"));
+            return Err(OAuthError::new(
+                "unauthorized_client",
+                "the client is not registered for this grant_type; register it with grant_types that hold it",
+            ));
+        }
+        match grant_type {
+            CODE => self.by_code(&exchange).await,
+            REFRESH_TOKEN => self.by_refresh_token(&exchange).await,
+            _ => self.by_client_credentials(&exchange).await,
+        }
+    }
+
     /// RFC 7009.
     pub(super) async fn revoke(&self, _web: &WebRequest<'_>) -> HttpReply {
         HttpReply::empty(501)
@@ -16,5 +97,58 @@ impl AuthorizationServer {
     /// `OpenID` Connect Core section 5.3.
     pub(super) async fn userinfo(&self, _web: &WebRequest<'_>) -> HttpReply {
         HttpReply::empty(501)
+    }
+
+    /// The error answer. Its cause goes to the log.
+    fn refusal(&self, error: &OAuthError, web: &WebRequest<'_>) -> HttpReply {
+        if let Some(cause) = &error.cause {
+            let fields = json!({
+                "error": cause, "path": web.path, "request_id": web.info.request_id,
+            });
+            self.audit.log.record(Level::Error, "oauth_failed", fields);
+        }
+        error.reply(&web.info.request_id)
+    }
+}
+
+fn known_grant_type(form: &Params) -> Result<&'static str, OAuthError> {
+    let asked = form.require("grant_type")?;
+    [CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS]
+        .into_iter()
+        .find(|known| *known == asked)
+        .ok_or_else(|| {
+            OAuthError::new(
+                "unsupported_grant_type",
+                "grant_type is one of authorization_code, refresh_token and client_credentials",
+            )
+        })
+}
+
+/// RFC 6749 section 5.1.
+fn never_stored(reply: HttpReply, web: &WebRequest<'_>) -> HttpReply {
+    reply
+        .with_header("cache-control", "no-store")
+        .with_header("pragma", "no-cache")
+        .with_header("x-request-id", web.info.request_id.clone())
+}
+
+impl Tokens {
+    fn reply(&self) -> HttpReply {
+        let scopes: Vec<&str> = self.scopes.iter().collect();
+        let mut body = json!({
+            "access_token": self.access.token,
+            "token_type": if self.bound { "DPoP" } else { "Bearer" },
+            "expires_in": self.access.expires_in_s,
+            "scope": scopes.join(" "),
+        });
+        for (name, token) in [
+            ("refresh_token", &self.refresh),
+            ("id_token", &self.id_token),
+        ] {
+            if let (Some(token), Some(object)) = (token, body.as_object_mut()) {
+                object.insert(name.to_owned(), json!(token));
+            }
+        }
+        HttpReply::json(200, body.to_string().into_bytes())
     }
 }

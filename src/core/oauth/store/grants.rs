@@ -1,0 +1,175 @@
+//! Rows of `oauth_grants`.
+
+use serde_json::json;
+
+use super::super::{AuthorizationServer, Grant, GrantKind, NewGrant, OAuthError};
+use super::standing::{self, Standing};
+use crate::auth::Scopes;
+use crate::ids;
+use crate::sql::{DatabaseError, Row, Statement};
+
+/// Of a grant `g`.
+pub(super) const COLUMNS: &str = "g.id, g.kind, g.user_id, g.client_id, g.client_name,
+    g.resource, g.scopes, g.token_id, g.auth_time, g.dpop_jkt, g.created_at, g.expires_at,
+    g.last_used_at, g.revoked_at";
+
+/// Most grants of a user that are listed.
+const MAX_LISTED: i64 = 200;
+
+const INSERT: &str = "INSERT INTO oauth_grants (id, kind, user_id, client_id, client_name,
+    resource, scopes, token_id, auth_time, dpop_jkt, created_at, expires_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
+const REVOKE: &str = "UPDATE oauth_grants SET revoked_at = ?1, revoke_reason = ?2
+    WHERE id = ?3 AND revoked_at IS NULL AND expires_at > ?1";
+
+const REVOKE_OF_TOKEN: &str = "UPDATE oauth_grants SET revoked_at = ?1, revoke_reason = ?2
+    WHERE token_id = ?3 AND revoked_at IS NULL AND expires_at > ?1";
+
+impl AuthorizationServer {
+    pub(in crate::oauth) async fn grant(&self, id: &str) -> Result<Option<Grant>, OAuthError> {
+        let sql = format!("SELECT {COLUMNS} FROM oauth_grants g WHERE g.id = ?1");
+        let outcome = self
+            .audit
+            .database
+            .run(Statement::new(sql).bind(id))
+            .await?;
+        Ok(outcome.first().map(Grant::read).transpose()?)
+    }
+
+    /// With what may end it from outside.
+    pub(in crate::oauth) async fn standing(
+        &self,
+        id: &str,
+    ) -> Result<Option<Standing>, OAuthError> {
+        let sql = standing::select("", "oauth_grants g") + " WHERE g.id = ?2";
+        let statement = Statement::new(sql).timestamp(self.now_ms()).bind(id);
+        let outcome = self.audit.database.run(statement).await?;
+        Ok(outcome.first().map(Standing::read).transpose()?)
+    }
+
+    /// Live grants of a user whose codes were redeemed, newest first, at most [`MAX_LISTED`].
+    pub(in crate::oauth) async fn grants_of(
+        &self,
+        user_id: &str,
+    ) -> Result<Vec<Grant>, OAuthError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM oauth_grants g
+            WHERE g.user_id = ?1 AND g.revoked_at IS NULL AND g.expires_at > ?2
+                AND g.last_used_at IS NOT NULL
+            ORDER BY g.created_at DESC, g.id DESC LIMIT {MAX_LISTED}"
+        );
+        let statement = Statement::new(sql).bind(user_id).timestamp(self.now_ms());
+        let outcome = self.audit.database.run(statement).await?;
+        let grants = outcome.rows.iter().map(Grant::read);
+        Ok(grants.collect::<Result<_, _>>()?)
+    }
+
+    /// A grant without a code, which lives until `expires_at_ms`.
+    pub(in crate::oauth) async fn add_grant(
+        &self,
+        new: NewGrant,
+        expires_at_ms: i64,
+    ) -> Result<Grant, OAuthError> {
+        let grant = self.made(new, expires_at_ms)?;
+        self.audit.database.run(insert(&grant)).await?;
+        Ok(grant)
+    }
+
+    /// Ends a grant with all its codes and tokens. True if it was live.
+    pub(in crate::oauth) async fn revoke_grant(
+        &self,
+        id: &str,
+        reason: &str,
+    ) -> Result<bool, OAuthError> {
+        Ok(self.revoke_by(REVOKE, id, reason).await? > 0)
+    }
+
+    /// Ends the grants that were given under a key. Returns how many were live.
+    pub(in crate::oauth) async fn revoke_grants_of_token(
+        &self,
+        token_id: &str,
+        reason: &str,
+    ) -> Result<u64, OAuthError> {
+        self.revoke_by(REVOKE_OF_TOKEN, token_id, reason).await
+    }
+
+    async fn revoke_by(
+        &self,
+        sql: &'static str,
+        id: &str,
+        reason: &str,
+    ) -> Result<u64, OAuthError> {
+        let statement = Statement::new(sql)
+            .timestamp(self.now_ms())
+            .bind(reason)
+            .bind(id);
+        Ok(self.audit.database.run(statement).await?.changes)
+    }
+
+    pub(super) fn made(&self, new: NewGrant, expires_at_ms: i64) -> Result<Grant, OAuthError> {
+        Ok(Grant {
+            id: ids::plain(&*self.audit.clock, &*self.audit.entropy)?,
+            kind: new.kind,
+            user_id: new.user_id,
+            client_id: new.client_id,
+            client_name: new.client_name,
+            resource: new.resource,
+            scopes: new.scopes,
+            token_id: new.token_id,
+            auth_time_ms: new.auth_time_ms,
+            dpop_jkt: new.dpop_jkt,
+            created_at_ms: self.now_ms(),
+            expires_at_ms,
+            last_used_at_ms: None,
+            revoked_at_ms: None,
+        })
+    }
+}
+
+pub(super) fn insert(grant: &Grant) -> Statement {
+    Statement::new(INSERT)
+        .bind(&grant.id)
+        .bind(grant.kind.name())
+        .bind(&grant.user_id)
+        .bind(&grant.client_id)
+        .bind(&grant.client_name)
+        .bind(&grant.resource)
+        .bind(json!(grant.scopes))
+        .bind(grant.token_id.clone())
+        .timestamp(grant.auth_time_ms)
+        .bind(grant.dpop_jkt.clone())
+        .timestamp(grant.created_at_ms)
+        .timestamp(grant.expires_at_ms)
+}
+
+impl Grant {
+    pub(super) fn read(row: &Row) -> Result<Self, DatabaseError> {
+        let kind = GrantKind::of_name(&row.text("kind")?);
+        let scopes: Option<Scopes> = serde_json::from_value(row.json("scopes")?).ok();
+        Ok(Self {
+            id: row.text("id")?,
+            kind: kind.ok_or_else(|| strange("kind", "a known kind of grant"))?,
+            user_id: row.text("user_id")?,
+            client_id: row.text("client_id")?,
+            client_name: row.text("client_name")?,
+            resource: row.text("resource")?,
+            scopes: scopes.ok_or_else(|| strange("scopes", "an array of texts"))?,
+            token_id: row.opt_text("token_id")?,
+            auth_time_ms: row.opt_timestamp("auth_time")?,
+            dpop_jkt: row.opt_text("dpop_jkt")?,
+            created_at_ms: row.timestamp("created_at")?,
+            expires_at_ms: row.timestamp("expires_at")?,
+            last_used_at_ms: row.opt_timestamp("last_used_at")?,
+            revoked_at_ms: row.opt_timestamp("revoked_at")?,
+        })
+    }
+}
+
+fn strange(column: &str, expected: &'static str) -> DatabaseError {
+    DatabaseError::Decode {
+        column: column.to_owned(),
+        expected,
+        found: "something else",
+    }
+}

@@ -1,0 +1,64 @@
+//! What the ways to tokens have in common.
+
+use serde_json::json;
+
+use super::super::{AuthorizationServer, Client, Grant, OAuthError, Params, WebRequest};
+use crate::auth::{AuditEvent, Decision, Principal, PrincipalKind};
+
+/// A request of a client that has proven itself.
+pub(super) struct Exchange<'a> {
+    pub web: &'a WebRequest<'a>,
+    pub client: &'a Client,
+    pub form: &'a Params,
+    pub grant_type: &'static str,
+    /// Thumbprint of the key that the request proved to hold.
+    pub jkt: Option<String>,
+}
+
+impl AuthorizationServer {
+    /// An audit row.
+    pub(super) fn note(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: Option<&Grant>,
+        result: Result<(), &'static str>,
+    ) {
+        let who = grant.map(holder);
+        let event = AuditEvent {
+            action: "oauth_token",
+            resource_type: "grant",
+            resource_id: grant.map(|grant| grant.id.as_str()),
+            decision: result.map_or_else(Decision::Deny, |()| Decision::Allow),
+            details: json!({"grant_type": exchange.grant_type, "client_id": exchange.client.id}),
+        };
+        self.audit.record(event, who.as_ref(), &exchange.web.info);
+    }
+
+    /// `invalid_grant`. The client hears the same whatever `reason` is; the audit log knows.
+    pub(super) fn refuse(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: Option<&Grant>,
+        reason: &'static str,
+    ) -> OAuthError {
+        self.note(exchange, grant, Err(reason));
+        OAuthError::invalid_grant(if exchange.grant_type == super::CODE {
+            "the code is unknown, used or expired, or was given for another client, redirect_uri, \
+             code_verifier or key; send the user to the authorization endpoint again"
+        } else {
+            "the refresh token is unknown, used, expired or revoked, or was given to another \
+             client or key; send the user to the authorization endpoint again"
+        })
+    }
+}
+
+/// The one for whom a grant was made, as the audit log names it.
+fn holder(grant: &Grant) -> Principal {
+    Principal {
+        user_id: grant.user_id.clone(),
+        name: grant.client_name.clone(),
+        kind: PrincipalKind::User,
+        scopes: grant.scopes.clone(),
+        token_id: grant.id.clone(),
+    }
+}
