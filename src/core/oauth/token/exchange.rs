@@ -60,5 +60,6 @@ fn holder(grant: &Grant) -> Principal {
         kind: PrincipalKind::User,
         scopes: grant.scopes.clone(),
         token_id: grant.id.clone(),
+        client_id: Some(grant.client_id.clone()),
     }
 }
