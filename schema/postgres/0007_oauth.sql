@@ -170,3 +170,6 @@ CREATE TABLE throttles (
 );
 
 CREATE INDEX throttles_by_expiry ON throttles (expires_at);
+
+CREATE TRIGGER identities_touch BEFORE UPDATE ON identities
+    FOR EACH ROW EXECUTE FUNCTION touch_updated_at();

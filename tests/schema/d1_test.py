@@ -32,6 +32,17 @@ INDEXED = [
     ("SELECT * FROM evidence_records WHERE execution_id = ?", "sqlite_autoindex_evidence_records"),
     ("SELECT * FROM chitty_chain_facts WHERE leaf_index >= ? ORDER BY leaf_index LIMIT 100",
      "sqlite_autoindex_chitty_chain_facts"),
+    ("SELECT * FROM oauth_grants WHERE user_id = ? ORDER BY created_at DESC", "oauth_grants_by_user"),
+    ("UPDATE oauth_grants SET revoked_at = 1 WHERE token_id = ? AND revoked_at IS NULL", "oauth_grants_by_token"),
+    ("SELECT 1 FROM oauth_refresh_tokens WHERE grant_id = ? AND replaced_at IS NULL", "oauth_refresh_tokens_by_grant"),
+    ("SELECT * FROM oauth_refresh_tokens r JOIN oauth_grants g ON g.id = r.grant_id LEFT JOIN api_tokens t "
+     "ON t.id = g.token_id LEFT JOIN identities i ON i.id = g.user_id WHERE r.token_hash = ?",
+     "sqlite_autoindex_oauth_refresh_tokens"),
+    ("SELECT * FROM oauth_authorization_codes c JOIN oauth_grants g ON g.id = c.grant_id WHERE c.code_hash = ?",
+     "sqlite_autoindex_oauth_authorization_codes"),
+    *((f"SELECT expires_at FROM {table} WHERE expires_at < ? ORDER BY expires_at LIMIT 200", f"{table}_by_expiry")
+      for table in ("oauth_grants", "oauth_authorization_codes", "oauth_refresh_tokens", "login_sessions",
+                    "used_once", "throttles")),
     ("SELECT * FROM chitty_chain_facts WHERE subject = ? ORDER BY timestamp", "chitty_chain_facts_by_subject"),
     ("SELECT * FROM execution_audit_events WHERE execution_id = ?", "chitty_chain_facts_by_execution"),
 ]
@@ -133,11 +144,16 @@ class D1Schema(unittest.TestCase):
         self.insert("usage_analytics")
         self.insert("evidence_records", execution_id="x-0")
         self.insert("chitty_chain_facts", execution_id="x-0")
+        self.insert("oauth_authorization_codes")
+        self.insert("oauth_refresh_tokens")
+        self.database.execute("DELETE FROM oauth_grants")
         self.database.execute("DELETE FROM chat_sessions")
         self.database.execute("DELETE FROM secure_executions")
         def rows(query):
             return self.database.execute(query).fetchall()
         self.assertEqual([], rows("SELECT id FROM chat_messages UNION ALL SELECT id FROM evidence_records"))
+        self.assertEqual([], rows("SELECT code_hash FROM oauth_authorization_codes "
+                                  "UNION ALL SELECT token_hash FROM oauth_refresh_tokens"))
         self.assertEqual([("a-1", None)], rows("SELECT id, session_id FROM usage_analytics"))
         self.assertEqual([(samples.HASH, None)], rows("SELECT uuid, execution_id FROM chitty_chain_facts"))
 

@@ -37,6 +37,7 @@ def insert_sql(table, dialect, **overrides):
 
 
 _TIMES = {"created_at": Ms(NOW_MS), "updated_at": Ms(NOW_MS)}
+_LIFE = {"created_at": Ms(NOW_MS), "expires_at": Ms(NOW_MS + 60_000)}
 
 # The least each table accepts from a worker. Keys of other rows stay out of it.
 ROWS = {
@@ -66,6 +67,22 @@ ROWS = {
     "security_audits": {"id": "au-1", "audit_type": "on demand", "created_at": Ms(NOW_MS)},
     "ai_response_comparisons": {"id": "cmp-1", "prompt": "sealed", "prompt_hash": HASH,
                                 "user_id": "u-1", **_TIMES},
+    "identities": {"id": "u-1", **_TIMES},
+    "credentials": {"id": "cr-1", "user_id": "u-1", "kind": "totp", "secret": "sealed", "created_at": Ms(NOW_MS)},
+    "login_sessions": {"id": HASH, "user_id": "u-1", "method": "key", "scopes": "[]", **_LIFE},
+    "oauth_clients": {"id": "client-1", "name": "Client", "redirect_uris": '["https://client.example/cb"]',
+                      "auth_method": "none", "grant_types": '["authorization_code"]', "metadata": "{}",
+                      "created_at": Ms(NOW_MS)},
+    "oauth_grants": {"id": "g-1", "kind": "code", "user_id": "u-1", "client_id": "client-1",
+                     "client_name": "Client", "resource": "https://mcp.example/mcp",
+                     "scopes": '["chain:verify"]', **_LIFE},
+    "oauth_authorization_codes": {"code_hash": HASH, "grant_id": "g-0", "client_id": "client-1",
+                                  "redirect_uri": "https://client.example/cb", **_LIFE},
+    "oauth_refresh_tokens": {"token_hash": HASH, "grant_id": "g-0", **_LIFE},
+    "signing_keys": {"id": "kid-1", "public_jwk": "{}", "private_key": "sealed", "created_at": Ms(NOW_MS),
+                     "signs_from": Ms(NOW_MS), "signs_until": Ms(NOW_MS + 1), "listed_until": Ms(NOW_MS + 2)},
+    "used_once": {"id": "jti:1", "expires_at": Ms(NOW_MS)},
+    "throttles": {"id": "sign_in:1", "attempts": 1, "expires_at": Ms(NOW_MS)},
 }
 
 
@@ -91,6 +108,8 @@ REFUSED = [
     ("evidence_packages", {"verified": True}, "evidence_packages_verified_when"),
     ("evidence_packages", {"status": "verified"}, "evidence_packages_verified_how"),
     ("evidence_packages", {"status": "signed", "package_hash": HASH}, "evidence_packages_signed_how"),
+    ("oauth_grants", {"revoked_at": Ms(NOW_MS)}, "oauth_grants_revoked_has_reason"),
+    ("oauth_grants", {"revoke_reason": "why"}, "oauth_grants_revoked_has_reason"),
 ]
 
 # (table, what makes it complete): the same constraints, satisfied.
@@ -107,6 +126,7 @@ ACCEPTED = [
     ("fortress_jobs", COMPLETED_JOB),
     ("evidence_packages", {"verified": True, "verified_at": Ms(NOW_MS), "status": "verified"}),
     ("api_tokens", {"scopes": None, "status": None}),
+    ("oauth_grants", {"revoked_at": Ms(NOW_MS), "revoke_reason": "by its user"}),
 ]
 
 # (table, values out of range)
@@ -133,6 +153,19 @@ OUT_OF_RANGE = [
     ("executive_orchestrations", {"status": "done"}),
     ("security_audits", {"audit_level": "deep"}),
     ("security_audits", {"risk_level": "none"}),
+    ("identities", {"status": "deleted"}),
+    ("identities", {"roles": "reader"}),
+    ("credentials", {"kind": "sms"}),
+    ("login_sessions", {"method": "password"}),
+    ("login_sessions", {"scopes": "everything"}),
+    ("oauth_clients", {"auth_method": "client_secret_jwt"}),
+    ("oauth_clients", {"secret_hash": "short"}),
+    ("oauth_clients", {"status": "gone"}),
+    ("oauth_grants", {"kind": "implicit"}),
+    ("oauth_grants", {"scopes": "everything"}),
+    ("oauth_authorization_codes", {"grant_id": "no such grant"}),
+    ("oauth_refresh_tokens", {"grant_id": "no such grant"}),
+    ("signing_keys", {"algorithm": "HS256"}),
 ]
 
 # (table, first row's and second row's differences): the second must be refused as a duplicate.
@@ -149,6 +182,12 @@ DUPLICATES = [
      {"uuid": OTHER_HASH, "leaf_index": 7, "leaf_hash": HASH}),
     ("chitty_chain_facts", {"idempotency_key": "i"}, {"uuid": OTHER_HASH, "idempotency_key": "i"}),
     ("fortress_jobs", {"idempotency_key": "i"}, {"id": "j-2", "idempotency_key": "i"}),
+    ("identities", {"issuer": "https://id.example", "subject": "s"},
+     {"id": "u-2", "issuer": "https://id.example", "subject": "s"}),
+    ("credentials", {}, {"id": "cr-2"}),
+    ("oauth_authorization_codes", {}, {}),
+    ("oauth_refresh_tokens", {}, {}),
+    ("used_once", {}, {}),
 ]
 
 # The same with values that only look alike: both rows must stand.
@@ -161,9 +200,15 @@ DISTINCT = [
     ("evidence_records", {}, {"id": "e-2"}),
     ("chitty_chain_facts", {}, {"uuid": OTHER_HASH}),
     ("fortress_jobs", {}, {"id": "j-2"}),
+    ("identities", {}, {"id": "u-2"}),
+    ("identities", {"issuer": "https://id.example", "subject": "s"},
+     {"id": "u-2", "issuer": "https://other.example", "subject": "s"}),
+    ("oauth_grants", {}, {"id": "g-2"}),
+    ("oauth_refresh_tokens", {}, {"token_hash": OTHER_HASH}),
 ]
 
 
 def parents_sql(dialect):
-    """A session s-1 and an execution x-0 for other rows to refer to."""
-    return [insert_sql("chat_sessions", dialect), insert_sql("secure_executions", dialect, id="x-0")]
+    """A session s-1, an execution x-0 and a grant g-0 for other rows to refer to."""
+    return [insert_sql("chat_sessions", dialect), insert_sql("secure_executions", dialect, id="x-0"),
+            insert_sql("oauth_grants", dialect, id="g-0")]
