@@ -261,7 +261,10 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
 }
 
 fn refused_entry(error: &AuthError, request_id: &str) -> HttpReply {
-    let reply = plain_error(error.status(), error.code(), &error.to_string(), request_id);
+    let mut reply = plain_error(error.status(), error.code(), &error.to_string(), request_id);
+    if let Some(seconds) = error.retry_after_s() {
+        reply = reply.with_header("retry-after", seconds.to_string());
+    }
     match error.challenge(None) {
         Some(challenge) => reply.with_header("www-authenticate", challenge),
         None => reply,

@@ -5,10 +5,15 @@ use serde_json::json;
 use super::audit::{AuditEvent, AuditLog, Decision};
 use super::bearer::{self, Presented};
 use super::cache::TokenCache;
+use super::throttle::{Attempt, Throttle, network_of};
 use super::token::{self, StoredToken};
 use super::{AuthError, Principal};
 use crate::ports::Level;
 use crate::sql::DatabaseError;
+
+/// Wrong tokens from one address in a minute before it is told to wait.
+const MAX_GUESSES: i64 = 30;
+const MINUTE_MS: i64 = 60_000;
 
 /// What the audit log keeps of a request.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +40,12 @@ impl Authenticator {
         request: &RequestInfo,
     ) -> Result<Principal, AuthError> {
         let mut known = None;
-        let result = self.check(header, request, &mut known).await;
+        let result = match self.check(header, request, &mut known).await {
+            Err(error @ (AuthError::Unknown | AuthError::Malformed)) => {
+                Err(self.guessed(error, request).await)
+            }
+            result => result,
+        };
         let decision = match &result {
             Ok(_) => Decision::Allow,
             Err(error) => Decision::Deny(error.reason()),
@@ -102,6 +112,27 @@ impl Authenticator {
         self.cache
             .put(hash, stored.principal.clone(), ends_at, now_ms);
         Ok(stored.principal)
+    }
+
+    /// Counts a wrong token against where it came from. Tokens that are found are never
+    /// refused for it: others may sit behind the same address.
+    async fn guessed(&self, error: AuthError, request: &RequestInfo) -> AuthError {
+        let throttle = Throttle {
+            database: Rc::clone(&self.audit.database),
+            clock: Rc::clone(&self.audit.clock),
+        };
+        let id = format!("token:{}", network_of(request.ip.as_deref()));
+        match throttle.attempt(&id, MAX_GUESSES, MINUTE_MS).await {
+            Ok(Attempt::Allowed) => error,
+            Ok(Attempt::Refused { retry_after_s }) => AuthError::TooMany { retry_after_s },
+            // It is refused either way.
+            Err(fault) => {
+                let fields = json!({"error": fault.to_string()});
+                let log = &self.audit.log;
+                log.record(Level::Warn, "guess_not_counted", fields);
+                error
+            }
+        }
     }
 
     async fn find(&self, presented: &Presented) -> Result<Option<StoredToken>, DatabaseError> {

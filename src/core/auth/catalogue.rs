@@ -76,6 +76,7 @@ pub const SCOPES: &[ScopeInfo] = &[
     kept("chain:read_all", "check everybody's facts in the log"),
     kept("audit:read", "read and export the audit log"),
     kept("delegation:act", "act on other users' data"),
+    kept("token:mint_service", "make keys for services"),
     kept("admin:*", "do everything"),
 ];
 

@@ -19,6 +19,10 @@ pub enum AuthError {
     InsufficientScope { missing: Vec<String> },
     #[error("The token could not be checked just now; try again in a few seconds.")]
     Unavailable,
+    #[error(
+        "Too many wrong tokens came from this address; try again in {retry_after_s} seconds with a token exactly as it was issued."
+    )]
+    TooMany { retry_after_s: i64 },
 }
 
 impl AuthError {
@@ -27,7 +31,16 @@ impl AuthError {
         match self {
             Self::InsufficientScope { .. } => 403,
             Self::Unavailable => 503,
+            Self::TooMany { .. } => 429,
             _ => 401,
+        }
+    }
+
+    /// Seconds to wait (RFC 9110 section 10.2.3), where waiting helps.
+    pub fn retry_after_s(&self) -> Option<i64> {
+        match self {
+            Self::TooMany { retry_after_s } => Some(*retry_after_s),
+            _ => None,
         }
     }
 
@@ -37,6 +50,7 @@ impl AuthError {
             Self::Missing => "MISSING_CREDENTIAL",
             Self::InsufficientScope { .. } => "INSUFFICIENT_SCOPE",
             Self::Unavailable => "NETWORK_ERROR",
+            Self::TooMany { .. } => "RATE_LIMITED",
             _ => "AUTHENTICATION_FAILED",
         }
     }
@@ -51,6 +65,7 @@ impl AuthError {
             Self::Expired => "expired",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::Unavailable => "unavailable",
+            Self::TooMany { .. } => "too_many_guesses",
         }
     }
 
@@ -59,7 +74,7 @@ impl AuthError {
     pub fn challenge(&self, resource_metadata: Option<&str>) -> Option<String> {
         let mut params = Vec::new();
         match self {
-            Self::Unavailable => return None,
+            Self::Unavailable | Self::TooMany { .. } => return None,
             // Without a credential the challenge names no error (RFC 6750 section 3.1).
             Self::Missing => {}
             Self::InsufficientScope { missing } => {
@@ -133,8 +148,11 @@ mod tests {
             (AuthError::Expired, 401, "AUTHENTICATION_FAILED"),
             (scope, 403, "INSUFFICIENT_SCOPE"),
             (AuthError::Unavailable, 503, "NETWORK_ERROR"),
+            (AuthError::TooMany { retry_after_s: 7 }, 429, "RATE_LIMITED"),
         ] {
             assert_eq!((error.status(), error.code()), (status, code));
+            let waits = error.retry_after_s();
+            assert_eq!(waits, (status == 429).then_some(7));
         }
     }
 }

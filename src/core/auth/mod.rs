@@ -15,6 +15,7 @@ mod delegation;
 mod error;
 mod principal;
 pub mod protected_resource;
+pub mod roles;
 pub mod throttle;
 mod token;
 

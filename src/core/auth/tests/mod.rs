@@ -1,6 +1,7 @@
 //! The seven steps against the real tables, with the time standing still.
 
 mod auditing;
+mod guessing;
 
 use std::cell::Cell;
 use std::rc::Rc;

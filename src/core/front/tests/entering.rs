@@ -36,6 +36,24 @@ fn who_is_refused_has_no_body_read() {
 }
 
 #[test]
+fn an_address_that_keeps_guessing_is_told_to_wait() {
+    let world = World::new();
+    let guess = [
+        ("authorization", "Bearer guess"),
+        ("cf-connecting-ip", "192.0.2.1"),
+    ];
+    for _ in 0..30 {
+        world.refuses(&post(&guess), 401);
+    }
+    let got = world.refuses(&post(&guess), 429);
+    assert_eq!(got.json()["error"]["code"], "RATE_LIMITED");
+    assert_eq!(got.header("retry-after").as_deref(), Some("60"));
+    assert_eq!(got.header("www-authenticate"), None);
+    let good = [("authorization", TOKEN), ("cf-connecting-ip", "192.0.2.1")];
+    assert_eq!(world.send(&post(&good)).status, 200);
+}
+
+#[test]
 fn the_origin_is_judged_before_the_caller() {
     let world = World::new();
     let foreign = ("origin", "https://evil.example");
