@@ -1,19 +1,79 @@
-//! JSON Web Signatures, keys and thumbprints (RFC 7515, 7517, 7518, 7638).
+//! JSON Web Signatures, keys and thumbprints (RFC 7515, 7517, 7518, 7638, 8037).
+//!
+//! Asymmetric algorithms alone, compact form alone, and no leniency: what a token says of
+//! its key (`jwk`, `jku`, `x5c`, `x5u`) is never used to check that token.
+
+mod compact;
+mod key;
+mod signing;
+mod strict_json;
+mod times;
 
 use serde_json::{Map, Value};
+
+pub use compact::Unverified;
+pub use key::{PublicKey, public_only, thumbprint};
+pub use signing::SigningKey;
+
+/// Longest token that is looked at.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// Most keys tried for a token that names none.
+const MAX_TRIED: usize = 8;
+/// Most keys of a set that are looked at.
+const MAX_KEYS: usize = 100;
 
 /// Signature algorithms that are taken. None is symmetric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     Es256,
     Rs256,
+    Ps256,
+    /// Ed25519 alone (RFC 8037; `Ed25519` in RFC 9864).
+    EdDsa,
+}
+
+impl Algorithm {
+    pub const ALL: &[Self] = &[Self::Es256, Self::Rs256, Self::Ps256, Self::EdDsa];
+
+    /// RFC 7518 section 3.1.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    fn of_name(name: &str) -> Option<Self> {
+        let named = Self::ALL.iter().find(|known| known.name() == name);
+        named
+            .copied()
+            .or_else(|| (name == "Ed25519").then_some(Self::EdDsa))
+    }
 }
 
 /// A token's parts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Decoded {
     pub header: Map<String, Value>,
     pub claims: Map<String, Value>,
+}
+
+impl Decoded {
+    /// A claim that is a text.
+    pub fn text(&self, claim: &str) -> Option<&str> {
+        self.claims.get(claim)?.as_str()
+    }
+
+    /// Whether `aud`, a text or a list, names `audience` (RFC 7519 section 4.1.3).
+    pub fn is_for(&self, audience: &str) -> bool {
+        match self.claims.get("aud") {
+            Some(Value::String(one)) => one == audience,
+            Some(Value::Array(all)) => all.iter().any(|one| one.as_str() == Some(audience)),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,26 +82,69 @@ pub enum JoseError {
     Malformed,
     #[error("its algorithm is not taken here")]
     Algorithm,
+    #[error("it demands extensions (`crit`) that are not known here")]
+    Critical,
     #[error("none of the keys is the one that it names")]
     UnknownKey,
     #[error("its signature is wrong")]
     Signature,
     #[error("the key cannot be used: {0}")]
     Key(&'static str),
+    #[error("its claim `{0}` is missing or of the wrong type")]
+    Claim(&'static str),
+    #[error("it has expired")]
+    Expired,
+    #[error("it is not valid yet; check the clock of its issuer")]
+    NotYet,
 }
 
 /// Checks the signature of a compact JWS under a key of `jwks` (an object with `keys`). The
-/// claims are not judged.
-pub fn verify(_token: &str, _jwks: &Value, _allowed: &[Algorithm]) -> Result<Decoded, JoseError> {
-    Err(JoseError::Malformed)
+/// claims are not judged: see [`Decoded::check_times`] for the times.
+pub fn verify(token: &str, jwks: &Value, allowed: &[Algorithm]) -> Result<Decoded, JoseError> {
+    let unverified = Unverified::parse(token)?;
+    unverified.require(allowed)?;
+    let mut refusal = None;
+    for jwk in candidates(&unverified, jwks)? {
+        let checked = PublicKey::from_jwk(jwk).and_then(|key| unverified.check(&key, allowed));
+        match checked {
+            Ok(()) => return Ok(unverified.into_decoded()),
+            // A wrong signature tells more than a key that cannot be used.
+            Err(error) if refusal != Some(JoseError::Signature) => refusal = Some(error),
+            Err(_) => {}
+        }
+    }
+    Err(refusal.unwrap_or(JoseError::UnknownKey))
+}
+
+/// Checks the signature under one key.
+pub fn verify_under(
+    token: &str,
+    key: &PublicKey,
+    allowed: &[Algorithm],
+) -> Result<Decoded, JoseError> {
+    let unverified = Unverified::parse(token)?;
+    unverified.check(key, allowed)?;
+    Ok(unverified.into_decoded())
 }
 
 /// What a token says of itself, to find out whose key to check it with.
-pub fn peek(_token: &str) -> Result<Decoded, JoseError> {
-    Err(JoseError::Malformed)
+pub fn peek(token: &str) -> Result<Decoded, JoseError> {
+    Ok(Unverified::parse(token)?.into_decoded())
 }
 
-/// RFC 7638, SHA-256, base64url.
-pub fn thumbprint(_jwk: &Value) -> Result<String, JoseError> {
-    Err(JoseError::Malformed)
+/// The keys that the token may be signed with: the one it names, or those that fit its
+/// algorithm where it names none.
+fn candidates<'a>(token: &Unverified<'_>, jwks: &'a Value) -> Result<Vec<&'a Value>, JoseError> {
+    let keys = jwks.get("keys").and_then(Value::as_array);
+    let keys = keys.ok_or(JoseError::Key("it is no JWK set, an object with `keys`"))?;
+    let named = |jwk: &&Value| match token.kid() {
+        Some(kid) => jwk.get("kid").and_then(Value::as_str) == Some(kid),
+        None => true,
+    };
+    let fits = |jwk: &&Value| key::fits(jwk, token.algorithm());
+    let found = keys.iter().take(MAX_KEYS).filter(named).filter(fits);
+    Ok(found.take(MAX_TRIED).collect())
 }
+
+#[cfg(test)]
+mod tests;
