@@ -1,15 +1,11 @@
-use std::cell::Cell;
-use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use chitty_core::ports::Clock;
+use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use futures::task::AtomicWaker;
-use wasm_bindgen::prelude::*;
 
-use crate::global;
+use crate::web::Ticket;
 
 /// The platform's clock, which moves only with I/O.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,55 +31,33 @@ impl Clock for SystemClock {
 /// `worker::Delay` wakes whoever polled it first, and so never a future that has moved to
 /// another task since, such as the body of a response.
 pub(crate) struct Sleep {
-    fired: Rc<Fired>,
+    ticket: Ticket,
     timer: Option<i32>,
-    _callback: Closure<dyn FnMut()>,
-}
-
-#[derive(Default)]
-struct Fired {
-    done: Cell<bool>,
-    waker: AtomicWaker,
 }
 
 impl Sleep {
     pub(crate) fn new(ms: u64) -> Self {
-        let fired = Rc::new(Fired::default());
-        let shared = Rc::clone(&fired);
-        let callback = Closure::own_assert_unwind_safe(move || {
-            shared.done.set(true);
-            shared.waker.wake();
-        });
-        let timer = global().set_timeout_with_callback_and_timeout_and_arguments_0(
-            callback.as_ref().unchecked_ref(),
-            i32::try_from(ms).unwrap_or(i32::MAX),
-        );
-        // Without a timer it is over at once: waiting for ever would be worse.
-        fired.done.set(timer.is_err());
-        Self {
-            fired,
-            timer: timer.ok(),
-            _callback: callback,
-        }
+        let (ticket, timer) = Ticket::timer(ms);
+        Self { ticket, timer }
     }
 }
 
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.fired.done.get() {
-            return Poll::Ready(());
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.ticket.poll_unpin(context).is_pending() {
+            return Poll::Pending;
         }
-        self.fired.waker.register(context.waker());
-        Poll::Pending
+        self.timer = None;
+        Poll::Ready(())
     }
 }
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let Some(timer) = self.timer.filter(|_| !self.fired.done.get()) {
-            global().clear_timeout_with_handle(timer);
+        if let Some(timer) = self.timer {
+            Ticket::stop(timer);
         }
     }
 }

@@ -3,20 +3,21 @@ use chitty_core::front::{BodyFault, Incoming};
 use chitty_core::http::Headers;
 use worker::url::Url;
 
-use crate::request::{WebHeaders, read_body};
+use crate::request::{Head, read_body};
 
 /// A `fetch` event's request.
 pub struct WebRequest {
     request: web_sys::Request,
-    headers: WebHeaders,
+    head: Head,
     url: Option<Url>,
 }
 
 impl WebRequest {
     pub fn new(request: web_sys::Request) -> Self {
+        let head = Head::of(&request);
         Self {
-            headers: WebHeaders::of(&request),
-            url: Url::parse(&request.url()).ok(),
+            url: Url::parse(head.url()).ok(),
+            head,
             request,
         }
     }
@@ -25,7 +26,7 @@ impl WebRequest {
 #[async_trait(?Send)]
 impl Incoming for WebRequest {
     fn method(&self) -> String {
-        self.request.method()
+        self.head.method().to_owned()
     }
 
     fn host(&self) -> String {
@@ -55,10 +56,10 @@ impl Incoming for WebRequest {
     }
 
     fn headers(&self) -> &dyn Headers {
-        &self.headers
+        &self.head
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyFault> {
-        read_body(&self.request, &self.headers, limit).await
+        read_body(&self.request, &self.head, limit).await
     }
 }

@@ -19,6 +19,7 @@ pub mod platform;
 pub mod request;
 pub mod response;
 pub mod tasks;
+mod web;
 
 use wasm_bindgen::{JsCast, JsValue};
 

@@ -5,29 +5,44 @@ use chitty_core::front::BodyFault;
 use chitty_core::http::Headers;
 use chitty_core::ports::HttpError;
 use futures::StreamExt;
-use wasm_bindgen_futures::JsFuture;
 
 use crate::clock::within;
 use crate::http::BodyStream;
 use crate::message;
+use crate::web::{self, Ticket, Told};
 
 /// For a body to arrive.
 const READ_MS: u64 = 30_000;
 /// Between two chunks of a body whose length was not said.
 const IDLE_MS: u64 = 10_000;
 
-/// Headers of a request. Each look-up crosses into JavaScript.
-pub struct WebHeaders(web_sys::Headers);
+/// What a request says before its body, as text of lines: method, URL, then the name, in
+/// lower case, and the value of each header.
+pub struct Head(String);
 
-impl WebHeaders {
+impl Head {
     pub fn of(request: &web_sys::Request) -> Self {
-        Self(request.headers())
+        Self(web::head(request))
+    }
+
+    pub fn method(&self) -> &str {
+        self.0.split('\n').next().unwrap_or_default()
+    }
+
+    pub fn url(&self) -> &str {
+        self.0.split('\n').nth(1).unwrap_or_default()
     }
 }
 
-impl Headers for WebHeaders {
+impl Headers for Head {
     fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).ok().flatten()
+        let mut lines = self.0.split('\n').skip(2);
+        while let (Some(found), Some(value)) = (lines.next(), lines.next()) {
+            if found.eq_ignore_ascii_case(name) {
+                return Some(value.to_owned());
+            }
+        }
+        None
     }
 }
 
@@ -51,13 +66,13 @@ pub async fn read_body(
 }
 
 async fn read_at_once(request: &web_sys::Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
-    let promise = request.array_buffer().map_err(interrupted)?;
-    let buffer = JsFuture::from(promise).await.map_err(interrupted)?;
-    let array = js_sys::Uint8Array::new(&buffer);
-    if array.length() as usize > limit {
-        return Err(BodyFault::TooLarge);
+    match Ticket::body(request).await {
+        Told {
+            bytes: Some(bytes), ..
+        } if bytes.len() <= limit => Ok(bytes),
+        Told { bytes: Some(_), .. } => Err(BodyFault::TooLarge),
+        Told { fault, .. } => Err(BodyFault::Interrupted(fault.unwrap_or_default())),
     }
-    Ok(array.to_vec())
 }
 
 async fn read_counting(request: &web_sys::Request, limit: usize) -> Result<Vec<u8>, BodyFault> {

@@ -30,9 +30,7 @@ use chitty_edge::clock::SystemClock;
 use chitty_edge::database::D1;
 use chitty_edge::entropy::SystemEntropy;
 use chitty_edge::incoming::WebRequest;
-use chitty_edge::mailbox::ObjectMailbox;
 use chitty_edge::response::into_web;
-use chitty_edge::tasks::ObjectTasks;
 use worker::{Context, Env, event};
 
 use crate::services::Services;
@@ -62,10 +60,7 @@ async fn fetch(
     let incoming = WebRequest::new(Clone::clone(&request));
     let reply = match incoming.path().as_str() {
         "/mcp" => {
-            let mailbox = ObjectMailbox(env.durable_object("MAILBOX")?);
-            app.services.mailbox.replace(Some(mailbox));
-            let tasks = ObjectTasks(env.durable_object("TASKS")?);
-            app.services.tasks.replace(Some(tasks));
+            app.services.bind(&env)?;
             // Nobody reads the answer to a client that has gone.
             let reply = unless_gone(&request, mcp(&app, &incoming)).await;
             reply.unwrap_or_else(|| HttpReply::empty(499))

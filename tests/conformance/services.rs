@@ -1,6 +1,6 @@
 //! What the tools and the protocol work with, one an isolate.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use chitty_core::mcp::Host;
@@ -14,6 +14,7 @@ use chitty_edge::entropy::SystemEntropy;
 use chitty_edge::mailbox::ObjectMailbox;
 use chitty_edge::tasks::ObjectTasks;
 use serde_json::{Value, json};
+use worker::Env;
 
 pub struct Services {
     clock: SystemClock,
@@ -21,9 +22,9 @@ pub struct Services {
     sealer: Sealer,
     versions: Cell<ListVersions>,
     pub runs: Runs,
-    /// Of the request that came last: bindings are the same in all of them.
-    pub mailbox: RefCell<Option<ObjectMailbox>>,
-    pub tasks: RefCell<Option<ObjectTasks>>,
+    /// Of the first request: bindings are the same in all of an isolate.
+    mailbox: OnceCell<ObjectMailbox>,
+    tasks: OnceCell<ObjectTasks>,
 }
 
 impl Services {
@@ -34,9 +35,20 @@ impl Services {
             sealer,
             versions: Cell::default(),
             runs: Runs::default(),
-            mailbox: RefCell::default(),
-            tasks: RefCell::default(),
+            mailbox: OnceCell::new(),
+            tasks: OnceCell::new(),
         }
+    }
+
+    /// Takes over the bindings, if this is the first request.
+    pub fn bind(&self, env: &Env) -> worker::Result<()> {
+        if self.mailbox.get().is_none() {
+            let mailbox = ObjectMailbox(env.durable_object("MAILBOX")?);
+            self.mailbox.get_or_init(|| mailbox);
+            let tasks = ObjectTasks(env.durable_object("TASKS")?);
+            self.tasks.get_or_init(|| tasks);
+        }
+        Ok(())
     }
 
     pub fn change(&self, change: impl FnOnce(&mut ListVersions)) {
@@ -60,12 +72,12 @@ impl Host for Services {
     }
 
     fn mailbox(&self) -> Option<Rc<dyn Mailbox>> {
-        let mailbox = self.mailbox.borrow().clone()?;
+        let mailbox = self.mailbox.get()?.clone();
         Some(Rc::new(mailbox))
     }
 
     fn tasks(&self) -> Option<Rc<dyn Tasks>> {
-        let tasks = self.tasks.borrow().clone()?;
+        let tasks = self.tasks.get()?.clone();
         Some(Rc::new(tasks))
     }
 

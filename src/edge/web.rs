@@ -1,0 +1,118 @@
+//! JavaScript of our own, for what would otherwise take many crossings, and how it calls
+//! back. Each crossing between WebAssembly and JavaScript costs about a microsecond, and each
+//! function given to JavaScript several, so one is made for all.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::channel::oneshot;
+use wasm_bindgen::prelude::*;
+use web_sys::{ReadableStream, Request, Response};
+
+type Tell = Closure<dyn FnMut(u32, Option<Vec<u8>>, Option<String>)>;
+
+#[wasm_bindgen(module = "/web.js")]
+extern "C" {
+    pub(crate) fn head(request: &Request) -> String;
+    fn read(request: &Request, ticket: u32, tell: &Tell);
+    fn watch(request: &Request, ticket: u32, tell: &Tell) -> bool;
+    #[wasm_bindgen(catch)]
+    fn start(ms: u32, ticket: u32, tell: &Tell) -> Result<i32, JsValue>;
+    fn stop(timer: i32);
+    #[wasm_bindgen(catch)]
+    pub(crate) fn respond(head: &str, bytes: Option<&[u8]>) -> Result<Response, JsValue>;
+    #[wasm_bindgen(catch, js_name = respondWithStream)]
+    pub(crate) fn respond_with_stream(
+        head: &str,
+        stream: &ReadableStream,
+    ) -> Result<Response, JsValue>;
+}
+
+/// What was told: that it happened, with bytes or with a fault where there are any.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub bytes: Option<Vec<u8>>,
+    pub fault: Option<String>,
+}
+
+thread_local! {
+    static NEXT: Cell<u32> = const { Cell::new(0) };
+    static WAITING: RefCell<HashMap<u32, oneshot::Sender<Told>>> = RefCell::default();
+    static TELL: Tell = Closure::own_assert_unwind_safe(tell);
+}
+
+fn tell(ticket: u32, bytes: Option<Vec<u8>>, fault: Option<String>) {
+    let waiting = WAITING.with_borrow_mut(|waiting| waiting.remove(&ticket));
+    if let Some(waiting) = waiting {
+        // Fails only if nobody wants to know any more.
+        let _gone = waiting.send(Told { bytes, fault });
+    }
+}
+
+/// One thing that JavaScript will tell.
+pub(crate) struct Ticket {
+    number: u32,
+    told: oneshot::Receiver<Told>,
+}
+
+impl Ticket {
+    fn new() -> Self {
+        let number = NEXT.get();
+        NEXT.set(number.wrapping_add(1));
+        let (sender, told) = oneshot::channel();
+        WAITING.with_borrow_mut(|waiting| waiting.insert(number, sender));
+        Self { number, told }
+    }
+
+    /// Told when the body of `request` is there.
+    pub(crate) fn body(request: &Request) -> Self {
+        let ticket = Self::new();
+        TELL.with(|tell| read(request, ticket.number, tell));
+        ticket
+    }
+
+    /// Told when the client of `request` has gone.
+    pub(crate) fn gone(request: &Request) -> Self {
+        let ticket = Self::new();
+        if TELL.with(|tell| watch(request, ticket.number, tell)) {
+            self::tell(ticket.number, None, None);
+        }
+        ticket
+    }
+
+    /// Told after `ms`, with the timer. Without a timer it is told at once: waiting for ever
+    /// would be worse.
+    pub(crate) fn timer(ms: u64) -> (Self, Option<i32>) {
+        let ticket = Self::new();
+        // Longer ones fire at once.
+        let ms = u32::try_from(ms)
+            .unwrap_or(u32::MAX)
+            .min(i32::MAX.unsigned_abs());
+        let timer = TELL.with(|tell| start(ms, ticket.number, tell));
+        if timer.is_err() {
+            self::tell(ticket.number, None, None);
+        }
+        (ticket, timer.ok())
+    }
+
+    pub(crate) fn stop(timer: i32) {
+        stop(timer);
+    }
+}
+
+impl Future for Ticket {
+    type Output = Told;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Told> {
+        self.told.poll_unpin(context).map(Result::unwrap_or_default)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        WAITING.with_borrow_mut(|waiting| waiting.remove(&self.number));
+    }
+}
