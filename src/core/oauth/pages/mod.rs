@@ -1,24 +1,50 @@
-use super::{AuthorizationRequest, AuthorizationServer, Client, WebRequest};
+//! Pages for people. They work without JavaScript and fetch nothing.
+
+pub(super) mod account;
+mod app;
+pub(super) mod consent;
+pub(super) mod forms;
+mod layout;
+pub(super) mod text;
+
+use maud::Markup;
+
+pub(super) use app::AppShown;
+pub(super) use layout::PRODUCT;
+
+use super::{AuthorizationServer, WebRequest};
 use crate::http::HttpReply;
+use layout::Page;
 
 impl AuthorizationServer {
-    /// Sign-in or consent, whichever is next for this browser and this request.
-    pub(super) async fn interact(
-        &self,
-        _web: &WebRequest<'_>,
-        _client: &Client,
-        _request: AuthorizationRequest,
-    ) -> HttpReply {
-        HttpReply::empty(501)
+    pub(super) fn page(&self, title: &str, body: Markup, app: Option<&AppShown>) -> HttpReply {
+        let form_targets = app.map_or("", |app| app.form_targets.as_str());
+        self.framed(title, body, form_targets, false)
+    }
+
+    pub(super) fn wide_page(&self, title: &str, body: Markup) -> HttpReply {
+        self.framed(title, body, "", true)
+    }
+
+    fn framed(&self, title: &str, body: Markup, form_targets: &str, wide: bool) -> HttpReply {
+        let page = Page {
+            origin: self.settings.issuer.as_deref().unwrap_or(&self.origin),
+            title,
+            body,
+            form_targets,
+            wide,
+        };
+        page.reply(200)
     }
 
     /// A page that says what is wrong, for people; never a redirect.
-    pub(super) fn error_page(
-        &self,
-        status: u16,
-        _message: &str,
-        _web: &WebRequest<'_>,
-    ) -> HttpReply {
-        HttpReply::empty(status)
+    pub(super) fn error_page(&self, status: u16, message: &str, web: &WebRequest<'_>) -> HttpReply {
+        let request_id = &web.info.request_id;
+        let body = forms::error(message, request_id);
+        let reply = HttpReply {
+            status,
+            ..self.page("This did not work", body, None)
+        };
+        reply.with_header("x-request-id", request_id.clone())
     }
 }

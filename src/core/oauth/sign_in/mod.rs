@@ -1,27 +1,74 @@
+//! Who sits at the browser, and what they decide.
+//!
+//! Nothing is stored before somebody has signed in: what a page must remember travels in a
+//! sealed [`ticket`] in its form, tied to a cookie of the browser, and to the session where
+//! there is one. That is the protection against forged requests too.
+
+mod account;
+mod browser;
+mod consent;
+mod credentials;
+mod flow;
+mod identities;
+mod key;
+mod keys;
+mod provider;
+mod session;
+mod ticket;
+mod totp;
+mod trouble;
+
+pub use provider::ProviderCache;
+
 use super::{AuthorizationServer, WebRequest};
 use crate::http::HttpReply;
-
-/// The upstream provider's endpoints and keys, one for an isolate.
-#[derive(Default)]
-pub struct ProviderCache;
+use trouble::Trouble;
 
 impl AuthorizationServer {
-    pub(super) async fn sign_in(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
+    pub(super) async fn sign_in(&self, web: &WebRequest<'_>) -> HttpReply {
+        let result = match web.method {
+            "GET" => self.sign_in_to_account(web),
+            _ => self.sign_in_step(web).await,
+        };
+        self.settle(web, result)
     }
-    pub(super) async fn upstream_start(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
+
+    pub(super) async fn upstream_start(&self, web: &WebRequest<'_>) -> HttpReply {
+        let result = self.to_provider(web).await;
+        self.settle(web, result)
     }
-    pub(super) async fn upstream_callback(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
+
+    pub(super) async fn upstream_callback(&self, web: &WebRequest<'_>) -> HttpReply {
+        let result = self.from_provider(web).await;
+        self.settle(web, result)
     }
-    pub(super) async fn consent(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
+
+    pub(super) async fn consent(&self, web: &WebRequest<'_>) -> HttpReply {
+        let result = self.decide(web).await;
+        self.settle(web, result)
     }
-    pub(super) async fn account(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
+
+    pub(super) async fn account(&self, web: &WebRequest<'_>) -> HttpReply {
+        let result = match web.method {
+            "GET" => self.show_account(web).await,
+            _ => self.act_on_account(web).await,
+        };
+        self.settle(web, result)
     }
-    pub(super) async fn sign_out(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
+
+    pub(super) async fn sign_out(&self, web: &WebRequest<'_>) -> HttpReply {
+        let result = self.end_own_session(web).await;
+        self.settle(web, result)
+    }
+
+    /// A page either way.
+    fn settle(&self, web: &WebRequest<'_>, result: Result<HttpReply, Trouble>) -> HttpReply {
+        result.unwrap_or_else(|trouble| {
+            self.note_cause(web, &trouble);
+            self.error_page(trouble.status, &trouble.message, web)
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Signing in with a key of one's own.
+
+use serde_json::json;
+
+use super::browser::Browser;
+use super::flow::Back;
+use super::session::{Candidate, Method, grantable_of};
+use super::trouble::Trouble;
+use crate::auth::{AuthError, Decision, Principal, PrincipalKind};
+use crate::http::HttpReply;
+use crate::oauth::{AuthorizationServer, WebRequest};
+
+const TRIES_PER_ADDRESS: i64 = 10;
+/// From everywhere: keys cannot be guessed, but the database can be kept busy.
+const TRIES: i64 = 3000;
+const NOT_ACCEPTED: &str =
+    "That key was not accepted. Check that you copied all of it, and that it has not ended.";
+
+impl AuthorizationServer {
+    pub(super) async fn with_key(
+        &self,
+        web: &WebRequest<'_>,
+        browser: &Browser,
+        back: &Back,
+        key: &str,
+    ) -> Result<HttpReply, Trouble> {
+        if let Some(wait) = self.key_wait(web).await? {
+            self.record(
+                web,
+                "sign_in",
+                None,
+                Decision::Deny("throttled"),
+                json!({}),
+                None,
+            );
+            return self.not_signed_in(browser, back, 429, &wait);
+        }
+        let Some(principal) = self.owner_of(web, key.trim()).await? else {
+            return self.not_signed_in(browser, back, 403, NOT_ACCEPTED);
+        };
+        if let Some(reason) = self.why_not(&principal).await? {
+            let decision = Decision::Deny(reason);
+            self.record(web, "sign_in", None, decision, json!({}), Some(&principal));
+            return self.not_signed_in(browser, back, 403, NOT_ACCEPTED);
+        }
+        let candidate = Candidate {
+            scopes: grantable_of(&principal.scopes),
+            user_id: principal.user_id,
+            token_id: Some(principal.token_id),
+            method: Method::Key,
+            second_factor: false,
+        };
+        self.proceed(web, browser, candidate, back.clone()).await
+    }
+
+    pub(super) fn not_signed_in(
+        &self,
+        browser: &Browser,
+        back: &Back,
+        status: u16,
+        problem: &str,
+    ) -> Result<HttpReply, Trouble> {
+        let mut page = self.sign_in_page(browser, back, Some(problem), None)?;
+        page.status = status;
+        Ok(page)
+    }
+
+    async fn key_wait(&self, web: &WebRequest<'_>) -> Result<Option<String>, Trouble> {
+        if let Some(wait) = self.address_wait(web, TRIES_PER_ADDRESS).await? {
+            return Ok(Some(wait));
+        }
+        self.wait("sign_in", TRIES).await
+    }
+
+    /// Whose key it is. A token that a client was given (it has dots) is no key.
+    async fn owner_of(
+        &self,
+        web: &WebRequest<'_>,
+        key: &str,
+    ) -> Result<Option<Principal>, Trouble> {
+        let shaped = key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        if !shaped || key.is_empty() {
+            self.record(
+                web,
+                "sign_in",
+                None,
+                Decision::Deny("malformed"),
+                json!({}),
+                None,
+            );
+            return Ok(None);
+        }
+        let header = format!("Bearer {key}");
+        let checked = self.authenticator.authenticate(Some(&header), &web.info);
+        match checked.await {
+            Ok(principal) => Ok(Some(principal)),
+            Err(AuthError::Unavailable) => Err(Trouble::ours("the key could not be looked up")),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn why_not(&self, principal: &Principal) -> Result<Option<&'static str>, Trouble> {
+        if principal.kind != PrincipalKind::User {
+            return Ok(Some("service_key"));
+        }
+        let person = self.person(&principal.user_id).await?;
+        Ok(person.and_then(|person| (!person.active).then_some("suspended")))
+    }
+}
