@@ -3,16 +3,17 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chitty_core::execution::{ExecutionService, Workers};
-use chitty_core::front::{Dependencies, Routes};
+use chitty_core::front::Dependencies;
 use chitty_core::mcp::Server;
 use chitty_core::ports::{Http, HttpRequest};
 use chitty_core::services::{Platform, Services};
 use chitty_edge::bindings::ledger;
-use chitty_edge::config::{Common, Reader};
+use chitty_edge::config::{Common, Reader, oauth};
 use chitty_edge::http::BindingHttp;
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 
+use crate::identity::Identity;
 use crate::tools;
 
 const HEALTH_TIMEOUT_MS: u64 = 5_000;
@@ -21,12 +22,14 @@ const HEALTH_TIMEOUT_MS: u64 = 5_000;
 pub struct Coordinator {
     isolate: Isolate,
     compare: bool,
+    identity: Identity,
     server: Rc<Server<Services<Desk>>>,
 }
 
 /// What its tools work with.
 pub struct Desk {
     pub service: ExecutionService,
+    pub identity: Identity,
 }
 
 impl Worker for Coordinator {
@@ -46,10 +49,12 @@ impl Worker for Coordinator {
                 false
             }
         };
+        let settings = oauth::read(&mut reader, &common);
         let common = reader.finish(common)?;
         Ok(Self {
             isolate: Isolate::new(common)?,
             compare,
+            identity: Identity::new(settings),
             server: Rc::new(tools::server(Self::SERVER)),
         })
     }
@@ -78,11 +83,10 @@ impl Worker for Coordinator {
                 entropy: Rc::clone(&platform.entropy),
                 compare: self.compare,
             },
+            identity: self.identity.clone(),
         })
     }
 }
-
-impl Routes for Desk {}
 
 #[async_trait(?Send)]
 impl Dependencies for Desk {

@@ -2,6 +2,7 @@
 //! evidence and the checking of the log.
 
 mod domain;
+mod identity;
 mod resources;
 mod sweep;
 mod tools;

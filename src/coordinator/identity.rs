@@ -1,0 +1,64 @@
+//! Paths beside MCP: the authorization server's.
+
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use chitty_core::front::{Access, Routes};
+use chitty_core::http::HttpReply;
+use chitty_core::oauth::{
+    self, AuthorizationServer, DocumentCache, ProviderCache, Settings, WebRequest,
+};
+use chitty_core::services::Platform;
+use chitty_edge::http::FetchHttp;
+
+use crate::domain::Desk;
+
+/// What an isolate keeps of it.
+#[derive(Clone)]
+pub struct Identity {
+    pub settings: Rc<Settings>,
+    pub documents: Rc<DocumentCache>,
+    pub provider: Rc<ProviderCache>,
+}
+
+impl Identity {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings: Rc::new(settings),
+            documents: Rc::default(),
+            provider: Rc::default(),
+        }
+    }
+
+    pub fn server(&self, platform: &Platform) -> AuthorizationServer {
+        let origin = platform
+            .resource
+            .as_ref()
+            .map(|resource| resource.origin.clone());
+        AuthorizationServer {
+            settings: Rc::clone(&self.settings),
+            origin: origin.unwrap_or_default(),
+            http: Rc::new(FetchHttp),
+            sealer: Rc::clone(&platform.sealer),
+            audit: platform.authenticator.audit.clone(),
+            authenticator: platform.authenticator.clone(),
+            keys: Rc::clone(&platform.keys),
+            documents: Rc::clone(&self.documents),
+            provider: Rc::clone(&self.provider),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Routes for Desk {
+    fn access(&self, path: &str) -> Option<Access> {
+        if oauth::is_open(path) {
+            return Some(Access::Open);
+        }
+        oauth::knows(path).then_some(Access::Own)
+    }
+
+    async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
+        self.identity.server(platform).answer(web).await
+    }
+}
