@@ -63,5 +63,18 @@ pub struct AuthorizationServer {
     pub provider: Rc<ProviderCache>,
 }
 
+impl AuthorizationServer {
+    /// What tokens and metadata name as their issuer, without a slash at the end (RFC 8414
+    /// section 2).
+    pub fn issuer(&self) -> &str {
+        self.settings.issuer.as_deref().unwrap_or(&self.origin)
+    }
+
+    /// The coordinator's own MCP endpoint.
+    pub fn own_resource(&self) -> String {
+        format!("{}/mcp", self.origin)
+    }
+}
+
 #[cfg(test)]
 mod tests;
