@@ -153,6 +153,7 @@ impl World {
             audit,
             keys: Rc::default(),
             documents: Rc::default(),
+            provider: Rc::default(),
         };
         Self {
             clock,
