@@ -33,7 +33,7 @@ pub use grant::{Grant, GrantKind, NewGrant};
 pub use params::Params;
 pub use request::AuthorizationRequest;
 pub use routes::{is_open, knows};
-pub use settings::{PredefinedClient, Settings, UpstreamSettings};
+pub use settings::{ACCESS_TOKEN_MS, PredefinedClient, Settings, UpstreamSettings};
 pub use sign_in::ProviderCache;
 pub use store::{Expired, expire};
 pub use web::{MAX_BODY, WebRequest};
