@@ -142,6 +142,8 @@ CREATE INDEX oauth_refresh_tokens_by_expiry ON oauth_refresh_tokens (expires_at)
 CREATE TABLE signing_keys (
     -- RFC 7638 thumbprint, the `kid`.
     id TEXT NOT NULL PRIMARY KEY,
+    -- 1, 2, 3, …: two isolates that make the next one make it once.
+    number BIGINT NOT NULL CONSTRAINT signing_keys_number UNIQUE,
     algorithm TEXT NOT NULL DEFAULT 'ES256' CHECK (algorithm IN ('ES256')),
     public_jwk JSONB NOT NULL,
     -- Sealed.

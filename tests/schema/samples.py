@@ -79,8 +79,9 @@ ROWS = {
     "oauth_authorization_codes": {"code_hash": HASH, "grant_id": "g-0", "client_id": "client-1",
                                   "redirect_uri": "https://client.example/cb", **_LIFE},
     "oauth_refresh_tokens": {"token_hash": HASH, "grant_id": "g-0", **_LIFE},
-    "signing_keys": {"id": "kid-1", "public_jwk": "{}", "private_key": "sealed", "created_at": Ms(NOW_MS),
-                     "signs_from": Ms(NOW_MS), "signs_until": Ms(NOW_MS + 1), "listed_until": Ms(NOW_MS + 2)},
+    "signing_keys": {"id": "kid-1", "number": 1, "public_jwk": "{}", "private_key": "sealed",
+                     "created_at": Ms(NOW_MS), "signs_from": Ms(NOW_MS),
+                     "signs_until": Ms(NOW_MS + 1), "listed_until": Ms(NOW_MS + 2)},
     "used_once": {"id": "jti:1", "expires_at": Ms(NOW_MS)},
     "throttles": {"id": "sign_in:1", "attempts": 1, "expires_at": Ms(NOW_MS)},
 }
@@ -187,6 +188,7 @@ DUPLICATES = [
     ("credentials", {}, {"id": "cr-2"}),
     ("oauth_authorization_codes", {}, {}),
     ("oauth_refresh_tokens", {}, {}),
+    ("signing_keys", {}, {"id": "kid-2"}),
     ("used_once", {}, {}),
 ]
 

@@ -17,6 +17,8 @@ pub struct OAuthError {
     pub description: Cow<'static, str>,
     /// `WWW-Authenticate` of a 401.
     pub challenge: Option<String>,
+    /// `Retry-After` of a 429.
+    pub retry_after_s: Option<i64>,
     /// For the log alone.
     pub cause: Option<String>,
 }
@@ -28,6 +30,7 @@ impl OAuthError {
             code,
             description: description.into(),
             challenge: None,
+            retry_after_s: None,
             cause: None,
         }
     }
@@ -61,6 +64,18 @@ impl OAuthError {
         }
     }
 
+    /// Throttled (RFC 6585 section 4).
+    pub fn too_many(retry_after_s: i64) -> Self {
+        Self {
+            status: 429,
+            retry_after_s: Some(retry_after_s),
+            ..Self::new(
+                "temporarily_unavailable",
+                format!("too many attempts; try again in {retry_after_s} seconds"),
+            )
+        }
+    }
+
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = status;
@@ -78,8 +93,12 @@ impl OAuthError {
             .with_header("cache-control", "no-store")
             .with_header("pragma", "no-cache")
             .with_header("x-request-id", request_id);
-        match &self.challenge {
+        let reply = match &self.challenge {
             Some(challenge) => reply.with_header("www-authenticate", challenge.clone()),
+            None => reply,
+        };
+        match self.retry_after_s {
+            Some(seconds) => reply.with_header("retry-after", seconds.to_string()),
             None => reply,
         }
     }

@@ -33,7 +33,7 @@ pub use grant::{Grant, GrantKind, NewGrant};
 pub use params::Params;
 pub use request::AuthorizationRequest;
 pub use routes::{is_open, knows};
-pub use settings::{PredefinedClient, Settings, UpstreamSettings};
+pub use settings::{ACCESS_TOKEN_MS, PredefinedClient, Settings, UpstreamSettings};
 pub use sign_in::ProviderCache;
 pub use store::{Expired, expire};
 pub use web::{MAX_BODY, WebRequest};
@@ -61,6 +61,19 @@ pub struct AuthorizationServer {
     pub keys: Rc<SigningKeys>,
     pub documents: Rc<DocumentCache>,
     pub provider: Rc<ProviderCache>,
+}
+
+impl AuthorizationServer {
+    /// What tokens and metadata name as their issuer, without a slash at the end (RFC 8414
+    /// section 2).
+    pub fn issuer(&self) -> &str {
+        self.settings.issuer.as_deref().unwrap_or(&self.origin)
+    }
+
+    /// The coordinator's own MCP endpoint.
+    pub fn own_resource(&self) -> String {
+        format!("{}/mcp", self.origin)
+    }
 }
 
 #[cfg(test)]

@@ -1,1 +1,3 @@
 //! Driven natively over SQLite, with a fake clock.
+
+mod world;
