@@ -8,7 +8,7 @@ const MAX_TOKEN_CHARS: usize = 256;
 const MIN_HEX_CHARS: usize = 32;
 const MAX_NAME_CHARS: usize = 32;
 /// Type of the tokens that services hold: `{service}_service_{hex}`.
-const SERVICE_TYPE: &str = "service";
+pub(super) const SERVICE_TYPE: &str = "service";
 
 /// A well-formed token, known by its hash alone.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -92,6 +92,17 @@ pub fn find(name: &str) -> Option<&'static ScopeInfo> {
     SCOPES.iter().find(|scope| scope.name == name)
 }
 
+/// A scope of the catalogue, or all of a service in it: `{service}:*`.
+pub fn is_known(name: &str) -> bool {
+    let service = name
+        .strip_suffix('*')
+        .filter(|service| service.ends_with(':'));
+    let covers = |scope: &ScopeInfo| service.is_some_and(|service| scope.name.starts_with(service));
+    SCOPES
+        .iter()
+        .any(|scope| scope.name == name || covers(scope))
+}
+
 /// What a caller from outside gets that asks for nothing.
 pub fn read_only() -> Scopes {
     let scopes = SCOPES.iter().filter(|scope| scope.read_only);

@@ -13,6 +13,7 @@ mod cache;
 pub mod catalogue;
 mod delegation;
 mod error;
+pub mod keys;
 mod principal;
 pub mod protected_resource;
 pub mod roles;

@@ -38,11 +38,7 @@ impl Throttle {
         window_ms: i64,
     ) -> Result<Attempt, DatabaseError> {
         let now_ms = self.clock.now_ms();
-        let statement = Statement::new(COUNT)
-            .bind(id)
-            .timestamp(now_ms.saturating_add(window_ms))
-            .timestamp(now_ms);
-        let outcome = self.database.run(statement).await?;
+        let outcome = self.database.run(count(id, window_ms, now_ms)).await?;
         let row = outcome
             .first()
             .ok_or_else(|| DatabaseError::Statement("the upsert returned no row".to_owned()))?;
@@ -50,14 +46,28 @@ impl Throttle {
             return Ok(Attempt::Allowed);
         }
         let left_ms = row.timestamp("expires_at")?.saturating_sub(now_ms);
-        let retry_after_s = left_ms.saturating_add(999).div_euclid(1000).max(1);
+        let retry_after_s = seconds(left_ms);
         Ok(Attempt::Refused { retry_after_s })
     }
+}
+
+/// Counts one more attempt. In a batch, it also makes others of the same id wait until the
+/// batch is through.
+pub(crate) fn count(id: &str, window_ms: i64, now_ms: i64) -> Statement {
+    Statement::new(COUNT)
+        .bind(id)
+        .timestamp(now_ms.saturating_add(window_ms))
+        .timestamp(now_ms)
 }
 
 /// Removes up to `most` windows that are over.
 pub fn expire(now_ms: i64, most: i64) -> Statement {
     Statement::new(EXPIRE).timestamp(now_ms).bind(most)
+}
+
+/// Whole seconds to wait, for `Retry-After`.
+pub(crate) fn seconds(left_ms: i64) -> i64 {
+    left_ms.saturating_add(999).div_euclid(1000).max(1)
 }
 
 /// Whom to count by address: an IPv4 address, or the /64 of an IPv6 one, which is what a

@@ -2,6 +2,7 @@
 
 mod auditing;
 mod guessing;
+mod keys;
 
 use std::cell::Cell;
 use std::rc::Rc;

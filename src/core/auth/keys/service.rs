@@ -1,0 +1,350 @@
+use serde_json::{Value, json};
+
+use super::statements::{self, NewKey};
+use super::stored::StoredKey;
+use super::text::{self, KeyText};
+use super::{
+    DAY_MS, DEFAULT_DAYS, HOUR_MS, KeyError, ListInput, ListOutput, MANAGE_SCOPE, MAX_KEYS,
+    MAX_KEYS_PER_PLATFORM, MAX_MINTS_AN_HOUR, MAX_SERVICE_DAYS, MAX_USER_DAYS, MINT_SERVICE_SCOPE,
+    MintInput, MintOutput, RevokeInput, RevokeOutput, RotateInput, RotateOutput,
+};
+use crate::auth::{
+    AuditEvent, AuditLog, Decision, Principal, PrincipalKind, RequestInfo, catalogue, throttle,
+};
+use crate::ids;
+use crate::sql::{Outcome, Statement};
+
+const MAX_LISTED: i64 = 100;
+
+/// Keys, on behalf of one request. Each yes and no is an audit row.
+pub struct KeyService<'a> {
+    /// Brings the database, clock and entropy too.
+    pub audit: &'a AuditLog,
+}
+
+/// Who asks, and in which request.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    pub principal: &'a Principal,
+    pub request: &'a RequestInfo,
+}
+
+impl KeyService<'_> {
+    /// Makes a key. Each call makes another.
+    pub async fn mint(
+        &self,
+        asking: Asking<'_>,
+        input: &MintInput,
+    ) -> Result<MintOutput, KeyError> {
+        let made = self.try_mint(asking.principal, input).await;
+        let details = json!({
+            "name": input.name, "kind": input.kind, "user_id": input.user_id,
+            "scopes": input.scopes, "platform": input.platform, "days": input.expires_in_days,
+        });
+        let id = made.as_ref().ok().map(|made| made.key.id.as_str());
+        self.note("token_mint", id, made.as_ref().err(), details, asking);
+        made
+    }
+
+    pub async fn list(
+        &self,
+        asking: Asking<'_>,
+        input: &ListInput,
+    ) -> Result<ListOutput, KeyError> {
+        let found = self.try_list(asking.principal, input).await;
+        let details = json!({ "user_id": input.user_id });
+        self.note("token_list", None, found.as_ref().err(), details, asking);
+        found
+    }
+
+    /// Makes a key that takes another's place, in one step with the end of the other.
+    pub async fn rotate(
+        &self,
+        asking: Asking<'_>,
+        input: &RotateInput,
+    ) -> Result<RotateOutput, KeyError> {
+        let made = self.try_rotate(asking.principal, input).await;
+        let new_id = made.as_ref().ok().map(|made| made.key.id.as_str());
+        let details = json!({ "new_id": new_id, "overlap_hours": input.overlap_hours });
+        let id = Some(input.id.as_str());
+        self.note("token_rotate", id, made.as_ref().err(), details, asking);
+        made
+    }
+
+    /// Ends a key. Again, it changes nothing.
+    pub async fn revoke(
+        &self,
+        asking: Asking<'_>,
+        input: &RevokeInput,
+    ) -> Result<RevokeOutput, KeyError> {
+        let done = self.try_revoke(asking.principal, input).await;
+        let revoked = done.as_ref().ok().map(|done| done.revoked);
+        let details = json!({ "descendants": input.descendants, "revoked": revoked });
+        let id = Some(input.id.as_str());
+        self.note("token_revoke", id, done.as_ref().err(), details, asking);
+        done
+    }
+
+    async fn try_mint(
+        &self,
+        caller: &Principal,
+        input: &MintInput,
+    ) -> Result<MintOutput, KeyError> {
+        require_for(caller, input.kind)?;
+        let owner = caller.resolve_user(input.user_id.as_deref())?;
+        let scopes = scopes_for(caller, input.scopes.as_deref())?;
+        let max = max_days(input.kind);
+        if input.expires_in_days > max {
+            return Err(KeyError::TooLong { max });
+        }
+        if input.kind == PrincipalKind::User && input.service.is_some() {
+            return Err(KeyError::ServiceOfUser);
+        }
+        let now_ms = self.audit.clock.now_ms();
+        let drawn = self.draw(&text::stem(input.kind, input.service.as_deref()))?;
+        let key = NewKey {
+            id: &drawn.id,
+            owner: &owner,
+            hash: &drawn.text.hash,
+            prefix: &drawn.text.prefix,
+            name: &input.name,
+            scopes: &scopes,
+            platform: input.platform.as_deref(),
+            expires_at: now_ms.saturating_add(input.expires_in_days * DAY_MS),
+            now_ms,
+            made_with: &caller.token_id,
+        };
+        let reads = vec![statements::find(&drawn.id)];
+        let written = self.write(&key, statements::insert(&key), reads).await?;
+        Ok(MintOutput {
+            key: stored(written.first())?.view(now_ms),
+            token: drawn.text.token,
+        })
+    }
+
+    async fn try_list(
+        &self,
+        caller: &Principal,
+        input: &ListInput,
+    ) -> Result<ListOutput, KeyError> {
+        caller.scopes.require(&[MANAGE_SCOPE])?;
+        let owner = caller.resolve_user(input.user_id.as_deref())?;
+        let now_ms = self.audit.clock.now_ms();
+        let statement = statements::list(&owner, input.include_ended, now_ms, MAX_LISTED + 1);
+        let rows = self.audit.database.run(statement).await?.rows;
+        let listed = usize::try_from(MAX_LISTED).unwrap_or_default();
+        let keys = rows.iter().take(listed).map(StoredKey::read);
+        Ok(ListOutput {
+            keys: keys
+                .map(|key| Ok(key?.view(now_ms)))
+                .collect::<Result<_, KeyError>>()?,
+            more: rows.len() > listed,
+        })
+    }
+
+    async fn try_rotate(
+        &self,
+        caller: &Principal,
+        input: &RotateInput,
+    ) -> Result<RotateOutput, KeyError> {
+        let old = self.of(caller, &input.id).await?;
+        let (stem, kind) = old.stem().ok_or(KeyError::UnknownForm)?;
+        require_for(caller, kind)?;
+        // Or its new text would give the caller what the caller may not.
+        let scopes = old.scopes();
+        caller.scopes.require(&borrowed(&scopes))?;
+        let now_ms = self.audit.clock.now_ms();
+        if old.token.check(now_ms).is_err() {
+            return Err(KeyError::NotActive);
+        }
+        let drawn = self.draw(stem)?;
+        let key = NewKey {
+            id: &drawn.id,
+            owner: old.owner(),
+            hash: &drawn.text.hash,
+            prefix: &drawn.text.prefix,
+            name: &old.token.principal.name,
+            scopes: &scopes,
+            platform: old.platform.as_deref(),
+            expires_at: now_ms.saturating_add(life_of(&old, kind)),
+            now_ms,
+            made_with: &caller.token_id,
+        };
+        let overlap_ms = input.overlap_hours * HOUR_MS;
+        let ends_at = now_ms.saturating_add(overlap_ms);
+        let then = vec![
+            statements::replace(&input.id, &drawn.id, ends_at, now_ms),
+            statements::find(&drawn.id),
+            statements::find(&input.id),
+        ];
+        let insert = statements::insert_for(&key, &input.id, overlap_ms);
+        let written = self.write(&key, insert, then).await?;
+        Ok(RotateOutput {
+            key: stored(written.get(1))?.view(now_ms),
+            replaced: stored(written.get(2))?.view(now_ms),
+            token: drawn.text.token,
+        })
+    }
+
+    async fn try_revoke(
+        &self,
+        caller: &Principal,
+        input: &RevokeInput,
+    ) -> Result<RevokeOutput, KeyError> {
+        self.of(caller, &input.id).await?;
+        let now_ms = self.audit.clock.now_ms();
+        let mut batch = vec![statements::find(&input.id)];
+        if input.descendants {
+            batch.insert(0, statements::revoke_descendants(&input.id, now_ms));
+        }
+        batch.insert(0, statements::revoke(&input.id, now_ms));
+        let mut outcomes = self.audit.database.batch(batch).await?;
+        let key = stored(outcomes.pop().as_ref())?.view(now_ms);
+        let ended: usize = outcomes.iter().map(|outcome| outcome.rows.len()).sum();
+        Ok(RevokeOutput {
+            key,
+            revoked: ended as u64,
+        })
+    }
+
+    /// The key, if the caller may know of it.
+    async fn of(&self, caller: &Principal, id: &str) -> Result<StoredKey, KeyError> {
+        caller.scopes.require(&[MANAGE_SCOPE])?;
+        let found = self.audit.database.run(statements::find(id)).await?;
+        let key = stored(Some(&found))?;
+        caller
+            .resolve_user(Some(key.owner()))
+            .map_err(|_| KeyError::NotFound)?;
+        Ok(key)
+    }
+
+    /// Writes a key where there is room for it, and runs `then` in the same batch.
+    async fn write(
+        &self,
+        key: &NewKey<'_>,
+        insert: Statement,
+        then: Vec<Statement>,
+    ) -> Result<Vec<Outcome>, KeyError> {
+        let mut batch = vec![
+            throttle::count(&statements::counter(key.owner), HOUR_MS, key.now_ms),
+            insert,
+            statements::tally(key.owner, key.platform, key.now_ms),
+        ];
+        let own = batch.len();
+        batch.extend(then);
+        let mut outcomes = self.audit.database.batch(batch).await?;
+        let then = outcomes.split_off(own.min(outcomes.len()));
+        match (outcomes.get(1), outcomes.get(2)) {
+            (Some(inserted), _) if inserted.first().is_some() => Ok(then),
+            (_, Some(tally)) => Err(no_room(tally, key.now_ms)?),
+            _ => Err(KeyError::NotActive),
+        }
+    }
+
+    fn draw(&self, stem: &str) -> Result<Drawn, KeyError> {
+        Ok(Drawn {
+            id: ids::plain(&*self.audit.clock, &*self.audit.entropy)?,
+            text: KeyText::draw(stem, &*self.audit.entropy)?,
+        })
+    }
+
+    fn note(
+        &self,
+        action: &str,
+        id: Option<&str>,
+        error: Option<&KeyError>,
+        details: Value,
+        asking: Asking<'_>,
+    ) {
+        let event = AuditEvent {
+            action,
+            resource_type: "token",
+            resource_id: id,
+            decision: error.map_or(Decision::Allow, |error| Decision::Deny(error.reason())),
+            details,
+        };
+        self.audit
+            .record(event, Some(asking.principal), asking.request);
+    }
+}
+
+struct Drawn {
+    id: String,
+    text: KeyText,
+}
+
+/// Why the batch inserted nothing.
+fn no_room(tally: &Outcome, now_ms: i64) -> Result<KeyError, KeyError> {
+    let Some(row) = tally.first() else {
+        return Ok(KeyError::NotActive);
+    };
+    if row.int("attempts")? > MAX_MINTS_AN_HOUR {
+        let left_ms = row.timestamp("counted_until")?.saturating_sub(now_ms);
+        let retry_after_s = throttle::seconds(left_ms);
+        return Ok(KeyError::TooOften { retry_after_s });
+    }
+    if row.int("keys")? >= MAX_KEYS {
+        return Ok(KeyError::TooMany { max: MAX_KEYS });
+    }
+    if row.int("on_platform")? >= MAX_KEYS_PER_PLATFORM {
+        let max = MAX_KEYS_PER_PLATFORM;
+        return Ok(KeyError::TooManyOnPlatform { max });
+    }
+    // It ended in the meantime.
+    Ok(KeyError::NotActive)
+}
+
+fn stored(outcome: Option<&Outcome>) -> Result<StoredKey, KeyError> {
+    let row = outcome.and_then(Outcome::first).ok_or(KeyError::NotFound)?;
+    Ok(StoredKey::read(row)?)
+}
+
+fn require_for(caller: &Principal, kind: PrincipalKind) -> Result<(), KeyError> {
+    let needed: &[&str] = match kind {
+        PrincipalKind::User => &[MANAGE_SCOPE],
+        PrincipalKind::Service => &[MANAGE_SCOPE, MINT_SERVICE_SCOPE],
+    };
+    Ok(caller.scopes.require(needed)?)
+}
+
+/// What was asked for, all of which the caller has; or what it has that only reads.
+fn scopes_for(caller: &Principal, asked: Option<&[String]>) -> Result<Vec<String>, KeyError> {
+    let Some(asked) = asked else {
+        let readable = catalogue::read_only();
+        let held = readable.iter().filter(|scope| caller.scopes.allows(scope));
+        let held: Vec<String> = held.map(str::to_owned).collect();
+        return if held.is_empty() {
+            Err(KeyError::NoScopes)
+        } else {
+            Ok(held)
+        };
+    };
+    if let Some(unknown) = asked.iter().find(|scope| !catalogue::is_known(scope)) {
+        return Err(KeyError::UnknownScope(unknown.clone()));
+    }
+    caller.scopes.require(&borrowed(asked))?;
+    let mut scopes = asked.to_vec();
+    scopes.sort_unstable();
+    scopes.dedup();
+    Ok(scopes)
+}
+
+fn borrowed(scopes: &[String]) -> Vec<&str> {
+    scopes.iter().map(String::as_str).collect()
+}
+
+fn max_days(kind: PrincipalKind) -> i64 {
+    match kind {
+        PrincipalKind::User => MAX_USER_DAYS,
+        PrincipalKind::Service => MAX_SERVICE_DAYS,
+    }
+}
+
+/// How long a key was made for, within what its kind may have.
+fn life_of(key: &StoredKey, kind: PrincipalKind) -> i64 {
+    let life_ms = match key.token.ends_at() {
+        Some(end) => end.saturating_sub(key.created_at),
+        None => DEFAULT_DAYS * DAY_MS,
+    };
+    life_ms.clamp(HOUR_MS, max_days(kind) * DAY_MS)
+}
