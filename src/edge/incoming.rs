@@ -1,3 +1,6 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use async_trait::async_trait;
 use chitty_core::front::{BodyFault, Incoming};
 use chitty_core::http::Headers;
@@ -5,18 +8,59 @@ use worker::url::Url;
 
 use crate::request::{Head, read_body};
 
+thread_local! {
+    /// The place of the last request: most come to the same one, and a URL is long to parse.
+    static LAST: RefCell<Rc<Place>> = RefCell::default();
+}
+
+/// Where a request goes.
+#[derive(Default)]
+struct Place {
+    url: String,
+    /// With the port where it is not the scheme's own.
+    host: String,
+    path: String,
+}
+
+impl Place {
+    fn of(url: &str) -> Rc<Self> {
+        LAST.with_borrow_mut(|last| {
+            if last.url != url {
+                *last = Rc::new(Self::parse(url));
+            }
+            Rc::clone(last)
+        })
+    }
+
+    fn parse(text: &str) -> Self {
+        let Ok(url) = Url::parse(text) else {
+            return Self::default();
+        };
+        let host = match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            (None, _) => String::new(),
+        };
+        Self {
+            url: text.to_owned(),
+            host,
+            path: url.path().to_owned(),
+        }
+    }
+}
+
 /// A `fetch` event's request.
 pub struct WebRequest {
     request: web_sys::Request,
     head: Head,
-    url: Option<Url>,
+    place: Rc<Place>,
 }
 
 impl WebRequest {
     pub fn new(request: web_sys::Request) -> Self {
         let head = Head::of(&request);
         Self {
-            url: Url::parse(head.url()).ok(),
+            place: Place::of(head.url()),
             head,
             request,
         }
@@ -30,14 +74,7 @@ impl Incoming for WebRequest {
     }
 
     fn host(&self) -> String {
-        let Some(url) = &self.url else {
-            return String::new();
-        };
-        match (url.host_str(), url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            (None, _) => String::new(),
-        }
+        self.place.host.clone()
     }
 
     fn origin(&self) -> String {
@@ -51,8 +88,7 @@ impl Incoming for WebRequest {
     }
 
     fn path(&self) -> String {
-        let path = self.url.as_ref().map(Url::path);
-        path.unwrap_or_default().to_owned()
+        self.place.path.clone()
     }
 
     fn headers(&self) -> &dyn Headers {

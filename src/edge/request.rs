@@ -1,5 +1,7 @@
 //! Requests as they come in.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use chitty_core::front::BodyFault;
 use chitty_core::http::Headers;
@@ -18,31 +20,46 @@ const IDLE_MS: u64 = 10_000;
 
 /// What a request says before its body, as text of lines: method, URL, then the name, in
 /// lower case, and the value of each header.
-pub struct Head(String);
+pub struct Head {
+    text: String,
+    lines: Vec<Range<usize>>,
+}
 
 impl Head {
     pub fn of(request: &web_sys::Request) -> Self {
-        Self(web::head(request))
+        let text = web::head(request);
+        let mut lines = Vec::with_capacity(32);
+        let mut start = 0;
+        for (end, _) in text.match_indices('\n') {
+            lines.push(start..end);
+            start = end + 1;
+        }
+        lines.push(start..text.len());
+        Self { text, lines }
     }
 
     pub fn method(&self) -> &str {
-        self.0.split('\n').next().unwrap_or_default()
+        self.line(0)
     }
 
     pub fn url(&self) -> &str {
-        self.0.split('\n').nth(1).unwrap_or_default()
+        self.line(1)
+    }
+
+    fn line(&self, at: usize) -> &str {
+        let line = self
+            .lines
+            .get(at)
+            .and_then(|line| self.text.get(line.clone()));
+        line.unwrap_or_default()
     }
 }
 
 impl Headers for Head {
     fn get(&self, name: &str) -> Option<String> {
-        let mut lines = self.0.split('\n').skip(2);
-        while let (Some(found), Some(value)) = (lines.next(), lines.next()) {
-            if found.eq_ignore_ascii_case(name) {
-                return Some(value.to_owned());
-            }
-        }
-        None
+        let mut names = (2..self.lines.len()).step_by(2);
+        let found = names.find(|at| self.line(*at).eq_ignore_ascii_case(name))?;
+        Some(self.line(found + 1).to_owned())
     }
 }
 

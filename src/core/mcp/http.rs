@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::{Either, select};
 use futures::stream::{self, LocalBoxStream};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::dispatch::{Answer, Request};
@@ -17,6 +18,7 @@ use super::headers::{check_standard, trimmed};
 use super::interaction;
 use super::run::Event;
 use super::server::{Host, Server};
+use super::tool::encoded;
 use crate::auth::Principal;
 use crate::http::{Body, Headers, HttpReply};
 
@@ -209,23 +211,35 @@ impl<S: Host> Outgoing<S> {
 
     fn finished(&self, result: Result<Value, RpcError>) -> HttpReply {
         let status = result.as_ref().map_or_else(|error| error.status, |_| 200);
-        json_reply(status, self.message(result).to_string(), &self.request_id)
+        json_reply(status, self.message(result), &self.request_id)
     }
 
-    fn message(&self, result: Result<Value, RpcError>) -> Value {
+    /// The JSON text of the response.
+    fn message(&self, result: Result<Value, RpcError>) -> String {
         match result {
             Ok(mut result) => {
                 if self.era.is_modern() {
                     self.server.stamp(&mut result);
                 }
-                json!({ "jsonrpc": "2.0", "id": self.id, "result": result })
+                encoded(&Success {
+                    jsonrpc: "2.0",
+                    id: &self.id,
+                    result: &result,
+                })
             }
             Err(error) => {
                 report(&*self.services, &self.request_id, &error);
-                error.to_response(&self.id, &self.request_id)
+                encoded(&error.to_response(&self.id, &self.request_id))
             }
         }
     }
+}
+
+#[derive(Serialize)]
+struct Success<'a> {
+    jsonrpc: &'static str,
+    id: &'a Value,
+    result: &'a Value,
 }
 
 enum Next {
@@ -242,7 +256,9 @@ async fn next_chunk<S: Host>(
 ) -> Option<(Bytes, Option<Streaming<S>>)> {
     let (mut run, outgoing) = streaming?;
     match outgoing.next_event(&mut run).await {
-        Next::Event(Event::Message(message)) => Some((event(&message), Some((run, outgoing)))),
+        Next::Event(Event::Message(message)) => {
+            Some((event(&encoded(&message)), Some((run, outgoing))))
+        }
         Next::Event(Event::Done(result)) => Some((event(&outgoing.message(result)), None)),
         Next::Nothing => None,
         Next::Silence => Some((Bytes::from_static(b":\n\n"), Some((run, outgoing)))),
@@ -250,7 +266,7 @@ async fn next_chunk<S: Host>(
 }
 
 /// A server-sent event. JSON text has no line break, so one data line holds it.
-fn event(message: &Value) -> Bytes {
+fn event(message: &str) -> Bytes {
     Bytes::from(format!("event: message\ndata: {message}\n\n"))
 }
 

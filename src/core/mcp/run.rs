@@ -171,11 +171,11 @@ impl<S: Host> Server<S> {
     ) -> Result<Turn, RpcError> {
         let About { name, scopes, .. } = entry.about;
         let called = match services.authorize(call, name, scopes) {
-            Ok(()) => entry.handler.call(services, call, arguments.clone()).await,
+            Ok(()) => entry.handler.call(services, call, arguments).await,
             Err(refused) => Err(refused.into()),
         };
         let result = match called {
-            Ok(Reply::Structured(value)) => tool::structured(value),
+            Ok(Reply::Structured(value)) => return Ok(Turn::Done(tool::structured(value))),
             Ok(Reply::Content(result)) => result,
             Ok(Reply::Ask(wanted)) => return Ok(Turn::Ask(wanted)),
             Ok(Reply::Later) => return Ok(Turn::Later),
