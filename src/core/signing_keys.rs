@@ -298,3 +298,6 @@ fn is_fresh(read_at: Option<i64>, now_ms: i64, lasts_ms: i64) -> bool {
     let age = read_at.and_then(|read_at| now_ms.checked_sub(read_at));
     age.is_some_and(|age| (0..lasts_ms).contains(&age))
 }
+
+#[cfg(test)]
+mod tests;
