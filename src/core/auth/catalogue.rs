@@ -82,8 +82,8 @@ pub const SCOPES: &[ScopeInfo] = &[
 
 /// Scopes of `OpenID` Connect: about the person, not about what a client may do.
 pub const IDENTITY_SCOPES: &[(&str, &str)] = &[
-    ("openid", "know who you are"),
-    ("profile", "see your name and ChittyID"),
+    ("openid", "know who you are, by your ChittyID"),
+    ("profile", "see your name"),
     ("email", "see your e-mail address"),
     ("offline_access", "stay connected until you revoke it"),
 ];

@@ -12,6 +12,7 @@ mod client;
 mod clients;
 mod error;
 mod grant;
+mod identity;
 mod metadata;
 mod pages;
 mod params;

@@ -100,7 +100,7 @@ impl AuthorizationServer {
     }
 
     /// The error answer. Its cause goes to the log.
-    fn refusal(&self, error: &OAuthError, web: &WebRequest<'_>) -> HttpReply {
+    pub(super) fn refusal(&self, error: &OAuthError, web: &WebRequest<'_>) -> HttpReply {
         if let Some(cause) = &error.cause {
             let fields = json!({
                 "error": cause, "path": web.path, "request_id": web.info.request_id,
