@@ -19,16 +19,23 @@ struct Place {
     url: String,
     /// With the port where it is not the scheme's own.
     host: String,
+    origin: String,
     path: String,
+    query: String,
 }
 
 impl Place {
     fn of(url: &str) -> Rc<Self> {
         LAST.with_borrow_mut(|last| {
-            if last.url != url {
-                *last = Rc::new(Self::parse(url));
+            if last.url == url {
+                return Rc::clone(last);
             }
-            Rc::clone(last)
+            let place = Rc::new(Self::parse(url));
+            // A query may hold a code or a state: it does not outlive its request.
+            if place.query.is_empty() {
+                *last = Rc::clone(&place);
+            }
+            place
         })
     }
 
@@ -44,7 +51,9 @@ impl Place {
         Self {
             url: text.to_owned(),
             host,
+            origin: url.origin().ascii_serialization(),
             path: url.path().to_owned(),
+            query: url.query().unwrap_or_default().to_owned(),
         }
     }
 }
@@ -78,13 +87,11 @@ impl Incoming for WebRequest {
     }
 
     fn origin(&self) -> String {
-        let origin = self.url.as_ref().map(Url::origin);
-        origin.map_or_else(String::new, |origin| origin.ascii_serialization())
+        self.place.origin.clone()
     }
 
     fn query(&self) -> String {
-        let query = self.url.as_ref().and_then(Url::query);
-        query.unwrap_or_default().to_owned()
+        self.place.query.clone()
     }
 
     fn path(&self) -> String {
