@@ -19,6 +19,7 @@ extern "C" {
     pub(crate) fn head(request: &Request) -> String;
     fn read(request: &Request, ticket: u32, tell: &Tell);
     fn watch(request: &Request, ticket: u32, tell: &Tell) -> bool;
+    fn query(database: &JsValue, statements: &str, batch: bool, ticket: u32, tell: &Tell);
     #[wasm_bindgen(catch)]
     fn start(ms: u32, ticket: u32, tell: &Tell) -> Result<i32, JsValue>;
     fn stop(timer: i32);
@@ -80,6 +81,13 @@ impl Ticket {
         if TELL.with(|tell| watch(request, ticket.number, tell)) {
             self::tell(ticket.number, None, None);
         }
+        ticket
+    }
+
+    /// Told when a D1 database has run `statements`, as `web.js` describes them.
+    pub(crate) fn query(database: &JsValue, statements: &str, batch: bool) -> Self {
+        let ticket = Self::new();
+        TELL.with(|tell| query(database, statements, batch, ticket.number, tell));
         ticket
     }
 
