@@ -6,29 +6,27 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use chitty_core::ports::Database;
 use chitty_core::sql::{DatabaseError, Outcome, Row, Statement, Value, sqlite_error};
-use js_sys::{Array, JSON, Promise};
 use serde::Deserialize;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use worker::worker_sys::types::{D1Database as JsDatabase, D1PreparedStatement as JsStatement};
+use serde_json::json;
+use wasm_bindgen::JsValue;
 
 use crate::clock::within;
-use crate::message;
+use crate::web::{Ticket, Told};
 
 const TIMEOUT_MS: u64 = 10_000;
 /// D1 takes JavaScript numbers, which hold integers up to here.
 const MAX_INTEGER: i64 = 1 << 53;
 
-/// A D1 database. Results cross from JavaScript as one text, whatever their size.
+/// A D1 database. Statements and results cross as one text each, however many they are.
 pub struct D1 {
-    database: JsDatabase,
+    database: JsValue,
     timeout_ms: u64,
 }
 
 impl D1 {
     pub fn new(database: worker::D1Database) -> Self {
         Self {
-            database: JsValue::from(database).unchecked_into(),
+            database: JsValue::from(database),
             timeout_ms: TIMEOUT_MS,
         }
     }
@@ -39,41 +37,40 @@ impl D1 {
         Self { timeout_ms, ..self }
     }
 
-    fn prepare(&self, statement: &Statement) -> Result<JsStatement, DatabaseError> {
-        let prepared = self.database.prepare(&statement.sql).map_err(thrown)?;
-        if statement.params.is_empty() {
-            return Ok(prepared);
-        }
-        let values = statement
-            .params
-            .iter()
-            .map(to_js)
-            .collect::<Result<Array, _>>()?;
-        prepared.bind(values).map_err(thrown)
-    }
-
+    /// What comes of the statements: of several, a reply for each.
     async fn settle<T: for<'a> Deserialize<'a>>(
         &self,
-        promise: Result<Promise, JsValue>,
+        statements: &[Statement],
+        batch: bool,
     ) -> Result<T, DatabaseError> {
-        let promise = promise.map_err(thrown)?;
-        let settled = within(self.timeout_ms, JsFuture::from(promise)).await;
-        let result = settled
-            .ok_or_else(|| {
-                DatabaseError::Unavailable(format!("no answer within {} ms", self.timeout_ms))
-            })?
-            .map_err(thrown)?;
-        let text = String::from(JSON::stringify(&result).map_err(thrown)?);
-        serde_json::from_str(&text)
-            .map_err(|error| DatabaseError::Statement(format!("unreadable result: {error}")))
+        let encoded = statements
+            .iter()
+            .map(to_json)
+            .collect::<Result<Vec<_>, _>>()?;
+        let text = serde_json::to_string(&encoded).map_err(|error| unreadable(&error))?;
+        let told = within(self.timeout_ms, Ticket::query(&self.database, &text, batch)).await;
+        match told {
+            Some(Told {
+                bytes: Some(result),
+                ..
+            }) => serde_json::from_slice(&result).map_err(|error| unreadable(&error)),
+            Some(Told { fault, .. }) => Err(sqlite_error(&fault.unwrap_or_default())),
+            None => Err(DatabaseError::Unavailable(format!(
+                "no answer within {} ms",
+                self.timeout_ms
+            ))),
+        }
     }
+}
+
+fn unreadable(error: &serde_json::Error) -> DatabaseError {
+    DatabaseError::Statement(format!("unreadable statement or result: {error}"))
 }
 
 #[async_trait(?Send)]
 impl Database for D1 {
     async fn run(&self, statement: Statement) -> Result<Outcome, DatabaseError> {
-        let prepared = self.prepare(&statement)?;
-        let reply: Reply = self.settle(prepared.all()).await?;
+        let reply: Reply = self.settle(&[statement], false).await?;
         Ok(reply.outcome())
     }
 
@@ -81,11 +78,7 @@ impl Database for D1 {
         if statements.is_empty() {
             return Ok(Vec::new());
         }
-        let prepared = statements
-            .iter()
-            .map(|statement| self.prepare(statement))
-            .collect::<Result<Array, _>>()?;
-        let replies: Vec<Reply> = self.settle(self.database.batch(prepared)).await?;
+        let replies: Vec<Reply> = self.settle(&statements, true).await?;
         Ok(replies.into_iter().map(Reply::outcome).collect())
     }
 }
@@ -143,33 +136,33 @@ fn from_json(value: serde_json::Value) -> Value {
     }
 }
 
-fn to_js(value: &Value) -> Result<JsValue, DatabaseError> {
+/// The statement with its parameters, as `web.js` takes them.
+fn to_json(statement: &Statement) -> Result<serde_json::Value, DatabaseError> {
+    let params = statement.params.iter().map(parameter);
+    let params = params.collect::<Result<Vec<_>, _>>()?;
+    Ok(json!([statement.sql, params]))
+}
+
+fn parameter(value: &Value) -> Result<serde_json::Value, DatabaseError> {
     Ok(match value {
-        Value::Null => JsValue::NULL,
+        Value::Null => serde_json::Value::Null,
         Value::Int(int) | Value::Timestamp(int) => exact(*int)?,
-        Value::Real(real) if real.is_finite() => JsValue::from_f64(*real),
+        Value::Real(real) if real.is_finite() => json!(real),
         Value::Real(real) => {
             return Err(DatabaseError::Statement(format!("{real} cannot be stored")));
         }
-        Value::Text(text) => JsValue::from_str(text),
-        Value::Bool(flag) => JsValue::from_f64(f64::from(u8::from(*flag))),
-        Value::Json(json) => JsValue::from_str(&json.to_string()),
+        Value::Text(text) => json!(text),
+        Value::Bool(flag) => json!(u8::from(*flag)),
+        Value::Json(json) => json!(json.to_string()),
     })
 }
 
-fn exact(int: i64) -> Result<JsValue, DatabaseError> {
+fn exact(int: i64) -> Result<serde_json::Value, DatabaseError> {
     if int.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
         let error = format!("{int} is beyond 2^53, which D1 cannot store; store it as text");
         return Err(DatabaseError::Statement(error));
     }
-    #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-    let number = int as f64;
-    Ok(JsValue::from_f64(number))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "shape of map_err")]
-fn thrown(error: JsValue) -> DatabaseError {
-    sqlite_error(&message(&error))
+    Ok(json!(int))
 }
 
 #[cfg(test)]
@@ -194,5 +187,22 @@ mod tests {
         let reply: Reply = serde_json::from_str(r#"{"success":true,"meta":{}}"#).unwrap();
         let outcome = reply.outcome();
         assert_eq!((outcome.rows.len(), outcome.changes), (0, 0));
+    }
+
+    #[test]
+    fn a_statement_becomes_json_that_keeps_every_value() {
+        let statement = Statement::new("INSERT")
+            .bind("a\u{1f600}\"")
+            .bind(MAX_INTEGER)
+            .bind(0.1)
+            .bind(true);
+        let text = to_json(&statement).unwrap().to_string();
+        assert_eq!(text, r#"["INSERT",["a😀\"",9007199254740992,0.1,1]]"#);
+        for value in [Value::Int(MAX_INTEGER + 1), Value::Real(f64::NAN)] {
+            assert!(matches!(
+                parameter(&value),
+                Err(DatabaseError::Statement(_))
+            ));
+        }
     }
 }

@@ -59,6 +59,8 @@ pub struct Isolate {
     common: Common,
     origins: OriginPolicy,
     pub sealer: Rc<Sealer>,
+    /// The same in all requests of an isolate, and slow to look up.
+    database: OnceCell<Rc<D1>>,
     tokens: Rc<TokenCache>,
     audit: Rc<AuditQueue>,
     health: HealthCache,
@@ -79,12 +81,21 @@ impl Isolate {
                 &common.old_encryption_keys,
             )?),
             common,
+            database: OnceCell::new(),
             tokens: Rc::default(),
             audit: Rc::default(),
             health: HealthCache::default(),
             keys: Rc::default(),
             resources: ProtectedResources::default(),
         })
+    }
+
+    fn database(&self, env: &Env) -> Result<Rc<D1>, Fault> {
+        if let Some(database) = self.database.get() {
+            return Ok(Rc::clone(database));
+        }
+        let database = Rc::new(D1::new(env.d1("DB")?));
+        Ok(Rc::clone(self.database.get_or_init(|| database)))
     }
 
     /// The ports of one request.
@@ -97,7 +108,7 @@ impl Isolate {
     ) -> Result<Platform, Fault> {
         let audit = AuditLog {
             queue: Rc::clone(&self.audit),
-            database: Rc::new(D1::new(env.d1("DB")?)),
+            database: self.database(env)?,
             clock: Rc::new(SystemClock),
             entropy: Rc::new(SystemEntropy),
             log: Rc::new(ConsoleLog {

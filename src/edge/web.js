@@ -49,3 +49,21 @@ export function respond(head, bytes) {
 export function respondWithStream(head, stream) {
   return new Response(stream, JSON.parse(head));
 }
+
+const encoder = new TextEncoder();
+
+/**
+ * Runs statements on a D1 database and tells the result, JSON as well. `statements` is JSON, each
+ * `[sql, parameters]`: one alone, or all of them as one batch.
+ */
+export function query(database, statements, batch, ticket, tell) {
+  run(database, JSON.parse(statements), batch).then(
+    (result) => tell(ticket, encoder.encode(JSON.stringify(result))),
+    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+  );
+}
+
+async function run(database, statements, batch) {
+  const prepared = statements.map(([sql, parameters]) => database.prepare(sql).bind(...parameters));
+  return batch ? database.batch(prepared) : prepared[0].all();
+}

@@ -19,6 +19,7 @@ extern "C" {
     pub(crate) fn head(request: &Request) -> String;
     fn read(request: &Request, ticket: u32, tell: &Tell);
     fn watch(request: &Request, ticket: u32, tell: &Tell) -> bool;
+    fn query(database: &JsValue, statements: &str, batch: bool, ticket: u32, tell: &Tell);
     #[wasm_bindgen(catch)]
     fn start(ms: u32, ticket: u32, tell: &Tell) -> Result<i32, JsValue>;
     fn stop(timer: i32);
@@ -54,9 +55,13 @@ fn tell(ticket: u32, bytes: Option<Vec<u8>>, fault: Option<String>) {
 
 /// One thing that JavaScript will tell.
 pub(crate) struct Ticket {
-    number: u32,
+    // Dropped first: the sender would wake whoever waits.
     told: oneshot::Receiver<Told>,
+    number: Number,
 }
+
+/// What JavaScript calls a ticket by, until it is dropped.
+struct Number(u32);
 
 impl Ticket {
     fn new() -> Self {
@@ -64,22 +69,32 @@ impl Ticket {
         NEXT.set(number.wrapping_add(1));
         let (sender, told) = oneshot::channel();
         WAITING.with_borrow_mut(|waiting| waiting.insert(number, sender));
-        Self { number, told }
+        Self {
+            told,
+            number: Number(number),
+        }
     }
 
     /// Told when the body of `request` is there.
     pub(crate) fn body(request: &Request) -> Self {
         let ticket = Self::new();
-        TELL.with(|tell| read(request, ticket.number, tell));
+        TELL.with(|tell| read(request, ticket.number.0, tell));
         ticket
     }
 
     /// Told when the client of `request` has gone.
     pub(crate) fn gone(request: &Request) -> Self {
         let ticket = Self::new();
-        if TELL.with(|tell| watch(request, ticket.number, tell)) {
-            self::tell(ticket.number, None, None);
+        if TELL.with(|tell| watch(request, ticket.number.0, tell)) {
+            self::tell(ticket.number.0, None, None);
         }
+        ticket
+    }
+
+    /// Told when a D1 database has run `statements`, as `web.js` describes them.
+    pub(crate) fn query(database: &JsValue, statements: &str, batch: bool) -> Self {
+        let ticket = Self::new();
+        TELL.with(|tell| query(database, statements, batch, ticket.number.0, tell));
         ticket
     }
 
@@ -91,9 +106,9 @@ impl Ticket {
         let ms = u32::try_from(ms)
             .unwrap_or(u32::MAX)
             .min(i32::MAX.unsigned_abs());
-        let timer = TELL.with(|tell| start(ms, ticket.number, tell));
+        let timer = TELL.with(|tell| start(ms, ticket.number.0, tell));
         if timer.is_err() {
-            self::tell(ticket.number, None, None);
+            self::tell(ticket.number.0, None, None);
         }
         (ticket, timer.ok())
     }
@@ -111,8 +126,8 @@ impl Future for Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Number {
     fn drop(&mut self) {
-        WAITING.with_borrow_mut(|waiting| waiting.remove(&self.number));
+        WAITING.with_borrow_mut(|waiting| waiting.remove(&self.0));
     }
 }
