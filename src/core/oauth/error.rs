@@ -82,11 +82,16 @@ impl OAuthError {
         self
     }
 
+    /// As `error_description` may be (RFC 6749 section 5.2).
+    pub fn plain_description(&self) -> String {
+        ascii(&self.description)
+    }
+
     /// The answer (RFC 6749 section 5.2: never stored by a cache).
     pub fn reply(&self, request_id: &str) -> HttpReply {
         let body = json!({
             "error": self.code,
-            "error_description": ascii(&self.description),
+            "error_description": self.plain_description(),
             "request_id": request_id,
         });
         let reply = HttpReply::json(self.status, body.to_string().into_bytes())

@@ -1,0 +1,127 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::oauth::{Client, OAuthError};
+
+const MAX_ENTRIES: usize = 256;
+/// A failure is not asked for again at once, whoever asks.
+const FAILURE_MS: i64 = 10_000;
+
+/// Metadata documents and keys of clients, one for an isolate. Failures stand apart, so that
+/// no flood of them drives out what is good.
+#[derive(Default)]
+pub struct DocumentCache {
+    clients: Kept<Client>,
+    keys: Kept<KeySet>,
+    failures: Kept<OAuthError>,
+}
+
+/// A client's keys, and when they came.
+#[derive(Clone)]
+pub(super) struct KeySet {
+    pub jwks: Rc<Value>,
+    pub fetched_at_ms: i64,
+}
+
+impl DocumentCache {
+    /// What is known of a document: the client, or why there was none lately.
+    pub(super) fn client(&self, url: &str, now_ms: i64) -> Option<Result<Client, OAuthError>> {
+        if let Some(client) = self.clients.get(url, now_ms) {
+            return Some(Ok(client));
+        }
+        self.failure(url, now_ms).map(Err)
+    }
+
+    pub(super) fn put_client(&self, client: &Client, fresh_ms: i64, now_ms: i64) {
+        let url = client.id.clone();
+        self.clients.put(url, client.clone(), fresh_ms, now_ms);
+    }
+
+    pub(super) fn keys(&self, url: &str, now_ms: i64) -> Option<KeySet> {
+        self.keys.get(url, now_ms)
+    }
+
+    /// Why a URL could not be used a moment ago.
+    pub(super) fn failure(&self, url: &str, now_ms: i64) -> Option<OAuthError> {
+        self.failures.get(url, now_ms)
+    }
+
+    pub(super) fn put_keys(&self, url: &str, keys: KeySet, fresh_ms: i64, now_ms: i64) {
+        self.keys.put(url.to_owned(), keys, fresh_ms, now_ms);
+    }
+
+    pub(super) fn put_failure(&self, url: &str, error: &OAuthError, now_ms: i64) {
+        self.failures
+            .put(url.to_owned(), error.clone(), FAILURE_MS, now_ms);
+    }
+}
+
+struct Kept<T>(RefCell<HashMap<String, Entry<T>>>);
+
+struct Entry<T> {
+    value: T,
+    from_ms: i64,
+    until_ms: i64,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    fn get(&self, key: &str, now_ms: i64) -> Option<T> {
+        let entries = self.0.borrow();
+        let entry = entries.get(key)?;
+        // A clock that was set back does not prolong an entry.
+        let fresh = (entry.from_ms..entry.until_ms).contains(&now_ms);
+        fresh.then(|| entry.value.clone())
+    }
+
+    fn put(&self, key: String, value: T, fresh_ms: i64, now_ms: i64) {
+        let mut entries = self.0.borrow_mut();
+        if entries.len() >= MAX_ENTRIES && !entries.contains_key(&key) {
+            let first = entries.iter().min_by_key(|(_, entry)| entry.until_ms);
+            if let Some(first) = first.map(|(key, _)| key.clone()) {
+                entries.remove(&first);
+            }
+        }
+        let entry = Entry {
+            value,
+            from_ms: now_ms,
+            until_ms: now_ms.saturating_add(fresh_ms),
+        };
+        entries.insert(key, entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_bounded_and_a_flood_of_failures_drives_out_nothing_good() {
+        let cache = DocumentCache::default();
+        let keys = KeySet {
+            jwks: Rc::default(),
+            fetched_at_ms: 0,
+        };
+        cache.put_keys("https://good.example.com/keys", keys, 1_000_000, 0);
+        let error = OAuthError::invalid_client("no");
+        for n in 0..3 * MAX_ENTRIES {
+            cache.put_failure(&format!("https://{n}.example.com/"), &error, 0);
+        }
+        assert_eq!(cache.failures.0.borrow().len(), MAX_ENTRIES);
+        assert!(cache.keys("https://good.example.com/keys", 1).is_some());
+        assert!(cache.keys("https://good.example.com/keys", -1).is_none());
+        assert!(
+            cache
+                .keys("https://good.example.com/keys", 1_000_000)
+                .is_none()
+        );
+    }
+}
