@@ -41,7 +41,7 @@ impl AuthorizationServer {
             web.query()
         };
         let checked = match &params {
-            Ok(params) => self.checked(web, params).await,
+            Ok(params) => self.checked_request(web, params).await,
             Err(error) => Err(Refusal::Page(error.clone())),
         };
         match checked {
@@ -51,7 +51,7 @@ impl AuthorizationServer {
                     .as_ref()
                     .ok()
                     .and_then(|params| params.get("client_id"));
-                self.refuse(web, id, refusal)
+                self.turn_away(web, id, refusal)
             }
         }
     }
@@ -62,10 +62,10 @@ impl AuthorizationServer {
         request: &AuthorizationRequest,
         params: &[(&str, &str)],
     ) -> HttpReply {
-        self.back(&request.redirect_uri, request.state.as_deref(), params)
+        self.send_back(&request.redirect_uri, request.state.as_deref(), params)
     }
 
-    fn back(&self, uri: &str, state: Option<&str>, params: &[(&str, &str)]) -> HttpReply {
+    fn send_back(&self, uri: &str, state: Option<&str>, params: &[(&str, &str)]) -> HttpReply {
         let state = state.map(|state| ("state", state));
         let iss = self
             .settings
@@ -81,7 +81,7 @@ impl AuthorizationServer {
             .with_header("referrer-policy", "no-referrer")
     }
 
-    fn refuse(&self, web: &WebRequest<'_>, id: Option<&str>, refusal: Refusal) -> HttpReply {
+    fn turn_away(&self, web: &WebRequest<'_>, id: Option<&str>, refusal: Refusal) -> HttpReply {
         let (Refusal::Page(error) | Refusal::Redirect(_, error)) = &refusal;
         let id: Option<String> = id.map(|id| id.chars().take(MAX_AUDITED_ID).collect());
         let event = AuditEvent {
@@ -105,12 +105,12 @@ impl AuthorizationServer {
             Refusal::Redirect(back, error) => {
                 let description = error.plain_description();
                 let params = [("error", error.code), ("error_description", &*description)];
-                self.back(&back.redirect_uri, back.state.as_deref(), &params)
+                self.send_back(&back.redirect_uri, back.state.as_deref(), &params)
             }
         }
     }
 
-    async fn checked(
+    async fn checked_request(
         &self,
         web: &WebRequest<'_>,
         params: &Params,
@@ -132,7 +132,7 @@ impl AuthorizationServer {
             let error = OAuthError::invalid_request("state may have up to 2048 bytes");
             return Err(Refusal::Redirect(back, error));
         }
-        match self.request(web, &client, params, &back) {
+        match self.read_request(web, &client, params, &back) {
             Ok(request) => Ok((client, request)),
             Err(error) => Err(Refusal::Redirect(back, error)),
         }
@@ -153,7 +153,7 @@ impl AuthorizationServer {
         })
     }
 
-    fn request(
+    fn read_request(
         &self,
         web: &WebRequest<'_>,
         client: &Client,

@@ -60,7 +60,7 @@ impl AuthorizationServer {
     /// Anybody can make this server fetch: not without end.
     pub(super) async fn allow_fetch(&self, request: &RequestInfo) -> Result<(), OAuthError> {
         let id = format!("client_fetch:{}", network_of(request.ip.as_deref()));
-        self.count(&id, FETCHES, MINUTE_MS).await
+        self.count_client(&id, FETCHES, MINUTE_MS).await
     }
 }
 

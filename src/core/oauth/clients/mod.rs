@@ -54,7 +54,7 @@ impl AuthorizationServer {
     }
 
     /// Counts an attempt, and refuses it past `limit` in the window.
-    async fn count(&self, id: &str, limit: i64, window_ms: i64) -> Result<(), OAuthError> {
+    async fn count_client(&self, id: &str, limit: i64, window_ms: i64) -> Result<(), OAuthError> {
         let throttle = Throttle {
             database: self.audit.database.clone(),
             clock: self.audit.clock.clone(),

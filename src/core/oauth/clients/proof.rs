@@ -88,17 +88,17 @@ impl AuthorizationServer {
         form: &Params,
     ) -> Result<Client, OAuthError> {
         let mut claimed = None;
-        match self.prove(web, form, &mut claimed).await {
+        match self.prove_client(web, form, &mut claimed).await {
             Ok(client) => {
                 self.touch(&client);
                 Ok(client)
             }
-            Err(refusal) => Err(self.refused(web, claimed.as_deref(), refusal).await),
+            Err(refusal) => Err(self.client_refused(web, claimed.as_deref(), refusal).await),
         }
     }
 
     /// `claimed` is set to the client's name as soon as it is read.
-    async fn prove(
+    async fn prove_client(
         &self,
         web: &WebRequest<'_>,
         form: &Params,
@@ -146,11 +146,11 @@ impl AuthorizationServer {
             "client_secret:{network}:{}",
             hex::encode(hash(client.id.as_bytes()))
         );
-        self.count(&id, SECRETS, MINUTE_MS).await
+        self.count_client(&id, SECRETS, MINUTE_MS).await
     }
 
     /// The audit row, and what the client hears: to wait, if it fails too often.
-    async fn refused(
+    async fn client_refused(
         &self,
         web: &WebRequest<'_>,
         claimed: Option<&str>,
@@ -168,7 +168,7 @@ impl AuthorizationServer {
             return refusal.error;
         }
         let id = format!("client_failed:{}", network_of(web.info.ip.as_deref()));
-        match self.count(&id, FAILURES, MINUTE_MS).await {
+        match self.count_client(&id, FAILURES, MINUTE_MS).await {
             Ok(()) => refusal.error,
             Err(error) => error,
         }

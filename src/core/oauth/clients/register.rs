@@ -50,7 +50,7 @@ struct Registration {
 
 impl AuthorizationServer {
     pub(in crate::oauth) async fn register(&self, web: &WebRequest<'_>) -> HttpReply {
-        let result = self.registered(web).await;
+        let result = self.register_client(web).await;
         let decision = match &result {
             Ok(_) => Decision::Allow,
             Err(error) => Decision::Deny(reason(error)),
@@ -72,7 +72,7 @@ impl AuthorizationServer {
         }
     }
 
-    async fn registered(&self, web: &WebRequest<'_>) -> Result<Registration, OAuthError> {
+    async fn register_client(&self, web: &WebRequest<'_>) -> Result<Registration, OAuthError> {
         if !self.settings.registration {
             return Err(OAuthError::new(
                 "registration_not_supported",
@@ -84,13 +84,13 @@ impl AuthorizationServer {
         let json = read(web)?;
         let metadata = Metadata::read(&json, self.settings.development)?;
         let id = format!("client_register:{}", network_of(web.info.ip.as_deref()));
-        self.count(&id, REGISTRATIONS, HOUR_MS).await?;
-        let made = self.draw(&json, metadata)?;
+        self.count_client(&id, REGISTRATIONS, HOUR_MS).await?;
+        let made = self.draw_client(&json, metadata)?;
         self.store_client(&made, web).await?;
         Ok(made)
     }
 
-    fn draw(
+    fn draw_client(
         &self,
         json: &Map<String, Value>,
         metadata: Metadata,

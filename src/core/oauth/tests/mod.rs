@@ -1,5 +1,6 @@
 //! Driven natively over SQLite, with a fake clock.
 
 mod metadata;
+mod redirects;
 mod tokens;
 mod world;
