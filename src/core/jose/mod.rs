@@ -147,4 +147,4 @@ fn candidates<'a>(token: &Unverified<'_>, jwks: &'a Value) -> Result<Vec<&'a Val
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

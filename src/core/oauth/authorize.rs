@@ -20,7 +20,7 @@ const DIGEST_CHARS: usize = 43;
 const SESSION_COOKIES: [&str; 2] = ["__Host-chitty-session", "chitty-session"];
 
 /// Why a request goes no further.
-enum Refusal {
+pub(super) enum Refusal {
     /// Who asks is not known, or where to answer: a person is told, and nobody redirected.
     Page(OAuthError),
     /// The client is told.
@@ -28,7 +28,7 @@ enum Refusal {
 }
 
 /// Where an answer goes.
-struct Back {
+pub(super) struct Back {
     redirect_uri: String,
     state: Option<String>,
 }
@@ -110,7 +110,7 @@ impl AuthorizationServer {
         }
     }
 
-    async fn checked_request(
+    pub(super) async fn checked_request(
         &self,
         web: &WebRequest<'_>,
         params: &Params,
@@ -163,10 +163,7 @@ impl AuthorizationServer {
         check_kind(client, params)?;
         let code_challenge = code_challenge(client, params)?;
         let prompt = Prompt::read(params)?;
-        let named = self.named_resource(params.all("resource"))?;
-        let resource = named
-            .or_else(|| client.default_resource.clone())
-            .unwrap_or_else(|| self.own_resource());
+        let resource = self.resource_for(client, params)?;
         let request = AuthorizationRequest {
             client_id: client.id.clone(),
             redirect_uri: back.redirect_uri.clone(),

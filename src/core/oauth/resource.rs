@@ -3,11 +3,25 @@
 use url::Url;
 
 use super::clients::{authority, is_loopback};
-use super::{AuthorizationServer, OAuthError};
+use super::{AuthorizationServer, Client, OAuthError, Params};
 
 const MAX_BYTES: usize = 512;
 
 impl AuthorizationServer {
+    /// What tokens are for: the resource that is asked for, else the client's own, else the
+    /// coordinator.
+    pub(super) fn resource_for(
+        &self,
+        client: &Client,
+        params: &Params,
+    ) -> Result<String, OAuthError> {
+        if let Some(named) = self.named_resource(params.all("resource"))? {
+            return Ok(named);
+        }
+        let own = self.named_resource(client.default_resource.as_deref().into_iter())?;
+        Ok(own.unwrap_or_else(|| self.own_resource()))
+    }
+
     /// The one resource that a request names, in its canonical form: that of the settings, no
     /// slash at the end. None if it names none. A resource's bare origin means the resource, if
     /// it is the only one there: some programs send where they connect to instead of what the
@@ -32,8 +46,9 @@ impl AuthorizationServer {
             target("resource must be an absolute URL without fragment, user name or password")
         })?;
         let asked = canonical(&url);
-        let own = self.own_resource();
-        let listed = self.settings.resources.iter().chain([&own]);
+        // A deployment may have other names than its issuer's.
+        let own = [self.own_resource(), format!("{}/mcp", self.issuer())];
+        let listed = self.settings.resources.iter().chain(&own);
         let mut known: Vec<String> = listed
             .filter_map(|listed| absolute(listed).map(|listed| canonical(&listed)))
             .collect();
@@ -57,7 +72,7 @@ impl AuthorizationServer {
     fn is_local_worker(&self, url: &Url) -> bool {
         self.settings.development
             && is_loopback(url)
-            && url.path() == "/mcp"
+            && matches!(url.path(), "/mcp" | "/mcp/")
             && url.query().is_none()
     }
 }

@@ -44,7 +44,7 @@ fn ec_jwk() -> Value {
     })
 }
 
-fn rsa_jwk() -> Value {
+pub(crate) fn rsa_jwk() -> Value {
     json!({"kty": "RSA", "n": N, "e": "AQAB"})
 }
 
@@ -102,16 +102,28 @@ fn eddsa(header: &str, claims: &str) -> String {
     format!("{signed}.{}", encode(signature.to_bytes()))
 }
 
-fn ps256(header: &str, claims: &str, salt: usize) -> String {
+/// Signed with the key of [`rsa_jwk`].
+pub(crate) fn rs256(header: &str, claims: &str) -> String {
     use sha2::{Digest, Sha256};
+    let signed = format!("{}.{}", encode(header), encode(claims));
+    let scheme = rsa::Pkcs1v15Sign::new::<Sha256>();
+    let signature = rsa_key().sign(scheme, &Sha256::digest(&signed)).unwrap();
+    format!("{signed}.{}", encode(signature))
+}
+
+fn rsa_key() -> RsaPrivateKey {
     let number = |text| rsa::BigUint::from_bytes_be(&decode(text));
     let primes = vec![number(P), number(Q)];
-    let key = RsaPrivateKey::from_components(number(N), number("AQAB"), number(D), primes);
+    RsaPrivateKey::from_components(number(N), number("AQAB"), number(D), primes).unwrap()
+}
+
+fn ps256(header: &str, claims: &str, salt: usize) -> String {
+    use sha2::{Digest, Sha256};
     let signed = format!("{}.{}", encode(header), encode(claims));
     let scheme = rsa::Pss::new_with_salt::<Sha256>(salt);
     let digest = Sha256::digest(&signed);
     let random = &mut rsa::rand_core::OsRng;
-    let signature = key.unwrap().sign_with_rng(random, scheme, &digest).unwrap();
+    let signature = rsa_key().sign_with_rng(random, scheme, &digest).unwrap();
     format!("{signed}.{}", encode(signature))
 }
 

@@ -28,7 +28,7 @@ impl AuthorizationServer {
         client: &Client,
         token: &str,
     ) -> Result<(), Refusal> {
-        let decoded = self.verified(web, client, token).await?;
+        let decoded = self.verified_assertion(web, client, token).await?;
         check_type(&decoded.header)?;
         let claims = &decoded.claims;
         let named = |claim| claims.get(claim).and_then(Value::as_str) == Some(&*client.id);
@@ -41,7 +41,7 @@ impl AuthorizationServer {
                 "its aud must be this server's issuer or token endpoint, and nobody else",
             ));
         }
-        let expires_at_ms = check_times(claims, self.audit.clock.now_ms())?;
+        let expires_at_ms = check_times(&decoded, self.audit.clock.now_ms())?;
         let jti = claims
             .get("jti")
             .and_then(Value::as_str)
@@ -60,7 +60,7 @@ impl AuthorizationServer {
         Err(no("replayed", "its jti was used before; sign a new one"))
     }
 
-    async fn verified(
+    async fn verified_assertion(
         &self,
         web: &WebRequest<'_>,
         client: &Client,
@@ -155,39 +155,19 @@ fn check_type(header: &Map<String, Value>) -> Result<(), Refusal> {
 }
 
 /// When it expires.
-fn check_times(claims: &Map<String, Value>, now_ms: i64) -> Result<i64, Refusal> {
-    let expires_at_ms = time(claims.get("exp"))
-        .ok_or_else(|| no("no_expiry", "its exp must be a number of seconds"))?;
-    if expires_at_ms <= now_ms - SKEW_MS {
-        return Err(no("expired", "it has expired"));
-    }
+fn check_times(decoded: &Decoded, now_ms: i64) -> Result<i64, Refusal> {
+    let expires_at_ms = decoded
+        .check_times(now_ms, SKEW_MS)
+        .and_then(|()| decoded.time_ms("exp"))
+        .map_err(|error| bad(&error))?
+        .unwrap_or_default();
     if expires_at_ms > now_ms + LONGEST_MS + SKEW_MS {
         return Err(no(
             "expires_too_late",
             "its exp must be within the next 10 minutes",
         ));
     }
-    for claim in ["nbf", "iat"] {
-        let Some(value) = claims.get(claim) else {
-            continue;
-        };
-        if time(Some(value)).is_none_or(|from| from > now_ms + SKEW_MS) {
-            return Err(no("not_yet_valid", "its nbf or iat lies in the future"));
-        }
-    }
     Ok(expires_at_ms)
-}
-
-/// Seconds since the epoch, perhaps with a fraction, in milliseconds.
-fn time(value: Option<&Value>) -> Option<i64> {
-    /// The year 9999.
-    const LATEST_S: f64 = 253_402_300_799.0;
-    let seconds = value?.as_f64()?;
-    if !(0.0..=LATEST_S).contains(&seconds) {
-        return None;
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "in range")]
-    Some((seconds * 1000.0) as i64)
 }
 
 fn bad(error: &JoseError) -> Refusal {
@@ -199,6 +179,10 @@ fn bad(error: &JoseError) -> Refusal {
             JoseError::UnknownKey => "unknown_key",
             JoseError::Signature => "wrong_signature",
             JoseError::Key(_) => "unusable_key",
+            JoseError::Critical => "unknown_extension",
+            JoseError::Claim(_) => "wrong_claim",
+            JoseError::Expired => "expired",
+            JoseError::NotYet => "not_yet_valid",
         },
     }
 }

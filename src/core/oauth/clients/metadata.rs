@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::address;
+use crate::jose;
 use crate::oauth::{AuthMethod, OAuthError, redirect};
 
 const MAX_NAME_CHARS: usize = 100;
@@ -12,8 +13,6 @@ const MAX_KEYS: usize = 16;
 const MAX_REDIRECTS: usize = 10;
 /// `grant_type`s that a client may take for itself; the others are given by configuration.
 const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
-/// Members of a JWK that are secret (RFC 7518 section 6).
-const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// Pages about the client.
 pub(super) const LINKS: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
 
@@ -122,19 +121,12 @@ pub(super) fn public_keys(jwks: &Value) -> Result<Value, OAuthError> {
     let keys = keys
         .filter(|keys| (1..=MAX_KEYS).contains(&keys.len()))
         .ok_or_else(|| invalid("jwks must hold an array `keys` of 1 to 16 keys"))?;
-    if keys.iter().all(is_public_key) {
-        return Ok(serde_json::json!({ "keys": keys }));
+    // A set is judged as one, so nothing beside the keys may hide in it.
+    let set = serde_json::json!({ "keys": keys });
+    if keys.iter().all(Value::is_object) && jose::public_only(&set).is_ok() {
+        return Ok(set);
     }
     Err(invalid("jwks must hold public keys only"))
-}
-
-fn is_public_key(key: &Value) -> bool {
-    key.as_object().is_some_and(|members| {
-        members.get("kty").and_then(Value::as_str) != Some("oct")
-            && !SECRET_MEMBERS
-                .iter()
-                .any(|name| members.contains_key(*name))
-    })
 }
 
 /// A page's address that may stand behind a link; anything else is dropped.

@@ -1,6 +1,7 @@
 //! Driven natively over SQLite, with a fake clock.
 
+mod authorizing;
 mod metadata;
 mod redirects;
 mod tokens;
-mod world;
+pub(super) mod world;

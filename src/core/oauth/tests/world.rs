@@ -189,7 +189,7 @@ impl World {
     /// `action reason` of each refusal that was recorded.
     pub fn refusals(&self) -> Vec<String> {
         self.background.run_all();
-        let rows = self.rows("SELECT * FROM audit_logs WHERE outcome = 'deny' ORDER BY id");
+        let rows = self.rows("SELECT * FROM audit_logs WHERE outcome = 'deny' ORDER BY rowid");
         rows.iter()
             .map(|row| {
                 let word = |column| row.text(column).unwrap();

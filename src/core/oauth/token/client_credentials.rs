@@ -22,7 +22,7 @@ impl AuthorizationServer {
                 "only clients that the operator has set up with a secret or key may act for themselves",
             ));
         }
-        let resource = self.resource_asked(exchange.form, client.default_resource.as_deref())?;
+        let resource = self.resource_for(client, exchange.form)?;
         let scopes = own_scopes(exchange.form.get("scope"), client)?;
         let new = NewGrant {
             kind: GrantKind::ClientCredentials,

@@ -3,7 +3,7 @@
 use super::super::store::{Redeemed, StoredCode, grant_end};
 use super::super::{AuthorizationServer, Grant, OAuthError};
 use super::exchange::Exchange;
-use super::{REFRESH_TOKEN, Tokens, pkce, resource};
+use super::{REFRESH_TOKEN, Tokens, pkce};
 use crate::secret::same;
 
 /// Why a grant ended whose code came twice.
@@ -17,7 +17,7 @@ impl AuthorizationServer {
             return Err(self.refuse(exchange, None, "unknown_code"));
         };
         self.check_code(exchange, &stored).await?;
-        resource::check(exchange.form, &stored.standing.grant.resource)?;
+        self.check_resource(exchange.form, &stored.standing.grant.resource)?;
         let with_refresh = exchange.client.may(REFRESH_TOKEN);
         let grant = self.started(exchange, &stored, with_refresh);
         let mut tokens = self.signed(&grant, &stored).await?;

@@ -3,8 +3,8 @@
 use super::super::settings::REFRESH_AGAIN_MS;
 use super::super::store::{Ended, Place, StoredRefresh};
 use super::super::{AuthorizationServer, Grant, OAuthError};
+use super::Tokens;
 use super::exchange::Exchange;
-use super::{Tokens, resource};
 use crate::auth::Scopes;
 
 /// Why a grant ended whose replaced token came back late.
@@ -23,7 +23,7 @@ impl AuthorizationServer {
         };
         self.check_refresh(exchange, &stored).await?;
         let granted = &stored.standing.grant;
-        resource::check(exchange.form, &granted.resource)?;
+        self.check_resource(exchange.form, &granted.resource)?;
         let scopes = narrowed(exchange.form.get("scope"), &granted.scopes)?;
         let grant = Grant {
             dpop_jkt: exchange.jkt.clone(),
