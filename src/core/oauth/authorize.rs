@@ -251,7 +251,7 @@ fn code_challenge(client: &Client, params: &Params) -> Result<Option<String>, OA
     }
 }
 
-/// `prompt` (OpenID Connect Core section 3.1.2.1). Consent is asked for each request anyway.
+/// `prompt` (`OpenID` Connect Core section 3.1.2.1). Consent is asked for each request anyway.
 #[derive(Default)]
 struct Prompt {
     silent: bool,

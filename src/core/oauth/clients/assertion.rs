@@ -172,7 +172,9 @@ fn check_times(decoded: &Decoded, now_ms: i64) -> Result<i64, Refusal> {
 
 fn bad(error: &JoseError) -> Refusal {
     Refusal {
-        error: OAuthError::invalid_client(format!("client_assertion is refused: {error}")),
+        error: Box::new(OAuthError::invalid_client(format!(
+            "client_assertion is refused: {error}"
+        ))),
         reason: match error {
             JoseError::Malformed => "malformed_assertion",
             JoseError::Algorithm => "wrong_algorithm",
@@ -189,7 +191,9 @@ fn bad(error: &JoseError) -> Refusal {
 
 fn no(reason: &'static str, why: &'static str) -> Refusal {
     Refusal {
-        error: OAuthError::invalid_client(format!("client_assertion is refused: {why}")),
+        error: Box::new(OAuthError::invalid_client(format!(
+            "client_assertion is refused: {why}"
+        ))),
         reason,
     }
 }

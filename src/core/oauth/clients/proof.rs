@@ -47,21 +47,21 @@ pub(super) enum Presented {
 
 /// A no: what the client hears, and the word for the audit log.
 pub(super) struct Refusal {
-    pub error: OAuthError,
+    pub error: Box<OAuthError>,
     pub reason: &'static str,
 }
 
 impl Refusal {
     pub fn client(reason: &'static str, description: &'static str) -> Self {
         Self {
-            error: OAuthError::invalid_client(description),
+            error: Box::new(OAuthError::invalid_client(description)),
             reason,
         }
     }
 
     fn request(description: &'static str) -> Self {
         Self {
-            error: OAuthError::invalid_request(description),
+            error: Box::new(OAuthError::invalid_request(description)),
             reason: "malformed",
         }
     }
@@ -69,7 +69,7 @@ impl Refusal {
 
 impl<E: Into<OAuthError>> From<E> for Refusal {
     fn from(error: E) -> Self {
-        let error = error.into();
+        let error: Box<OAuthError> = Box::new(error.into());
         let reason = match error.status {
             429 => "throttled",
             500.. => "unavailable",
@@ -120,10 +120,10 @@ impl AuthorizationServer {
         })?;
         if client.auth != presented.method() {
             return Err(Refusal {
-                error: OAuthError::invalid_client(format!(
+                error: Box::new(OAuthError::invalid_client(format!(
                     "this client authenticates by {}",
                     client.auth.name()
-                )),
+                ))),
                 reason: "wrong_method",
             });
         }
@@ -165,11 +165,11 @@ impl AuthorizationServer {
         };
         self.audit.record(event, None, &web.info);
         if refusal.error.status >= 429 {
-            return refusal.error;
+            return *refusal.error;
         }
         let id = format!("client_failed:{}", network_of(web.info.ip.as_deref()));
         match self.count_client(&id, FAILURES, MINUTE_MS).await {
-            Ok(()) => refusal.error,
+            Ok(()) => *refusal.error,
             Err(error) => error,
         }
     }

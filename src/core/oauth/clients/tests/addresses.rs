@@ -20,11 +20,15 @@ fn addresses_in_use_are_fetched() {
     }
 }
 
+fn none_is_fetched(addresses: &[&str]) {
+    for address in addresses {
+        assert!(fetchable(address, false).is_err(), "{address:?}");
+    }
+}
+
 #[test]
-fn nothing_leads_inside() {
-    let long = format!("https://client.example.com/{}", "a".repeat(512));
-    for address in [
-        // Not https.
+fn only_https_is_fetched() {
+    none_is_fetched(&[
         "",
         "client.example.com/x",
         "//client.example.com/x",
@@ -37,7 +41,12 @@ fn nothing_leads_inside() {
         "https:client.example.com/x",
         "https:/client.example.com/x",
         "https:\\\\client.example.com\\x",
-        // This machine and its network, in every spelling.
+    ]);
+}
+
+#[test]
+fn no_address_of_numbers_is_fetched_in_any_spelling() {
+    none_is_fetched(&[
         "https://localhost/x",
         "https://localhost./x",
         "https://LOCALHOST/x",
@@ -75,7 +84,12 @@ fn nothing_leads_inside() {
         "https://①②⑦.⓪.⓪.①/x",
         "https://１２７.0.0.1/x",
         "https://127。0。0。1/x",
-        // Names that are not public.
+    ]);
+}
+
+#[test]
+fn names_that_are_not_public_are_not_fetched() {
+    none_is_fetched(&[
         "https://intranet/x",
         "https://metadata/x",
         "https://metadata.google.internal/x",
@@ -96,7 +110,13 @@ fn nothing_leads_inside() {
         "https://client_.example.com/x",
         "https://client.example.123/x",
         "https:///x",
-        // Two readings.
+    ]);
+}
+
+#[test]
+fn nothing_that_reads_in_two_ways_is_fetched() {
+    let long = format!("https://client.example.com/{}", "a".repeat(512));
+    none_is_fetched(&[
         "https://user@client.example.com/x",
         "https://user:secret@client.example.com/x",
         "https://@client.example.com/x",
@@ -131,9 +151,7 @@ fn nothing_leads_inside() {
         "https://client.example.com/",
         "https://client.example.com/?x",
         &long,
-    ] {
-        assert!(fetchable(address, false).is_err(), "{address:?}");
-    }
+    ]);
 }
 
 #[test]
