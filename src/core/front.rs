@@ -271,7 +271,7 @@ fn refused_entry(error: &AuthError, request_id: &str) -> HttpReply {
     }
 }
 
-fn plain_error(status: u16, code: &str, message: &str, request_id: &str) -> HttpReply {
+pub(crate) fn plain_error(status: u16, code: &str, message: &str, request_id: &str) -> HttpReply {
     let error = json!({ "code": code, "message": message, "request_id": request_id });
     HttpReply::json(status, json!({ "error": error }).to_string().into_bytes())
         .with_header("cache-control", "no-store")

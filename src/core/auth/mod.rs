@@ -16,6 +16,8 @@ mod error;
 pub mod keys;
 mod principal;
 pub mod protected_resource;
+pub mod records;
+pub mod rest;
 pub mod roles;
 pub mod throttle;
 mod token;

@@ -3,6 +3,8 @@
 mod auditing;
 mod guessing;
 mod keys;
+mod records;
+mod rest;
 
 use std::cell::Cell;
 use std::rc::Rc;
