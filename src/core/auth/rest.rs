@@ -1,4 +1,4 @@
-//! The `ChittyAuth` API beside `OAuth`: keys (`/api/v2/tokens…`) and the export of the audit log
+//! The `ChittyAuth` API beside OAuth: keys (`/api/v2/tokens…`) and the export of the audit log
 //! (`/api/v2/audit/export`). Bearer credentials only, so no page can call it with a cookie.
 
 use garde::Validate;
