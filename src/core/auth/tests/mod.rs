@@ -1,6 +1,8 @@
 //! The seven steps against the real tables, with the time standing still.
 
+mod access_tokens;
 mod auditing;
+mod dpop;
 mod guessing;
 mod keys;
 mod records;
