@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use chitty_core::auth::rest::{self, TokenApi};
 use chitty_core::front::{Access, Routes};
 use chitty_core::http::HttpReply;
 use chitty_core::oauth::{
@@ -52,13 +53,16 @@ impl Identity {
 #[async_trait(?Send)]
 impl Routes for Desk {
     fn access(&self, path: &str) -> Option<Access> {
-        if oauth::is_open(path) {
+        if oauth::is_open(path) || rest::knows(path) {
             return Some(Access::Open);
         }
         oauth::knows(path).then_some(Access::Own)
     }
 
     async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
+        if rest::knows(web.path) {
+            return TokenApi { platform }.answer(web).await;
+        }
         self.identity.server(platform).answer(web).await
     }
 }

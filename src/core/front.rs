@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::auth::assertion::{self, Assertion, AssertionError};
-use crate::auth::{AuditEvent, AuthError, Decision, Principal, RequestInfo};
+use crate::auth::{AuditEvent, AuthError, Credential, Decision, Domain, Principal, RequestInfo};
 use crate::http::{Body, Headers, HttpReply};
 use crate::mcp::Server;
 use crate::mcp::error::RpcError;
@@ -142,8 +142,8 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
 
     async fn enter(&self, incoming: &dyn Incoming) -> HttpReply {
         match self.identify(incoming).await {
-            Ok(principal) => self.post(incoming, Rc::new(principal)).await,
-            Err(refused) => refused_entry(&refused, self.request_id),
+            Ok(principal) => self.post(incoming, principal).await,
+            Err(refused) => self.refused_entry(&refused),
         }
     }
 
@@ -226,18 +226,44 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         }
     }
 
+    fn refused_entry(&self, error: &AuthError) -> HttpReply {
+        let (status, code) = (error.status(), error.code());
+        let mut reply = plain_error(status, code, &error.to_string(), self.request_id);
+        if let Some(seconds) = error.retry_after_s() {
+            reply = reply.with_header("retry-after", seconds.to_string());
+        }
+        match error.challenge(self.services.platform.resource.as_deref()) {
+            Some(challenge) => reply.with_header("www-authenticate", challenge),
+            None => reply,
+        }
+    }
+
     /// The caller, by a statement of one of our workers or by its token.
-    async fn identify(&self, incoming: &dyn Incoming) -> Result<Principal, AuthError> {
+    async fn identify(&self, incoming: &dyn Incoming) -> Result<Rc<Principal>, AuthError> {
         let headers = incoming.headers();
         match &self.statement {
-            Some(Ok(said)) => return Ok(said.principal.clone()),
+            Some(Ok(said)) => return Ok(Rc::new(said.principal.clone())),
             Some(Err(error)) => return Err(self.refuse_statement(error, headers)),
             None => {}
         }
-        let header = headers.get("authorization");
+        let platform = &self.services.platform;
+        let authorization = headers.get("authorization");
+        let proof = headers.get("dpop");
+        let method = incoming.method();
+        let credential = Credential {
+            authorization: authorization.as_deref(),
+            proof: proof.as_deref(),
+            method: &method,
+        };
+        let domain = platform.resource.as_deref().map(|resource| Domain {
+            resource,
+            keys: &platform.keys,
+        });
         let info = self.info(headers);
-        let authenticator = &self.services.platform.authenticator;
-        authenticator.authenticate(header.as_deref(), &info).await
+        platform
+            .authenticator
+            .admit(credential, domain, &info)
+            .await
     }
 
     fn refuse_statement(&self, error: &AssertionError, headers: &dyn Headers) -> AuthError {
@@ -260,18 +286,7 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
     }
 }
 
-fn refused_entry(error: &AuthError, request_id: &str) -> HttpReply {
-    let mut reply = plain_error(error.status(), error.code(), &error.to_string(), request_id);
-    if let Some(seconds) = error.retry_after_s() {
-        reply = reply.with_header("retry-after", seconds.to_string());
-    }
-    match error.challenge(None) {
-        Some(challenge) => reply.with_header("www-authenticate", challenge),
-        None => reply,
-    }
-}
-
-fn plain_error(status: u16, code: &str, message: &str, request_id: &str) -> HttpReply {
+pub(crate) fn plain_error(status: u16, code: &str, message: &str, request_id: &str) -> HttpReply {
     let error = json!({ "code": code, "message": message, "request_id": request_id });
     HttpReply::json(status, json!({ "error": error }).to_string().into_bytes())
         .with_header("cache-control", "no-store")

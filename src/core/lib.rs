@@ -18,6 +18,7 @@ pub mod mcp;
 pub mod oauth;
 pub mod openpgp;
 pub mod ports;
+pub mod records;
 pub mod seal;
 pub mod secret;
 pub mod services;

@@ -62,6 +62,10 @@ impl<T: 'static> Host for Services<T> {
         authenticator.authorize(&call.principal, scopes, action, &request)
     }
 
+    fn challenge(&self, error: &AuthError) -> Option<String> {
+        error.challenge(self.platform.resource.as_deref())
+    }
+
     fn report(&self, request_id: &str, cause: &str) {
         let fields = json!({ "request_id": request_id, "cause": cause });
         self.platform

@@ -4,7 +4,13 @@ mod chain_verify;
 mod evidence_package;
 mod execution_status;
 mod secure_ai_execute;
+mod token_list;
+mod token_mint;
+mod token_revoke;
+mod token_rotate;
 
+use chitty_core::auth::RequestInfo;
+use chitty_core::auth::keys::{Asking, KeyError, KeyService};
 use chitty_core::execution::{Asker, ExecutionError};
 use chitty_core::mcp::client::PeerError;
 use chitty_core::mcp::server::{Watchable, describe};
@@ -24,7 +30,8 @@ const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/sv
 const INSTRUCTIONS: &str = "AI work with receipts. chitty_secure_ai_execute asks a model at one \
     of three levels (standard, fortress, verified); chitty_execution_status shows what is on \
     file; chitty_chain_verify checks the log of facts; chitty_evidence_package puts everything \
-    needed for an offline check together.";
+    needed for an offline check together. chitty_token_mint, _list, _rotate and _revoke keep the \
+    caller's keys.";
 
 pub fn server(name: &str) -> Server<Services<Desk>> {
     let info = describe(name, "ChittyMCP coordinator", "AI work with receipts", ICON);
@@ -32,7 +39,11 @@ pub fn server(name: &str) -> Server<Services<Desk>> {
         .with::<secure_ai_execute::SecureAiExecute>()
         .with::<execution_status::ExecutionStatus>()
         .with::<evidence_package::EvidencePackage>()
-        .with::<chain_verify::ChainVerify>();
+        .with::<chain_verify::ChainVerify>()
+        .with::<token_mint::TokenMint>()
+        .with::<token_list::TokenList>()
+        .with::<token_rotate::TokenRotate>()
+        .with::<token_revoke::TokenRevoke>();
     let watchable = Watchable {
         lists: false,
         resources: true,
@@ -47,6 +58,36 @@ fn asker(call: &Call) -> Asker<'_> {
         owner: &call.principal.user_id,
         request_id: &call.request_id,
     }
+}
+
+fn keys(services: &Services<Desk>) -> KeyService<'_> {
+    KeyService {
+        audit: &services.platform.authenticator.audit,
+    }
+}
+
+fn request(services: &Services<Desk>, call: &Call) -> RequestInfo {
+    RequestInfo {
+        request_id: call.request_id.clone(),
+        service: services.platform.service,
+        ..RequestInfo::default()
+    }
+}
+
+fn asking<'a>(call: &'a Call, request: &'a RequestInfo) -> Asking<'a> {
+    Asking {
+        principal: &call.principal,
+        request,
+    }
+}
+
+fn key_failure(services: &Services<Desk>, error: &KeyError) -> ToolError {
+    let blame = if error.is_internal() {
+        Blame::Ours
+    } else {
+        Blame::Caller
+    };
+    services.failure(error.code(), error, blame, None)
 }
 
 fn blame(error: &ExecutionError) -> Blame {

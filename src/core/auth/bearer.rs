@@ -1,8 +1,10 @@
-//! The `Authorization` header (RFC 6750 section 2.1) and the form of our tokens.
+//! The `Authorization` header (RFC 6750 section 2.1, RFC 9449 section 7.1) and the forms of
+//! our tokens. Tokens are taken from nowhere else: never from a query or a body.
 
 use sha2::{Digest, Sha256};
 
 use super::{AuthError, PrincipalKind};
+use crate::jose::MAX_TOKEN_BYTES;
 
 const MAX_TOKEN_CHARS: usize = 256;
 const MIN_HEX_CHARS: usize = 32;
@@ -12,27 +14,63 @@ pub(super) const SERVICE_TYPE: &str = "service";
 
 /// A well-formed token, known by its hash alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presented {
+pub struct Presented<'a> {
     pub hash: [u8; 32],
-    pub kind: PrincipalKind,
+    pub form: Form<'a>,
 }
 
-/// Reads `Bearer {service}_{type}_{32 or more hex digits}`.
-pub fn presented(header: Option<&str>) -> Result<Presented, AuthError> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form<'a> {
+    /// `{service}_{type}_{32 or more hex digits}`, a row of `api_tokens`.
+    Key(PrincipalKind),
+    /// A JWT of the authorization server.
+    AccessToken { token: &'a str, scheme: Scheme },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+/// Reads `Bearer {token}`, or `DPoP {access token}`.
+pub fn presented(header: Option<&str>) -> Result<Presented<'_>, AuthError> {
     let header = header.map(str::trim).unwrap_or_default();
     if header.is_empty() {
         return Err(AuthError::Missing);
     }
     let (scheme, token) = header.split_once(' ').ok_or(AuthError::Malformed)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(AuthError::Malformed);
-    }
+    let scheme = match scheme {
+        _ if scheme.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
+        _ if scheme.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
+        _ => return Err(AuthError::Malformed),
+    };
     let token = token.trim_start_matches(' ');
-    let kind = kind_of(token).ok_or(AuthError::Malformed)?;
+    let form = match (scheme, kind_of(token)) {
+        (Scheme::Bearer, Some(kind)) => Form::Key(kind),
+        (Scheme::Dpop, Some(_)) => return Err(AuthError::NotBound),
+        (scheme, None) if is_signed(token) => Form::AccessToken { token, scheme },
+        _ => return Err(AuthError::Malformed),
+    };
     Ok(Presented {
         hash: Sha256::digest(token).into(),
-        kind,
+        form,
     })
+}
+
+/// Whether the header holds what has the form of an access token.
+pub fn is_access_token(header: Option<&str>) -> bool {
+    let form = presented(header).map(|presented| presented.form);
+    matches!(form, Ok(Form::AccessToken { .. }))
+}
+
+/// Three parts of base64url (RFC 7515 section 7.1).
+fn is_signed(token: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    token.len() <= MAX_TOKEN_BYTES
+        && token.bytes().all(known)
+        && token.split('.').count() == 3
+        && token.split('.').all(|part| !part.is_empty())
 }
 
 fn kind_of(token: &str) -> Option<PrincipalKind> {
@@ -73,19 +111,30 @@ mod tests {
     fn the_scheme_has_no_case_and_the_hash_is_of_the_whole_token() {
         let token = format!("chitty_key_{}", hex());
         for scheme in ["Bearer", "bearer", "BEARER", "Bearer "] {
-            let found = presented(Some(&format!("{scheme} {token}"))).unwrap();
+            let header = format!("{scheme} {token}");
+            let found = presented(Some(&header)).unwrap();
             assert_eq!(found.hash, <[u8; 32]>::from(Sha256::digest(&token)));
-            assert_eq!(found.kind, PrincipalKind::User);
+            assert_eq!(found.form, Form::Key(PrincipalKind::User));
         }
     }
 
     #[test]
     fn service_tokens_are_known_by_their_type() {
         let header = format!("Bearer chittyid_service_{}", hex());
-        assert_eq!(
-            presented(Some(&header)).unwrap().kind,
-            PrincipalKind::Service
-        );
+        let found = presented(Some(&header)).unwrap();
+        assert_eq!(found.form, Form::Key(PrincipalKind::Service));
+    }
+
+    #[test]
+    fn access_tokens_come_by_either_scheme_and_keys_by_one() {
+        for (name, scheme) in [("bearer", Scheme::Bearer), ("DPoP", Scheme::Dpop)] {
+            let header = format!("{name} eyJh.eyJh.c2ln");
+            let token = "eyJh.eyJh.c2ln";
+            let found = presented(Some(&header)).unwrap().form;
+            assert_eq!(found, Form::AccessToken { token, scheme });
+        }
+        let header = format!("DPoP chitty_key_{}", hex());
+        assert_eq!(presented(Some(&header)), Err(AuthError::NotBound));
     }
 
     #[test]
@@ -101,6 +150,13 @@ mod tests {
         for header in [
             "Bearer".to_owned(),
             "Bearer x".to_owned(),
+            "Bearer a.b".to_owned(),
+            "Bearer a..b".to_owned(),
+            "Bearer a.b.".to_owned(),
+            "Bearer a.b.c.d.e".to_owned(),
+            "Bearer a.b.c, Bearer a.b.c".to_owned(),
+            "Bearer a.b.c+/=".to_owned(),
+            format!("Bearer {}.b.c", "a".repeat(MAX_TOKEN_BYTES)),
             format!("Basic chitty_key_{}", hex()),
             format!("Bearer chitty_key_{}", &hex()[1..]),
             format!("Bearer chitty_key_{}g", hex()),

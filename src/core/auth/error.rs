@@ -1,10 +1,13 @@
+use super::dpop::DpopError;
+use super::protected_resource::{ALGORITHM, ProtectedResource};
+
 /// Why a caller was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     #[error("No credential was sent; send the header `Authorization: Bearer <token>`.")]
     Missing,
     #[error(
-        "The credential is malformed; send `Authorization: Bearer <service>_<type>_<hex>` with the token exactly as it was issued."
+        "The credential is malformed; send `Authorization: Bearer <token>` with the token exactly as it was issued."
     )]
     Malformed,
     #[error(
@@ -15,8 +18,21 @@ pub enum AuthError {
     Inactive,
     #[error("The token has expired; ask for a new one.")]
     Expired,
+    #[error("The token is for another resource; ask for one with `resource` set to this one.")]
+    WrongAudience,
+    #[error("The token is bound to a key; send it as `Authorization: DPoP <token>` with a proof.")]
+    Bound,
+    #[error("The token is bound to no key or another; use the one that it was asked for with.")]
+    NotBound,
+    #[error("The proof of possession does not hold: {0}.")]
+    Proof(DpopError),
     #[error("The token lacks the scope {}; use one that has it.", .missing.join(", "))]
-    InsufficientScope { missing: Vec<String> },
+    InsufficientScope {
+        /// All that the call needs.
+        needed: Vec<String>,
+        /// What of it was not granted.
+        missing: Vec<String>,
+    },
     #[error("The token could not be checked just now; try again in a few seconds.")]
     Unavailable,
     #[error(
@@ -63,41 +79,60 @@ impl AuthError {
             Self::Unknown => "unknown",
             Self::Inactive => "inactive",
             Self::Expired => "expired",
+            Self::WrongAudience => "wrong_audience",
+            Self::Bound => "bound",
+            Self::NotBound => "not_bound",
+            Self::Proof(_) => "proof",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::Unavailable => "unavailable",
             Self::TooMany { .. } => "too_many_guesses",
         }
     }
 
-    /// Value of `WWW-Authenticate` (RFC 6750 section 3). `resource_metadata` is the URL of
-    /// the protected resource's metadata (RFC 9728 section 5.1), where there is one.
-    pub fn challenge(&self, resource_metadata: Option<&str>) -> Option<String> {
+    /// Value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9449 section 7.1): where the
+    /// client finds its way to a token for `resource` (RFC 9728 section 5.1), and the scopes to
+    /// ask for, all in one challenge. None where no token would help.
+    pub fn challenge(&self, resource: Option<&ProtectedResource>) -> Option<String> {
         let mut params = Vec::new();
-        match self {
-            Self::Unavailable | Self::TooMany { .. } => return None,
-            // Without a credential the challenge names no error (RFC 6750 section 3.1).
-            Self::Missing => {}
-            Self::InsufficientScope { missing } => {
-                params.push(("error", "insufficient_scope".to_owned()));
-                params.push(("scope", missing.join(" ")));
-            }
-            _ => params.push(("error", "invalid_token".to_owned())),
-        }
-        if !params.is_empty() {
+        if let Some(code) = self.oauth_code()? {
+            params.push(("error", code.to_owned()));
             params.push(("error_description", self.to_string()));
         }
-        if let Some(url) = resource_metadata {
-            params.push(("resource_metadata", url.to_owned()));
+        let resource = resource.filter(|resource| resource.metadata_url.is_some());
+        let scope = match self {
+            Self::InsufficientScope { needed, .. } => needed.join(" "),
+            _ => resource.map_or_else(String::new, |resource| resource.first_scopes.clone()),
+        };
+        if !scope.is_empty() {
+            params.push(("scope", scope));
+        }
+        if let Some(url) = resource.and_then(|resource| resource.metadata_url.clone()) {
+            params.push(("resource_metadata", url));
+        }
+        let mut scheme = "Bearer";
+        if matches!(self, Self::Bound | Self::NotBound | Self::Proof(_)) {
+            scheme = "DPoP";
+            params.push(("algs", ALGORITHM.to_owned()));
         }
         let quoted: Vec<_> = params
             .iter()
             .map(|(name, value)| format!("{name}=\"{}\"", quotable(value)))
             .collect();
-        Some(
-            format!("Bearer {}", quoted.join(", "))
-                .trim_end()
-                .to_owned(),
-        )
+        let challenge = format!("{scheme} {}", quoted.join(", "));
+        Some(challenge.trim_end().to_owned())
+    }
+
+    /// The error code of a challenge. Inner None: without a credential a challenge names no
+    /// error (RFC 6750 section 3.1). Outer None: there is no challenge.
+    #[expect(clippy::option_option, reason = "as the comment says")]
+    fn oauth_code(&self) -> Option<Option<&'static str>> {
+        Some(match self {
+            Self::Unavailable | Self::TooMany { .. } => return None,
+            Self::Missing => None,
+            Self::InsufficientScope { .. } => Some("insufficient_scope"),
+            Self::Proof(_) => Some("invalid_dpop_proof"),
+            _ => Some("invalid_token"),
+        })
     }
 }
 
@@ -111,42 +146,81 @@ fn quotable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scopes;
+    use super::super::protected_resource::ResourceTraits;
     use super::*;
 
-    #[test]
-    fn challenges_follow_rfc_6750() {
-        assert_eq!(AuthError::Missing.challenge(None).unwrap(), "Bearer");
-        assert_eq!(
-            AuthError::Missing.challenge(Some("https://a/b")).unwrap(),
-            "Bearer resource_metadata=\"https://a/b\""
-        );
-        let expired = AuthError::Expired.challenge(None).unwrap();
-        assert!(
-            expired.starts_with("Bearer error=\"invalid_token\", error_description=\"The token")
-        );
-        let scope = AuthError::InsufficientScope {
-            missing: vec!["chain:read".into(), "x\"y:z".into()],
+    fn resource() -> ProtectedResource {
+        let traits = ResourceTraits {
+            name: "Test",
+            issuer: Some("https://auth.example"),
+            scopes: Scopes::new(["chain:verify", "execution:run"]),
         };
-        let challenge = scope.challenge(None).unwrap();
+        ProtectedResource::new("https://a.example", &traits)
+    }
+
+    fn lacking() -> AuthError {
+        AuthError::InsufficientScope {
+            needed: vec!["execution:run".into(), "x\"y:z".into()],
+            missing: vec!["x\"y:z".into()],
+        }
+    }
+
+    const WHERE: &str =
+        "resource_metadata=\"https://a.example/.well-known/oauth-protected-resource/mcp\"";
+
+    #[test]
+    fn without_a_credential_a_challenge_shows_the_way_and_no_error() {
+        let told = AuthError::Missing.challenge(Some(&resource())).unwrap();
+        assert_eq!(told, format!("Bearer scope=\"chain:verify\", {WHERE}"));
+        assert_eq!(AuthError::Missing.challenge(None).unwrap(), "Bearer");
+    }
+
+    #[test]
+    fn a_refused_token_is_named_as_such() {
+        let expired = AuthError::Expired.challenge(Some(&resource())).unwrap();
+        assert!(expired.starts_with("Bearer error=\"invalid_token\", error_description=\"The to"));
+        assert!(expired.ends_with(&format!("scope=\"chain:verify\", {WHERE}")));
+        assert_eq!(AuthError::Unavailable.challenge(Some(&resource())), None);
+    }
+
+    #[test]
+    fn all_that_a_call_needs_stands_in_one_challenge() {
+        let told = lacking().challenge(Some(&resource())).unwrap();
+        assert!(told.starts_with("Bearer error=\"insufficient_scope\", error_description="));
         assert!(
-            challenge.contains("scope=\"chain:read xy:z\""),
-            "{challenge}"
+            told.contains("scope=\"execution:run xy:z\"") && told.contains(WHERE),
+            "{told}"
         );
-        assert_eq!(AuthError::Unavailable.challenge(Some("https://a")), None);
+    }
+
+    #[test]
+    fn tokens_of_keys_are_asked_for_by_their_own_scheme() {
+        let proof = AuthError::Proof(DpopError::Time);
+        for (error, code) in [
+            (AuthError::Bound, "invalid_token"),
+            (AuthError::NotBound, "invalid_token"),
+            (proof, "invalid_dpop_proof"),
+        ] {
+            let told = error.challenge(Some(&resource())).unwrap();
+            assert!(
+                told.starts_with(&format!("DPoP error=\"{code}\"")),
+                "{told}"
+            );
+            assert!(told.ends_with("algs=\"ES256\""), "{told}");
+        }
     }
 
     #[test]
     fn statuses_and_codes() {
-        let scope = AuthError::InsufficientScope {
-            missing: vec!["a:b".into()],
-        };
         for (error, status, code) in [
             (AuthError::Missing, 401, "MISSING_CREDENTIAL"),
             (AuthError::Malformed, 401, "AUTHENTICATION_FAILED"),
             (AuthError::Unknown, 401, "AUTHENTICATION_FAILED"),
             (AuthError::Inactive, 401, "AUTHENTICATION_FAILED"),
             (AuthError::Expired, 401, "AUTHENTICATION_FAILED"),
-            (scope, 403, "INSUFFICIENT_SCOPE"),
+            (AuthError::WrongAudience, 401, "AUTHENTICATION_FAILED"),
+            (lacking(), 403, "INSUFFICIENT_SCOPE"),
             (AuthError::Unavailable, 503, "NETWORK_ERROR"),
             (AuthError::TooMany { retry_after_s: 7 }, 429, "RATE_LIMITED"),
         ] {

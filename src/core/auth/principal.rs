@@ -68,8 +68,10 @@ impl Scopes {
         if missing.is_empty() {
             return Ok(());
         }
+        let owned = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect();
         Err(AuthError::InsufficientScope {
-            missing: missing.into_iter().map(str::to_owned).collect(),
+            needed: owned(needed),
+            missing: owned(&missing),
         })
     }
 

@@ -108,9 +108,9 @@ impl ProtectedResources {
         if kept.len() >= MAX_ORIGINS {
             kept.clear();
         }
-        let made = Rc::new(make());
-        kept.push(Rc::clone(&made));
-        made
+        let resource = Rc::new(make());
+        kept.push(Rc::clone(&resource));
+        resource
     }
 }
 
@@ -154,15 +154,15 @@ mod tests {
     #[test]
     fn each_origin_is_made_once_and_there_is_an_end_to_them() {
         let kept = ProtectedResources::default();
-        let make = |origin: &str| {
-            let made = ProtectedResource::new(origin, &traits(&[]));
-            kept.at(origin, || made)
+        let at = |origin: &str| {
+            let new = ProtectedResource::new(origin, &traits(&[]));
+            kept.at(origin, || new)
         };
-        let first = make("https://a.example");
-        assert!(Rc::ptr_eq(&first, &make("https://a.example")));
+        let first = at("https://a.example");
+        assert!(Rc::ptr_eq(&first, &at("https://a.example")));
         for n in 0..100 {
-            let made = make(&format!("https://{n}.example"));
-            assert_eq!(made.url, format!("https://{n}.example/mcp"));
+            let found = at(&format!("https://{n}.example"));
+            assert_eq!(found.url, format!("https://{n}.example/mcp"));
         }
         assert!(kept.0.borrow().len() <= MAX_ORIGINS);
     }

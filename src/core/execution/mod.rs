@@ -22,7 +22,7 @@ mod view;
 mod workers;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use chain_check::{ChainCheck, ChainVerifyInput, ChainVerifyOutput};
 pub use error::{ExecutionError, Failed};

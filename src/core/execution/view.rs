@@ -89,6 +89,16 @@ impl ExecutionService {
         })
     }
 
+    /// A stored prompt, opened: for looking through many at once.
+    pub(crate) fn open_prompt(
+        &self,
+        owner: &str,
+        id: &str,
+        sealed: &str,
+    ) -> Result<String, SealError> {
+        self.open("prompt", owner, id, sealed)
+    }
+
     fn open(&self, purpose: &str, owner: &str, id: &str, text: &str) -> Result<String, SealError> {
         let bytes = self.sealer.open(purpose, &[owner, id], text)?;
         String::from_utf8(bytes).map_err(|_| SealError::Malformed)

@@ -17,6 +17,7 @@ use super::headers;
 use super::run::{self, Event, Target};
 use super::server::{Host, Server};
 use super::state::{self, Binding};
+use super::tool::{self, About};
 use crate::auth::Principal;
 use crate::http::Headers;
 
@@ -30,6 +31,18 @@ pub(super) enum Answer {
     Text(Rc<str>),
     /// Work under way.
     Run(LocalBoxStream<'static, Event>),
+    /// The caller may not do this.
+    Refused(Refusal),
+}
+
+/// A call that its caller's scopes do not allow. Clients of the protocol read the status and
+/// the challenge (2026-07-28, "Authorization", Step-up), ChatGPT the result.
+pub(super) struct Refusal {
+    pub status: u16,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<String>,
+    /// A tool error with the challenge in its `_meta`.
+    pub result: Value,
 }
 
 #[expect(clippy::struct_field_names, reason = "the name everybody uses")]
@@ -116,8 +129,35 @@ impl<S: Host> Server<S> {
             }
         };
         let call = Call::new(context, inputs, state);
+        if let Some(refusal) = self.refusal(&**services, &call, &target)? {
+            return Ok(Answer::Refused(refusal));
+        }
         let work = Rc::clone(self).run(Rc::clone(services), call, target);
         Ok(Answer::Run(run::events(Box::pin(work), messages)))
+    }
+
+    /// None if the caller may go on. Asked once for a call, before anything of it is answered:
+    /// only then is there a status to refuse it with.
+    fn refusal(
+        &self,
+        services: &S,
+        call: &Call,
+        target: &Target,
+    ) -> Result<Option<Refusal>, RpcError> {
+        let Target::Tool { name, .. } = target else {
+            return Ok(None);
+        };
+        let About { name, scopes, .. } = self.tool(name)?.about;
+        let Err(error) = services.authorize(call, name, scopes) else {
+            return Ok(None);
+        };
+        let challenge = services.challenge(&error);
+        let result = tool::refused(&error, challenge.as_deref(), &call.request_id);
+        Ok(Some(Refusal {
+            status: error.status(),
+            challenge,
+            result: json!(result),
+        }))
     }
 
     fn target(&self, mut request: Request<'_>) -> Result<Target, RpcError> {

@@ -10,7 +10,7 @@ use futures::stream::{self, LocalBoxStream};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::dispatch::{Answer, Request};
+use super::dispatch::{Answer, Refusal, Request};
 use super::envelope::{self, Envelope, Refused};
 use super::era::{self, Era};
 use super::error::RpcError;
@@ -109,6 +109,14 @@ impl<S: Host> Server<S> {
         };
         let result = match self.dispatch(services, request).await {
             Ok(Answer::Run(run)) => last(run).await,
+            Ok(Answer::Refused(Refusal {
+                status,
+                challenge,
+                result,
+            })) => {
+                let reply = json_reply(status, result.to_string(), &post.request_id);
+                return challenged(reply, challenge);
+            }
             Ok(_) => Err(RpcError::internal()),
             Err(error) => Err(error),
         };
@@ -168,6 +176,11 @@ impl<S: Host> Outgoing<S> {
                 json_reply(200, body, &self.request_id)
             }
             Answer::Value(result) => self.finished(Ok(result)),
+            Answer::Refused(refusal) => {
+                let body = self.message(Ok(refusal.result));
+                let reply = json_reply(refusal.status, body, &self.request_id);
+                challenged(reply, refusal.challenge)
+            }
             Answer::Run(run) if streams => self.json_or_stream(run).await,
             Answer::Run(run) => {
                 let result = last(run).await;
@@ -363,6 +376,13 @@ fn json_reply(status: u16, body: String, request_id: &str) -> HttpReply {
             ("x-request-id", request_id.to_owned()),
         ],
         body: Body::Bytes(body.into_bytes()),
+    }
+}
+
+fn challenged(reply: HttpReply, challenge: Option<String>) -> HttpReply {
+    match challenge {
+        Some(challenge) => reply.with_header("www-authenticate", challenge),
+        None => reply,
     }
 }
 

@@ -20,7 +20,7 @@ use super::prompt::PromptReply;
 use super::resource::{ResourceReply, Resources};
 use super::server::{Host, Server};
 use super::state::{self, Binding};
-use super::tool::{self, About, Entry, Reply, ToolError};
+use super::tool::{self, Entry, Reply, ToolError};
 
 /// Rounds of questions in one legacy call.
 const MAX_ROUNDS: usize = 8;
@@ -169,12 +169,8 @@ impl<S: Host> Server<S> {
         entry: &Entry<S>,
         arguments: &Value,
     ) -> Result<Turn, RpcError> {
-        let About { name, scopes, .. } = entry.about;
-        let called = match services.authorize(call, name, scopes) {
-            Ok(()) => entry.handler.call(services, call, arguments).await,
-            Err(refused) => Err(refused.into()),
-        };
-        let result = match called {
+        let called = entry.handler.call(services, call, arguments);
+        let result = match called.await {
             Ok(Reply::Structured(value)) => return Ok(Turn::Done(tool::structured(value))),
             Ok(Reply::Content(result)) => result,
             Ok(Reply::Ask(wanted)) => return Ok(Turn::Ask(wanted)),

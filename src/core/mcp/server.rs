@@ -46,6 +46,11 @@ pub trait Host: 'static {
         call.principal.scopes.require(scopes)
     }
 
+    /// `WWW-Authenticate` of a call that was refused: how its client gets a token that will do.
+    fn challenge(&self, error: &AuthError) -> Option<String> {
+        error.challenge(None)
+    }
+
     /// Logs the cause of an error that the caller only gets a request id for.
     fn report(&self, request_id: &str, cause: &str);
 }

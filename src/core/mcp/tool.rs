@@ -139,20 +139,6 @@ impl ToolError {
     }
 }
 
-impl From<AuthError> for ToolError {
-    fn from(error: AuthError) -> Self {
-        let details = match &error {
-            AuthError::InsufficientScope { missing } => Some(json!({ "missing_scopes": missing })),
-            _ => None,
-        };
-        Self::Failed {
-            code: error.code().into(),
-            message: error.to_string(),
-            details,
-        }
-    }
-}
-
 /// Code of arguments that do not fit the tool's schema.
 pub const INVALID_ARGUMENTS: &str = "INVALID_ARGUMENTS";
 
@@ -288,6 +274,10 @@ fn listed(about: &About, input_schema: Value, output_schema: Option<Value>) -> V
         object.insert("outputSchema".to_owned(), schema);
     }
     object.insert("annotations".to_owned(), json!(about.hints));
+    // Not of the protocol's own revisions: ChatGPT reads the one, older clients of it the other.
+    let schemes = json!([{ "type": "oauth2", "scopes": about.scopes }]);
+    object.insert("securitySchemes".to_owned(), schemes.clone());
+    object.insert("_meta".to_owned(), json!({ "securitySchemes": schemes }));
     if let Some(icon) = about.icon {
         let icon = json!([{ "src": icon, "mimeType": "image/svg+xml", "sizes": ["any"] }]);
         object.insert("icons".to_owned(), icon);
@@ -312,6 +302,29 @@ pub(super) fn structured(value: Value) -> Value {
 pub(super) fn encoded(value: &impl Serialize) -> String {
     // What is made of values always has a text.
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Key of the challenge in a tool error's `_meta`, a list of `WWW-Authenticate` values: ChatGPT
+/// starts its sign-in by it.
+const META_CHALLENGE: &str = "mcp/www_authenticate";
+
+/// The result of a call that its caller's scopes do not allow.
+pub(super) fn refused(
+    error: &AuthError,
+    challenge: Option<&str>,
+    request_id: &str,
+) -> CallToolResult {
+    let details = match error {
+        AuthError::InsufficientScope { needed, missing } => {
+            Some(json!({ "needed_scopes": needed, "missing_scopes": missing }))
+        }
+        _ => None,
+    };
+    let meta = challenge.map(|challenge| json!({ META_CHALLENGE: [challenge] }));
+    CallToolResult {
+        meta,
+        ..failed(error.code(), &error.to_string(), details, request_id)
+    }
 }
 
 /// The result of a failed call: JSON text that names a code, a sentence and the request.

@@ -19,8 +19,8 @@ struct Identity {
 }
 
 impl AuthorizationServer {
-    /// `sub` and the claims that the scopes allow (OpenID Connect Core section 5.4), for id
-    /// tokens and `UserInfo`. The ChittyID comes with `openid`. A user without a row, such as
+    /// `sub` and the claims that the scopes allow (`OpenID` Connect Core section 5.4), for id
+    /// tokens and `UserInfo`. The `ChittyID` comes with `openid`. A user without a row, such as
     /// the owner of a key, has `sub` alone.
     pub(super) async fn claims_about(
         &self,

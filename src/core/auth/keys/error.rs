@@ -36,8 +36,8 @@ pub enum KeyError {
     UnknownForm,
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    #[error("no random bytes: {0}")]
-    Entropy(String),
+    #[error("{0}")]
+    Internal(String),
 }
 
 impl KeyError {
@@ -53,7 +53,7 @@ impl KeyError {
             Self::NotFound => "KEY_NOT_FOUND",
             Self::NotActive | Self::UnknownForm => "KEY_NOT_ACTIVE",
             Self::Database(_) => "DATABASE_UNAVAILABLE",
-            Self::Entropy(_) => "INTERNAL",
+            Self::Internal(_) => "INTERNAL",
         }
     }
 
@@ -73,7 +73,7 @@ impl KeyError {
             | Self::NotActive
             | Self::UnknownForm => 409,
             Self::TooOften { .. } => 429,
-            Self::Database(_) | Self::Entropy(_) => 503,
+            Self::Database(_) | Self::Internal(_) => 503,
         }
     }
 
@@ -89,13 +89,13 @@ impl KeyError {
             Self::TooOften { .. } => "too_often",
             Self::NotFound => "not_found",
             Self::NotActive | Self::UnknownForm => "not_active",
-            Self::Database(_) | Self::Entropy(_) => "unavailable",
+            Self::Database(_) | Self::Internal(_) => "unavailable",
         }
     }
 
     /// The cause is ours, and its words are for the log alone.
     pub fn is_internal(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Entropy(_))
+        matches!(self, Self::Database(_) | Self::Internal(_))
     }
 }
 
@@ -107,6 +107,6 @@ impl From<AuthError> for KeyError {
 
 impl From<EntropyError> for KeyError {
     fn from(error: EntropyError) -> Self {
-        Self::Entropy(error.to_string())
+        Self::Internal(error.to_string())
     }
 }

@@ -104,7 +104,7 @@ mod tests {
             let header = format!("Bearer {}", text.token);
             let presented = crate::auth::bearer::presented(Some(&header)).unwrap();
             assert_eq!(hex::encode(presented.hash), text.hash);
-            assert_eq!(presented.kind, kind);
+            assert_eq!(presented.form, crate::auth::bearer::Form::Key(kind));
         }
     }
 

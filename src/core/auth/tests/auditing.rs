@@ -16,8 +16,11 @@ fn scopes_are_checked_and_audited_both_ways() {
     let refused = setup
         .auth
         .authorize(&principal, &needed, "verify", &request);
-    let missing = vec!["chain:read".to_owned()];
-    assert_eq!(refused, Err(AuthError::InsufficientScope { missing }));
+    let expected = AuthError::InsufficientScope {
+        needed: needed.map(str::to_owned).into(),
+        missing: vec!["chain:read".to_owned()],
+    };
+    assert_eq!(refused, Err(expected));
     let mut rows = setup.audited();
     rows.sort();
     let expected = [

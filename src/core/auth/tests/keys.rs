@@ -149,8 +149,10 @@ fn nobody_makes_a_key_that_may_more_than_they() {
         "chain:*",
     ] {
         let refused = setup.mint(&ann(), &with_scopes(&["execution:read", more]));
-        let missing = vec![more.to_owned()];
-        let error = KeyError::Scope(AuthError::InsufficientScope { missing });
+        let error = KeyError::Scope(AuthError::InsufficientScope {
+            needed: vec!["execution:read".to_owned(), more.to_owned()],
+            missing: vec![more.to_owned()],
+        });
         assert_eq!(refused.unwrap_err(), error);
     }
     assert!(setup.mint(&ann(), &with_scopes(&["execution:*"])).is_ok());

@@ -1,8 +1,12 @@
 //! The seven steps against the real tables, with the time standing still.
 
+mod access_tokens;
 mod auditing;
+mod dpop;
 mod guessing;
 mod keys;
+mod records;
+mod rest;
 
 use std::cell::Cell;
 use std::rc::Rc;

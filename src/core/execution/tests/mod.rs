@@ -28,24 +28,24 @@ use peers::{Peer, Service, Twist};
 const PROMPT: &str = "A question of the coordinator's";
 const PAST_DEADLINE_MS: i64 = service::DEADLINE_MS + 1;
 
-struct World {
-    clock: JumpClock,
+pub(crate) struct World {
+    pub(crate) clock: JumpClock,
     /// As the coordinator sees it: the workers' own calls never fail.
-    db: Rc<Faulty>,
+    pub(crate) db: Rc<Faulty>,
     log: Rc<LogHttp>,
     chatgpt: Rc<Peer>,
     fortress: Rc<Peer>,
-    service: ExecutionService,
+    pub(crate) service: ExecutionService,
     principal: Principal,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::answering(vec![hi()], vec![hi()])
     }
 
     /// What the chatgpt worker's model and the fortress's model do.
-    fn answering(chat: Vec<Step>, fortress: Vec<Step>) -> Self {
+    pub(crate) fn answering(chat: Vec<Step>, fortress: Vec<Step>) -> Self {
         let clock = JumpClock::at(START_MS);
         let shared = Faulty::new();
         let chat = chat_service(&clock, &shared, &ScriptedHttp::new(&clock, chat));
@@ -87,7 +87,7 @@ impl World {
         }
     }
 
-    fn execute(&self, input: &ExecuteInput) -> Result<ExecuteOutput, Failed> {
+    pub(crate) fn execute(&self, input: &ExecuteInput) -> Result<ExecuteOutput, Failed> {
         self.clock.run(self.service.execute(&self.asker(), input))
     }
 

@@ -25,12 +25,18 @@ fn who_is_refused_has_no_body_read() {
     assert_eq!(missing.json()["error"]["code"], "MISSING_CREDENTIAL");
     assert_eq!(
         missing.header("www-authenticate").as_deref(),
-        Some("Bearer")
+        Some(
+            "Bearer scope=\"fortress:verify\", resource_metadata=\"http://localhost:8787/.well-known/oauth-protected-resource/mcp\""
+        )
     );
     let unknown = TOKEN.replace("00112233", "ffffffff");
     for credential in [unknown.as_str(), "Basic eDp5", "Bearer", ""] {
         let got = world.refuses(&post(&[("authorization", credential)]), 401);
-        assert!(got.header("www-authenticate").is_some(), "{credential}");
+        let challenge = got.header("www-authenticate").unwrap();
+        let named = challenge.contains("error=\"invalid_token\"");
+        // A header without anything in it is none.
+        assert_eq!(named, !credential.is_empty(), "{credential}");
+        assert!(challenge.contains("scope=\"") && challenge.contains("resource_metadata=\""));
         assert!(!got.body.contains("ffffffff"));
     }
 }
@@ -136,4 +142,86 @@ fn bodies_that_are_too_large_or_cut_are_said_so() {
         );
         assert!(got.body.contains("request-1"));
     }
+}
+
+#[test]
+fn tokens_in_a_query_or_a_body_are_not_looked_at() {
+    let world = World::new();
+    let token = TOKEN.strip_prefix("Bearer ").unwrap();
+    let query: &'static str = format!("access_token={token}").leak();
+    let sent = Sent {
+        query,
+        body: Ok(query),
+        ..post(&[("content-type", "application/x-www-form-urlencoded")])
+    };
+    let got = world.refuses(&sent, 401);
+    assert_eq!(got.json()["error"]["code"], "MISSING_CREDENTIAL");
+    // Nor does one there disturb one where it belongs.
+    let sent = Sent {
+        query,
+        ..post(&[("authorization", TOKEN)])
+    };
+    assert_eq!(world.send(&sent).status, 200);
+}
+
+#[test]
+fn a_call_beyond_the_token_s_scopes_shows_the_way_to_them() {
+    let world = World::new();
+    let narrow = Statement::new("UPDATE api_tokens SET scopes = '[]'");
+    let database = &world.services.platform.database;
+    block_on(database.run(narrow)).unwrap();
+    let got = world.send(&post(&[
+        ("authorization", TOKEN),
+        ("origin", "https://chatgpt.com"),
+    ]));
+    assert_eq!(got.status, 403);
+    let challenge = got.header("www-authenticate").unwrap();
+    for part in [
+        "error=\"insufficient_scope\"",
+        "scope=\"chitty:read\"",
+        "resource_metadata=\"http://localhost:8787/.well-known/oauth-protected-resource/mcp\"",
+    ] {
+        assert!(challenge.contains(part), "{challenge}");
+    }
+    let told = json!([challenge]);
+    assert_eq!(got.json()["_meta"]["mcp/www_authenticate"], told);
+    let readable = got.header("access-control-expose-headers").unwrap();
+    assert!(readable.contains("www-authenticate"));
+}
+
+#[test]
+fn an_access_token_of_the_issuer_leads_in() {
+    let world = World::new();
+    let key = crate::jose::SigningKey::from_bytes(&[1; 32]).unwrap();
+    let database = &world.services.platform.database;
+    let list =
+        "INSERT INTO signing_keys (id, number, public_jwk, private_key, created_at, signs_from,
+        signs_until, listed_until) VALUES (?1, 1, ?2, 'sealed', 0, 0, ?3, ?3)";
+    let list = Statement::new(list)
+        .bind(key.kid())
+        .bind(key.public_jwk())
+        .timestamp(NOW + 1_000_000);
+    block_on(database.run(list)).unwrap();
+    let grant = "INSERT INTO oauth_grants (id, kind, user_id, client_id, client_name, resource,
+        scopes, created_at, expires_at) VALUES ('g-1', 'code', 'carol', 'c', 'Client',
+        'http://localhost:8787/mcp', '[\"chitty:read\"]', 0, ?1)";
+    let grant = Statement::new(grant).timestamp(NOW + 1_000_000);
+    block_on(database.run(grant)).unwrap();
+    let claims = |audience: &str| {
+        json!({
+            "iss": "https://auth.example", "aud": audience, "sub": "carol", "client_id": "c",
+            "gid": "g-1", "scope": "chitty:read", "iat": NOW / 1000, "exp": NOW / 1000 + 60,
+        })
+    };
+    let bearer = |audience| format!("Bearer {}", key.sign("at+jwt", &claims(audience)));
+    let own = bearer("http://localhost:8787/mcp");
+    let got = world.send(&post(&[("authorization", &own)]));
+    assert_eq!(
+        got.json()["structuredContent"]["user_id"],
+        "carol",
+        "{}",
+        got.body
+    );
+    let other = bearer("http://localhost:8788/mcp");
+    world.refuses(&post(&[("authorization", &other)]), 401);
 }

@@ -54,13 +54,50 @@ fn arguments_that_do_not_fit_are_shown_to_the_model() {
 }
 
 #[test]
-fn a_scope_that_is_missing_is_named() {
+fn a_scope_that_is_missing_is_refused_in_the_words_of_every_client() {
     let mut caller = Caller::new();
     caller.principal = principal("bob", &[]);
     let params = json!({ "name": "chatty", "arguments": { "word": "hi" } });
-    let error = shown(&caller.modern("tools/call", params));
-    assert_eq!(error["code"], "INSUFFICIENT_SCOPE");
-    assert_eq!(error["details"]["missing_scopes"], json!(["tests:talk"]));
+    let older = json!({ "tool": "chatty", "arguments": { "word": "hi" } });
+    let modern = caller.modern("tools/call", params.clone());
+    let legacy = caller.legacy("tools/call", &params);
+    let plain = caller.post(&legacy_headers(), &older);
+    for (answered, result) in [
+        (&modern, modern.result()),
+        (&legacy, legacy.result()),
+        (&plain, plain.last()),
+    ] {
+        assert_eq!(answered.status, 403);
+        assert!(!answered.streamed);
+        let challenge = answered.challenge.as_deref().unwrap();
+        assert!(challenge.starts_with("Bearer error=\"insufficient_scope\""));
+        assert!(challenge.contains("scope=\"tests:talk\""), "{challenge}");
+        let told = json!([challenge]);
+        assert_eq!(result["_meta"]["mcp/www_authenticate"], told);
+        assert_eq!(result["isError"], true);
+        let text = result["content"][0]["text"].as_str().unwrap();
+        let error = &serde_json::from_str::<Value>(text).unwrap()["error"];
+        assert_eq!(error["code"], "INSUFFICIENT_SCOPE");
+        assert_eq!(error["request_id"], "r1");
+        assert_eq!(error["details"]["missing_scopes"], json!(["tests:talk"]));
+    }
+    assert_eq!(modern.last()["id"], 7);
+    assert_eq!(modern.result()["resultType"], "complete");
+}
+
+#[test]
+fn a_call_that_is_not_refused_has_no_challenge() {
+    let caller = Caller::new();
+    let answered = caller.modern("tools/call", echo(&json!("hi")));
+    assert_eq!(
+        (answered.status, answered.challenge.as_deref()),
+        (200, None)
+    );
+    assert!(
+        answered.result()["_meta"]
+            .get("mcp/www_authenticate")
+            .is_none()
+    );
 }
 
 #[test]

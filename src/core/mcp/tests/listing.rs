@@ -58,6 +58,34 @@ fn each_era_has_its_own_fields() {
 }
 
 #[test]
+fn each_tool_names_its_scopes_and_gives_every_hint() {
+    let caller = Caller::new();
+    for listed in [
+        caller.modern("tools/list", json!({})),
+        caller.legacy("tools/list", &json!({})),
+    ] {
+        let tools = listed.result()["tools"].as_array().unwrap();
+        for tool in tools {
+            let scopes = match tool["name"].as_str() {
+                Some("chatty") => json!(["tests:talk"]),
+                _ => json!([]),
+            };
+            let schemes = json!([{ "type": "oauth2", "scopes": scopes }]);
+            assert_eq!(tool["securitySchemes"], schemes);
+            assert_eq!(tool["_meta"]["securitySchemes"], schemes);
+            for hint in [
+                "readOnlyHint",
+                "destructiveHint",
+                "idempotentHint",
+                "openWorldHint",
+            ] {
+                assert!(tool["annotations"][hint].is_boolean(), "{hint}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_page_is_made_once_until_the_list_changes() {
     let caller = Caller::new();
     let page = |versions| {

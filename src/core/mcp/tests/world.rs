@@ -251,6 +251,8 @@ pub fn request(method: &str, params: &Value) -> Value {
 pub struct Answered {
     pub status: u16,
     pub streamed: bool,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<String>,
     /// Messages in the order they came; the response is the last.
     pub messages: Vec<Value>,
 }
@@ -272,9 +274,12 @@ impl Answered {
         } else {
             serde_json::from_str(&text).into_iter().collect()
         };
+        let mut headers = reply.headers.into_iter();
+        let challenge = headers.find(|(name, _)| *name == "www-authenticate");
         Self {
             status: reply.status,
             streamed,
+            challenge: challenge.map(|(_, value)| value),
             messages,
         }
     }
