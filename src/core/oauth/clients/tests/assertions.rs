@@ -10,12 +10,12 @@ use crate::jose::tests::{rs256, rsa_jwk};
 use crate::oauth::tests::world::{Answer, NOW, ORIGIN, World};
 use crate::oauth::{Client, OAuthError};
 
-const ID: &str = "https://chatgpt.com/oauth/client.json";
-const KEYS: &str = "https://chatgpt.com/oauth/jwks.json";
+pub(super) const ID: &str = "https://chatgpt.com/oauth/client.json";
+pub(super) const KEYS: &str = "https://chatgpt.com/oauth/jwks.json";
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const NOW_S: i64 = NOW / 1000;
 
-fn document() -> Value {
+pub(super) fn document() -> Value {
     json!({
         "client_id": ID,
         "client_name": "ChatGPT",
@@ -28,11 +28,11 @@ fn document() -> Value {
     })
 }
 
-fn ec_key(seed: u8) -> SigningKey {
+pub(super) fn ec_key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32]).unwrap()
 }
 
-fn rsa_public(kid: &str) -> Value {
+pub(super) fn rsa_public(kid: &str) -> Value {
     let mut jwk = rsa_jwk();
     jwk["kid"] = kid.into();
     jwk["alg"] = "RS256".into();
@@ -41,7 +41,7 @@ fn rsa_public(kid: &str) -> Value {
 }
 
 /// With an RSA key `r1` and the EC key of seed 1.
-fn chatgpt() -> World {
+pub(super) fn chatgpt() -> World {
     let world = World::new();
     world.answer(ID, Answer::json(&document()));
     let keys = json!({"keys": [rsa_public("r1"), ec_key(1).public_jwk()]});
@@ -49,7 +49,7 @@ fn chatgpt() -> World {
     world
 }
 
-fn claims(jti: &str) -> Value {
+pub(super) fn claims(jti: &str) -> Value {
     json!({
         "iss": ID,
         "sub": ID,
@@ -70,18 +70,18 @@ fn with(name: &str, value: Value) -> Value {
     claims
 }
 
-fn by_rsa(claims: &Value) -> String {
+pub(super) fn by_rsa(claims: &Value) -> String {
     rs256(
         r#"{"alg":"RS256","kid":"r1","typ":"JWT"}"#,
         &claims.to_string(),
     )
 }
 
-fn by_ec(claims: &Value) -> String {
+pub(super) fn by_ec(claims: &Value) -> String {
     ec_key(1).sign("JWT", claims)
 }
 
-fn present(world: &World, token: &str) -> Result<Client, OAuthError> {
+pub(super) fn present(world: &World, token: &str) -> Result<Client, OAuthError> {
     let form = [("client_assertion_type", TYPE), ("client_assertion", token)];
     prove(world, &form, None)
 }
@@ -312,94 +312,4 @@ fn the_form_must_say_what_it_brings() {
     let error = prove(&world, &[("client_id", ID)], None).unwrap_err();
     assert_eq!((error.status, error.code), (401, "invalid_client"));
     assert!(present(&world, &token).is_ok());
-}
-
-#[test]
-fn new_keys_are_found_and_not_asked_for_without_end() {
-    let world = chatgpt();
-    let fresh = ec_key(2);
-    assert!(present(&world, &by_rsa(&claims("1"))).is_ok());
-    let rotated = json!({"keys": [fresh.public_jwk()]});
-    world.answer(KEYS, Answer::json(&rotated));
-    let token = fresh.sign("JWT", &claims("2"));
-    assert!(present(&world, &token).is_err());
-    assert_eq!(world.fetches(KEYS), 1);
-    world.clock.advance(60_000);
-    assert!(present(&world, &token).is_ok());
-    assert_eq!(world.fetches(KEYS), 2);
-    // The old key is gone, and asking for it costs one more fetch a minute.
-    for n in 0..20 {
-        assert!(present(&world, &by_rsa(&claims(&format!("old-{n}")))).is_err());
-    }
-    assert_eq!(world.fetches(KEYS), 2);
-}
-
-#[test]
-fn key_sets_are_small_public_and_from_public_places() {
-    let private = json!({"keys": [{"kty": "EC", "crv": "P-256", "x": "a", "y": "b", "d": "c"}]});
-    let mut many = vec![rsa_public("r1")];
-    many.resize(17, rsa_public("x"));
-    let large = json!({"keys": [rsa_public("r1")], "x": "a".repeat(33 * 1024)});
-    for (answer, status) in [
-        (Answer::json(&private), 401),
-        (
-            Answer::json(&json!({"keys": [{"kty": "oct", "k": "AA"}]})),
-            401,
-        ),
-        (Answer::json(&json!({"keys": many})), 401),
-        (Answer::json(&json!({"keys": []})), 401),
-        (Answer::json(&json!([])), 401),
-        (Answer::json(&large), 401),
-        (
-            Answer::status(302).with_header("location", "https://127.0.0.1/"),
-            401,
-        ),
-        (Answer::status(404), 401),
-        (Answer::status(500), 503),
-        (Answer::Silent, 503),
-        (Answer::Unreachable, 503),
-    ] {
-        let world = chatgpt();
-        world.answer(KEYS, answer);
-        for n in 0..3 {
-            let error = present(&world, &by_rsa(&claims(&format!("{n}")))).unwrap_err();
-            assert_eq!(error.status, status, "{}", error.description);
-        }
-        assert_eq!(world.fetches(KEYS), 1);
-    }
-}
-
-#[test]
-fn a_document_may_carry_its_keys() {
-    let world = World::new();
-    let mut document = document();
-    document.as_object_mut().unwrap().remove("jwks_uri");
-    document["jwks"] = json!({"keys": [ec_key(1).public_jwk()]});
-    world.answer(ID, Answer::json(&document));
-    assert!(present(&world, &by_ec(&claims("1"))).is_ok());
-    assert!(present(&world, &ec_key(3).sign("JWT", &claims("2"))).is_err());
-    assert_eq!(world.fetches(KEYS), 0);
-}
-
-#[test]
-fn a_client_cannot_speak_for_another() {
-    let world = chatgpt();
-    let evil = "https://evil.example.com/client.json";
-    let mut document = document();
-    document["client_id"] = evil.into();
-    document["jwks_uri"] = Value::Null;
-    document.as_object_mut().unwrap().remove("jwks_uri");
-    document["jwks"] = json!({"keys": [ec_key(5).public_jwk()]});
-    world.answer(evil, Answer::json(&document));
-    // Signed by evil, for ChatGPT's name.
-    assert!(present(&world, &ec_key(5).sign("JWT", &claims("1"))).is_err());
-    // Named evil, issued by ChatGPT.
-    let mut mixed = claims("2");
-    mixed["sub"] = evil.into();
-    assert!(present(&world, &ec_key(5).sign("JWT", &mixed)).is_err());
-    mixed["iss"] = evil.into();
-    assert_eq!(
-        present(&world, &ec_key(5).sign("JWT", &mixed)).unwrap().id,
-        evil
-    );
 }

@@ -3,6 +3,7 @@
 mod addresses;
 mod assertions;
 mod documents;
+mod keys;
 mod proofs;
 mod registration;
 
