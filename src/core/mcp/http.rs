@@ -36,6 +36,15 @@ pub struct Post<'a> {
     pub request_id: String,
 }
 
+/// A call of a tool that comes by another way than JSON-RPC.
+pub struct Direct<'a> {
+    pub headers: &'a dyn Headers,
+    pub principal: Rc<Principal>,
+    pub request_id: String,
+    pub tool: &'a str,
+    pub arguments: Value,
+}
+
 impl<S: Host> Server<S> {
     /// Answers a POST. Every answer is a reply: errors are the protocol's own.
     pub async fn post(self: &Rc<Self>, services: &Rc<S>, post: Post<'_>) -> HttpReply {
@@ -95,17 +104,44 @@ impl<S: Host> Server<S> {
         tool: &str,
         arguments: Value,
     ) -> HttpReply {
-        let params = json!({ "name": tool, "arguments": arguments });
-        let id = Value::Null;
+        let request_id = post.request_id.clone();
+        let direct = Direct {
+            headers: post.headers,
+            principal: post.principal,
+            request_id: post.request_id,
+            tool,
+            arguments,
+        };
+        match self.call_tool(services, direct).await {
+            Ok(result) => json_reply(200, result.to_string(), &request_id),
+            Err(error) => {
+                let status = if error.status == 200 {
+                    400
+                } else {
+                    error.status
+                };
+                refusal(&RpcError { status, ..error }, &Value::Null, &request_id)
+            }
+        }
+    }
+
+    /// Calls a tool outside of JSON-RPC and gives the result of `tools/call`. Nothing can be
+    /// asked of the caller on the way. The cause of an error is in the log already.
+    pub async fn call_tool(
+        self: &Rc<Self>,
+        services: &Rc<S>,
+        direct: Direct<'_>,
+    ) -> Result<Value, RpcError> {
+        let params = json!({ "name": direct.tool, "arguments": direct.arguments });
         let request = Request {
             era: Era::Legacy,
-            id: &id,
+            id: &Value::Null,
             method: "tools/call",
             params: params.as_object().cloned().unwrap_or_default(),
             streams: false,
-            headers: post.headers,
-            principal: post.principal,
-            request_id: post.request_id.clone(),
+            headers: direct.headers,
+            principal: direct.principal,
+            request_id: direct.request_id.clone(),
         };
         let result = match self.dispatch(services, request).await {
             Ok(Answer::Run(run)) => last(run).await,
@@ -120,18 +156,7 @@ impl<S: Host> Server<S> {
             Ok(_) => Err(RpcError::internal()),
             Err(error) => Err(error),
         };
-        match result {
-            Ok(result) => json_reply(200, result.to_string(), &post.request_id),
-            Err(error) => {
-                report(&**services, &post.request_id, &error);
-                let status = if error.status == 200 {
-                    400
-                } else {
-                    error.status
-                };
-                refusal(&RpcError { status, ..error }, &id, &post.request_id)
-            }
-        }
+        result.inspect_err(|error| report(&**services, &direct.request_id, error))
     }
 }
 
