@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::auth::AuthError;
 use crate::http::HttpReply;
 use crate::mcp::RpcError;
+use crate::mcp::http::Called;
 
 /// `ChatGPT` takes up to 100,000 characters; bytes are never fewer.
 pub const MAX_ANSWER: usize = 100_000;
@@ -13,18 +13,16 @@ pub const MAX_ANSWER: usize = 100_000;
 pub struct Asked<'a> {
     pub tool: &'a str,
     pub request_id: &'a str,
-    /// For the challenge where a scope is missing (RFC 9728 section 5.1).
-    pub resource_metadata: Option<&'a str>,
 }
 
-/// `outcome` is the result of a `tools/call`.
-pub fn reply(outcome: &Result<Value, RpcError>, asked: &Asked<'_>) -> HttpReply {
-    let result = match outcome {
-        Ok(result) => result,
+pub fn reply(outcome: &Result<Called, RpcError>, asked: &Asked<'_>) -> HttpReply {
+    let called = match outcome {
+        Ok(called) => called,
         Err(error) => return protocol_error(error, asked.request_id),
     };
-    if result.get("isError") == Some(&json!(true)) {
-        return failed(result, asked);
+    let result = &called.result;
+    if called.status != 200 || result.get("isError") == Some(&json!(true)) {
+        return failed(called, asked);
     }
     let body = match result.get("structuredContent") {
         Some(structured) => structured.to_string(),
@@ -79,32 +77,27 @@ fn too_large(bytes: usize, asked: &Asked<'_>) -> HttpReply {
     with_error(422, &error, asked.request_id)
 }
 
-/// A tool's own failure, which its content tells as JSON.
-fn failed(result: &Value, asked: &Asked<'_>) -> HttpReply {
-    let text = result.pointer("/content/0/text").and_then(Value::as_str);
+/// A failure, which the result's content tells as JSON.
+fn failed(called: &Called, asked: &Asked<'_>) -> HttpReply {
+    let text = called
+        .result
+        .pointer("/content/0/text")
+        .and_then(Value::as_str);
     let told: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
     let Some(error) = told.and_then(|mut told| told.get_mut("error").map(Value::take)) else {
         let message = text.unwrap_or("the tool failed and did not say why");
         return error_reply(422, "TOOL_FAILED", message, asked.request_id);
     };
-    let code = error
-        .get("code")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let reply = with_error(status_of(code), &error, asked.request_id);
-    match challenge(code, &error, asked) {
+    let code = error.get("code").and_then(Value::as_str);
+    let status = match called.status {
+        200 => status_of(code.unwrap_or_default()),
+        refused => refused,
+    };
+    let reply = with_error(status, &error, asked.request_id);
+    match &called.challenge {
         Some(challenge) => reply.with_header("www-authenticate", challenge),
         None => reply,
     }
-}
-
-fn challenge(code: &str, error: &Value, asked: &Asked<'_>) -> Option<String> {
-    if code != "INSUFFICIENT_SCOPE" {
-        return None;
-    }
-    let missing = error.pointer("/details/missing_scopes")?.clone();
-    let missing = serde_json::from_value(missing).ok()?;
-    AuthError::InsufficientScope { missing }.challenge(asked.resource_metadata)
 }
 
 /// Codes end in what they have in common.

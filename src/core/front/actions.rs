@@ -1,11 +1,9 @@
 //! The face for GPT Actions, the same for all workers.
 
-use std::rc::Rc;
-
 use serde_json::Value;
 
 use super::paths::with_open_cors;
-use super::{BodyFault, Dependencies, Front, Incoming, Routes, plain_error, refused_entry};
+use super::{BodyFault, Dependencies, Front, Incoming, Routes, plain_error};
 use crate::actions::{Api, Asked, Door, Version, error_reply, reply};
 use crate::http::HttpReply;
 use crate::mcp::http::{Direct, MAX_BODY};
@@ -57,8 +55,8 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             return plain_error(403, "ORIGIN_REFUSED", message, self.request_id);
         }
         let principal = match self.identify(incoming).await {
-            Ok(principal) => Rc::new(principal),
-            Err(refused) => return refused_entry(&refused, self.request_id),
+            Ok(principal) => principal,
+            Err(refused) => return self.refused_entry(&refused),
         };
         if !self.server.tools().abouts().any(|about| about.name == name) {
             let message = format!("there is no tool {name:?}: /gpt/openapi.json names them");
@@ -76,11 +74,9 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             arguments,
         };
         let outcome = self.server.call_tool(self.services, direct).await;
-        let resource = self.services.platform.resource.as_deref();
         let asked = Asked {
             tool: name,
             request_id: self.request_id,
-            resource_metadata: resource.and_then(|resource| resource.metadata_url.as_deref()),
         };
         reply(&outcome, &asked)
     }

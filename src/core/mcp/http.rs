@@ -45,6 +45,17 @@ pub struct Direct<'a> {
     pub arguments: Value,
 }
 
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Called {
+    /// 200, also where the tool failed; else why it was not called, for HTTP.
+    pub status: u16,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<String>,
+    /// As `tools/call` has it.
+    pub result: Value,
+}
+
 impl<S: Host> Server<S> {
     /// Answers a POST. Every answer is a reply: errors are the protocol's own.
     pub async fn post(self: &Rc<Self>, services: &Rc<S>, post: Post<'_>) -> HttpReply {
@@ -113,7 +124,10 @@ impl<S: Host> Server<S> {
             arguments,
         };
         match self.call_tool(services, direct).await {
-            Ok(result) => json_reply(200, result.to_string(), &request_id),
+            Ok(called) => {
+                let reply = json_reply(called.status, called.result.to_string(), &request_id);
+                challenged(reply, called.challenge)
+            }
             Err(error) => {
                 let status = if error.status == 200 {
                     400
@@ -131,7 +145,7 @@ impl<S: Host> Server<S> {
         self: &Rc<Self>,
         services: &Rc<S>,
         direct: Direct<'_>,
-    ) -> Result<Value, RpcError> {
+    ) -> Result<Called, RpcError> {
         let params = json!({ "name": direct.tool, "arguments": direct.arguments });
         let request = Request {
             era: Era::Legacy,
@@ -144,15 +158,16 @@ impl<S: Host> Server<S> {
             request_id: direct.request_id.clone(),
         };
         let result = match self.dispatch(services, request).await {
-            Ok(Answer::Run(run)) => last(run).await,
-            Ok(Answer::Refused(Refusal {
-                status,
-                challenge,
+            Ok(Answer::Run(run)) => last(run).await.map(|result| Called {
+                status: 200,
+                challenge: None,
                 result,
-            })) => {
-                let reply = json_reply(status, result.to_string(), &post.request_id);
-                return challenged(reply, challenge);
-            }
+            }),
+            Ok(Answer::Refused(refusal)) => Ok(Called {
+                status: refusal.status,
+                challenge: refusal.challenge,
+                result: refusal.result,
+            }),
             Ok(_) => Err(RpcError::internal()),
             Err(error) => Err(error),
         };
