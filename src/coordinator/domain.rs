@@ -6,6 +6,7 @@ use chitty_core::execution::{ExecutionService, Workers};
 use chitty_core::front::Dependencies;
 use chitty_core::mcp::Server;
 use chitty_core::ports::{Http, HttpRequest};
+use chitty_core::records::Records;
 use chitty_core::services::{Platform, Services};
 use chitty_edge::bindings::ledger;
 use chitty_edge::config::{Common, Reader, oauth};
@@ -30,6 +31,16 @@ pub struct Coordinator {
 pub struct Desk {
     pub service: ExecutionService,
     pub identity: Identity,
+}
+
+impl Desk {
+    /// `origin` is the base URL of their pages.
+    pub fn records<'a>(&'a self, origin: &'a str) -> Records<'a> {
+        Records {
+            executions: &self.service,
+            origin,
+        }
+    }
 }
 
 impl Worker for Coordinator {

@@ -1,4 +1,4 @@
-//! Paths beside MCP: the authorization server's.
+//! Paths beside MCP: the authorization server's, and the pages of records.
 
 use std::rc::Rc;
 
@@ -9,6 +9,7 @@ use chitty_core::http::HttpReply;
 use chitty_core::oauth::{
     self, AuthorizationServer, DocumentCache, ProviderCache, Settings, WebRequest,
 };
+use chitty_core::records::{self, Visitor};
 use chitty_core::services::Platform;
 use chitty_edge::http::FetchHttp;
 
@@ -29,6 +30,14 @@ impl Identity {
             documents: Rc::default(),
             provider: Rc::default(),
         }
+    }
+
+    /// The base URL that browsers are signed in under: the issuer's.
+    pub fn base(&self, platform: &Platform) -> String {
+        let resource = platform.resource.as_deref();
+        let own = || resource.map(|resource| resource.origin.clone());
+        let issuer = self.settings.issuer.clone();
+        issuer.or_else(own).unwrap_or_default()
     }
 
     pub fn server(&self, platform: &Platform) -> AuthorizationServer {
@@ -56,13 +65,30 @@ impl Routes for Desk {
         if oauth::is_open(path) || rest::knows(path) {
             return Some(Access::Open);
         }
-        oauth::knows(path).then_some(Access::Own)
+        let known = oauth::knows(path) || path.starts_with(records::PREFIX);
+        known.then_some(Access::Own)
     }
 
     async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
         if rest::knows(web.path) {
             return TokenApi { platform }.answer(web).await;
         }
+        if web.path.starts_with(records::PREFIX) {
+            return self.record(platform, web).await;
+        }
         self.identity.server(platform).answer(web).await
+    }
+}
+
+impl Desk {
+    async fn record(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
+        let visitor = Visitor {
+            authenticator: &platform.authenticator,
+            keys: &platform.keys,
+            resource: platform.resource.as_deref(),
+            signed_in: None,
+        };
+        let origin = self.identity.base(platform);
+        self.records(&origin).respond(web, visitor).await
     }
 }

@@ -1,6 +1,7 @@
 //! The way into a worker, the same for all three: host and origin, then who is calling,
 //! then the body, then the protocol. Nothing is read of a request before it may come in.
 
+mod actions;
 mod paths;
 
 use std::cell::RefCell;
@@ -9,6 +10,7 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::actions::Door;
 use crate::auth::assertion::{self, Assertion, AssertionError};
 use crate::auth::{AuditEvent, AuthError, Credential, Decision, Domain, Principal, RequestInfo};
 use crate::http::{Body, Headers, HttpReply};
@@ -64,6 +66,8 @@ pub struct Front<'a, T> {
     pub server: &'a Rc<Server<Services<T>>>,
     pub services: &'a Rc<Services<T>>,
     pub health: &'a HealthCache,
+    /// What OpenAI's app directory wants to read here, to see whose server it is.
+    pub apps_challenge: Option<&'a str>,
     pub request_id: &'a str,
 }
 
@@ -101,6 +105,8 @@ impl HealthCache {
     }
 }
 
+const APPS_CHALLENGE: &str = "/.well-known/openai-apps-challenge";
+
 impl<T: Dependencies + Routes + 'static> Front<'_, T> {
     pub async fn answer(&self, incoming: &dyn Incoming) -> HttpReply {
         let reply = self.route(incoming).await;
@@ -120,7 +126,11 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             (_, "/mcp") => method_not_allowed(&method, self.request_id),
             ("GET" | "HEAD", "/health") => self.health().await,
             ("GET" | "HEAD", "/") => self.welcome(),
-            _ => self.further(incoming, &method, &path).await,
+            ("GET" | "HEAD", APPS_CHALLENGE) => self.challenge(),
+            (_, path) => match Door::of(path) {
+                Some(door) => self.actions(incoming, &method, door).await,
+                None => self.further(incoming, &method, path).await,
+            },
         }
     }
 
@@ -204,10 +214,13 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             self.name,
             env!("CARGO_PKG_VERSION")
         );
-        HttpReply {
-            status: 200,
-            headers: vec![("content-type", "text/plain; charset=utf-8".to_owned())],
-            body: Body::Bytes(text.into_bytes()),
+        plain_text(text)
+    }
+
+    fn challenge(&self) -> HttpReply {
+        match self.apps_challenge {
+            Some(text) => plain_text(text.to_owned()),
+            None => self.not_found(APPS_CHALLENGE),
         }
     }
 
@@ -283,6 +296,14 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         let audit = &platform.authenticator.audit;
         audit.record(event, None, &self.info(headers));
         refused
+    }
+}
+
+fn plain_text(text: String) -> HttpReply {
+    HttpReply {
+        status: 200,
+        headers: vec![("content-type", "text/plain; charset=utf-8".to_owned())],
+        body: Body::Bytes(text.into_bytes()),
     }
 }
 

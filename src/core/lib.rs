@@ -3,6 +3,7 @@
 //! No Workers type appears here. What the domain needs from outside stands in [`ports`];
 //! the `chitty-edge` crate fills it on Cloudflare, the tests fill it natively.
 
+pub mod actions;
 pub mod auth;
 pub mod chain;
 pub mod chat;

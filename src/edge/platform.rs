@@ -219,6 +219,7 @@ async fn answer<W: Worker>(
         server: worker.server(),
         services: &services,
         health: &isolate.health,
+        apps_challenge: isolate.common.apps_challenge.as_deref(),
         request_id,
     };
     Ok(front.answer(incoming).await)

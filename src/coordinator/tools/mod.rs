@@ -3,6 +3,8 @@
 mod chain_verify;
 mod evidence_package;
 mod execution_status;
+mod fetch;
+mod search;
 mod secure_ai_execute;
 mod token_list;
 mod token_mint;
@@ -15,6 +17,7 @@ use chitty_core::execution::{Asker, ExecutionError};
 use chitty_core::mcp::client::PeerError;
 use chitty_core::mcp::server::{Watchable, describe};
 use chitty_core::mcp::{Call, Registry, Server, ToolError};
+use chitty_core::records::RecordError;
 use chitty_core::services::{Blame, Services};
 use serde_json::Value;
 
@@ -30,7 +33,8 @@ const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/sv
 const INSTRUCTIONS: &str = "AI work with receipts. chitty_secure_ai_execute asks a model at one \
     of three levels (standard, fortress, verified); chitty_execution_status shows what is on \
     file; chitty_chain_verify checks the log of facts; chitty_evidence_package puts everything \
-    needed for an offline check together. chitty_token_mint, _list, _rotate and _revoke keep the \
+    needed for an offline check together. search finds cases, executions, evidence and chat \
+    sessions; fetch reads one by its id. chitty_token_mint, _list, _rotate and _revoke keep the \
     caller's keys.";
 
 pub fn server(name: &str) -> Server<Services<Desk>> {
@@ -40,6 +44,8 @@ pub fn server(name: &str) -> Server<Services<Desk>> {
         .with::<execution_status::ExecutionStatus>()
         .with::<evidence_package::EvidencePackage>()
         .with::<chain_verify::ChainVerify>()
+        .with::<search::Search>()
+        .with::<fetch::Fetch>()
         .with::<token_mint::TokenMint>()
         .with::<token_list::TokenList>()
         .with::<token_rotate::TokenRotate>()
@@ -101,6 +107,20 @@ fn blame(error: &ExecutionError) -> Blame {
         _ if error.is_internal() => Blame::Ours,
         // Also a tool's failure in another worker, which has logged it.
         _ => Blame::Caller,
+    }
+}
+
+fn no_record(services: &Services<Desk>, error: &RecordError) -> ToolError {
+    match error {
+        RecordError::Execution(error) => failure(services, error, None),
+        _ => {
+            let blame = if error.is_internal() {
+                Blame::Ours
+            } else {
+                Blame::Caller
+            };
+            services.failure(error.code(), error, blame, None)
+        }
     }
 }
 

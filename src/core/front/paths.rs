@@ -122,7 +122,7 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         }
     }
 
-    fn wrong_method(&self, method: &str) -> HttpReply {
+    pub(super) fn wrong_method(&self, method: &str) -> HttpReply {
         let message = format!("{method} is not served at this path");
         plain_error(405, "METHOD_NOT_ALLOWED", &message, self.request_id)
     }
@@ -136,7 +136,7 @@ fn open_preflight() -> HttpReply {
     with_open_cors(reply)
 }
 
-fn with_open_cors(reply: HttpReply) -> HttpReply {
+pub(super) fn with_open_cors(reply: HttpReply) -> HttpReply {
     reply
         .with_header("access-control-allow-origin", "*")
         .with_header("access-control-expose-headers", OPEN_EXPOSED)

@@ -36,6 +36,26 @@ pub struct Post<'a> {
     pub request_id: String,
 }
 
+/// A call of a tool that comes by another way than JSON-RPC.
+pub struct Direct<'a> {
+    pub headers: &'a dyn Headers,
+    pub principal: Rc<Principal>,
+    pub request_id: String,
+    pub tool: &'a str,
+    pub arguments: Value,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Called {
+    /// 200, also where the tool failed; else why it was not called, for HTTP.
+    pub status: u16,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<String>,
+    /// As `tools/call` has it.
+    pub result: Value,
+}
+
 impl<S: Host> Server<S> {
     /// Answers a POST. Every answer is a reply: errors are the protocol's own.
     pub async fn post(self: &Rc<Self>, services: &Rc<S>, post: Post<'_>) -> HttpReply {
@@ -95,43 +115,63 @@ impl<S: Host> Server<S> {
         tool: &str,
         arguments: Value,
     ) -> HttpReply {
-        let params = json!({ "name": tool, "arguments": arguments });
-        let id = Value::Null;
-        let request = Request {
-            era: Era::Legacy,
-            id: &id,
-            method: "tools/call",
-            params: params.as_object().cloned().unwrap_or_default(),
-            streams: false,
+        let request_id = post.request_id.clone();
+        let direct = Direct {
             headers: post.headers,
             principal: post.principal,
-            request_id: post.request_id.clone(),
+            request_id: post.request_id,
+            tool,
+            arguments,
         };
-        let result = match self.dispatch(services, request).await {
-            Ok(Answer::Run(run)) => last(run).await,
-            Ok(Answer::Refused(Refusal {
-                status,
-                challenge,
-                result,
-            })) => {
-                let reply = json_reply(status, result.to_string(), &post.request_id);
-                return challenged(reply, challenge);
+        match self.call_tool(services, direct).await {
+            Ok(called) => {
+                let reply = json_reply(called.status, called.result.to_string(), &request_id);
+                challenged(reply, called.challenge)
             }
-            Ok(_) => Err(RpcError::internal()),
-            Err(error) => Err(error),
-        };
-        match result {
-            Ok(result) => json_reply(200, result.to_string(), &post.request_id),
             Err(error) => {
-                report(&**services, &post.request_id, &error);
                 let status = if error.status == 200 {
                     400
                 } else {
                     error.status
                 };
-                refusal(&RpcError { status, ..error }, &id, &post.request_id)
+                refusal(&RpcError { status, ..error }, &Value::Null, &request_id)
             }
         }
+    }
+
+    /// Calls a tool outside of JSON-RPC and gives the result of `tools/call`. Nothing can be
+    /// asked of the caller on the way. The cause of an error is in the log already.
+    pub async fn call_tool(
+        self: &Rc<Self>,
+        services: &Rc<S>,
+        direct: Direct<'_>,
+    ) -> Result<Called, RpcError> {
+        let params = json!({ "name": direct.tool, "arguments": direct.arguments });
+        let request = Request {
+            era: Era::Legacy,
+            id: &Value::Null,
+            method: "tools/call",
+            params: params.as_object().cloned().unwrap_or_default(),
+            streams: false,
+            headers: direct.headers,
+            principal: direct.principal,
+            request_id: direct.request_id.clone(),
+        };
+        let result = match self.dispatch(services, request).await {
+            Ok(Answer::Run(run)) => last(run).await.map(|result| Called {
+                status: 200,
+                challenge: None,
+                result,
+            }),
+            Ok(Answer::Refused(refusal)) => Ok(Called {
+                status: refusal.status,
+                challenge: refusal.challenge,
+                result: refusal.result,
+            }),
+            Ok(_) => Err(RpcError::internal()),
+            Err(error) => Err(error),
+        };
+        result.inspect_err(|error| report(&**services, &direct.request_id, error))
     }
 }
 

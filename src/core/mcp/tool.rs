@@ -252,6 +252,14 @@ impl<S: 'static> Registry<S> {
         self.entries.iter().find(|entry| entry.about.name == name)
     }
 
+    /// Each tool with its object in `tools/list`.
+    pub fn listed(&self) -> impl Iterator<Item = (&About, Value)> {
+        let object = |entry: &Entry<S>| serde_json::from_str(&entry.listed).unwrap_or_default();
+        self.entries
+            .iter()
+            .map(move |entry| (&entry.about, object(entry)))
+    }
+
     /// Names of the tools, for documents and tests.
     pub fn abouts(&self) -> impl Iterator<Item = &About> {
         self.entries.iter().map(|entry| &entry.about)

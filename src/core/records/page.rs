@@ -1,12 +1,16 @@
 //! A record at its URL: a page for a person who is signed in, JSON for a program with a token.
 
+use std::rc::Rc;
+
 use maud::{DOCTYPE, Markup, html};
 use serde_json::json;
 
 use super::{Record, RecordError, Records, SCOPE};
-use crate::auth::{AuthError, Authenticator, Principal};
+use crate::auth::protected_resource::ProtectedResource;
+use crate::auth::{AuthError, Authenticator, Credential, Domain, Principal};
 use crate::http::{Body, HttpReply};
 use crate::oauth::WebRequest;
+use crate::signing_keys::SigningKeys;
 
 /// The path of a record's page, before its id.
 pub const PREFIX: &str = "/records/";
@@ -22,10 +26,11 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 /// Who asks for a page: by a token where one was sent, else who is signed in.
 pub struct Visitor<'a> {
     pub authenticator: &'a Authenticator,
+    pub keys: &'a SigningKeys,
+    /// Whose access tokens are taken. None: keys alone.
+    pub resource: Option<&'a ProtectedResource>,
     /// The person behind the browser's session.
     pub signed_in: Option<Principal>,
-    /// For the challenge of a refused token (RFC 9728 section 5.1).
-    pub resource_metadata: Option<&'a str>,
 }
 
 /// Why no record is shown.
@@ -42,7 +47,7 @@ impl Records<'_> {
         if !matches!(web.method, "GET" | "HEAD") {
             return None;
         }
-        let metadata = visitor.resource_metadata;
+        let resource = visitor.resource;
         let by_token = web.headers.get("authorization").is_some();
         let accept = web.headers.get("accept").unwrap_or_default();
         let as_page = !by_token && accept.contains("text/html");
@@ -50,19 +55,17 @@ impl Records<'_> {
         Some(match outcome {
             Ok(record) if as_page => page(200, &record.title, &shown(&record)),
             Ok(record) => private(HttpReply::json(200, json!(record).to_string().into_bytes())),
-            Err(refusal) => refusal.reply(as_page, metadata, &web.info.request_id),
+            Err(refusal) => refusal.reply(as_page, resource, &web.info.request_id),
         })
     }
 
     async fn read(&self, web: &WebRequest<'_>, visitor: Visitor<'_>) -> Result<Record, Refusal> {
         let authenticator = visitor.authenticator;
-        let caller = match (web.headers.get("authorization"), visitor.signed_in) {
-            (Some(header), _) => authenticator
-                .authenticate(Some(&header), &web.info)
+        let caller = match web.headers.get("authorization") {
+            Some(header) => bearer(web, &header, &visitor)
                 .await
                 .map_err(Refusal::Auth)?,
-            (None, Some(person)) => person,
-            (None, None) => return Err(Refusal::SignedOut),
+            None => Rc::new(visitor.signed_in.ok_or(Refusal::SignedOut)?),
         };
         authenticator
             .authorize(&caller, &[SCOPE], ACTION, &web.info)
@@ -74,8 +77,33 @@ impl Records<'_> {
     }
 }
 
+/// The caller behind a token, as at `/mcp`.
+async fn bearer(
+    web: &WebRequest<'_>,
+    header: &str,
+    visitor: &Visitor<'_>,
+) -> Result<Rc<Principal>, AuthError> {
+    let proof = web.headers.get("dpop");
+    let credential = Credential {
+        authorization: Some(header),
+        proof: proof.as_deref(),
+        method: web.method,
+    };
+    let domain = visitor.resource.map(|resource| Domain {
+        resource,
+        keys: visitor.keys,
+    });
+    let authenticator = visitor.authenticator;
+    authenticator.admit(credential, domain, &web.info).await
+}
+
 impl Refusal {
-    fn reply(&self, as_page: bool, metadata: Option<&str>, request_id: &str) -> HttpReply {
+    fn reply(
+        &self,
+        as_page: bool,
+        resource: Option<&ProtectedResource>,
+        request_id: &str,
+    ) -> HttpReply {
         let (status, code, message) = self.told();
         let reply = if as_page {
             let text = html! { p { (message) } p { "Request " code { (request_id) } } };
@@ -88,8 +116,8 @@ impl Refusal {
             ))
         };
         let challenge = match self {
-            Self::SignedOut => AuthError::Missing.challenge(metadata),
-            Self::Auth(error) => error.challenge(metadata),
+            Self::SignedOut => AuthError::Missing.challenge(resource),
+            Self::Auth(error) => error.challenge(resource),
             Self::Record(_) => None,
         };
         let reply = reply.with_header("x-request-id", request_id);

@@ -24,6 +24,8 @@ pub struct Common {
     pub allowed_hosts: Vec<String>,
     /// Public base URL of the authorization server, the coordinator, without a slash at the end.
     pub issuer: Option<String>,
+    /// What OpenAI's app directory wants to read at `/.well-known/openai-apps-challenge`.
+    pub apps_challenge: Option<String>,
     /// 32 bytes in base64 or hex, and older ones that still open.
     pub encryption_key: Secret,
     pub old_encryption_keys: Vec<Secret>,
@@ -39,6 +41,7 @@ impl Common {
             allowed_origins: reader.list("ALLOWED_ORIGINS"),
             allowed_hosts: reader.list("ALLOWED_HOSTS"),
             issuer: issuer(reader, environment),
+            apps_challenge: reader.optional("OPENAI_APPS_CHALLENGE"),
             encryption_key: reader.required_secret("CHITTY_ENCRYPTION_KEY"),
             old_encryption_keys: old_keys.into_iter().map(Secret::new).collect(),
         }

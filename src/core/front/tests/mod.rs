@@ -1,5 +1,6 @@
 //! The order of the checks at the door, and the routes behind it.
 
+mod actions;
 mod entering;
 mod paths;
 mod routes;
@@ -96,6 +97,37 @@ impl Tool<Services<Parts>> for WhoAmI {
     }
 }
 
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Times {
+    #[garde(skip)]
+    times: usize,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Said {
+    text: String,
+}
+
+struct Repeat;
+
+#[async_trait(?Send)]
+impl Tool<Services<Parts>> for Repeat {
+    type Input = Times;
+    type Output = Said;
+
+    const ABOUT: About = About {
+        name: "repeat",
+        title: "Repeat",
+        description: "Says much.",
+        ..WhoAmI::ABOUT
+    };
+
+    async fn call(_: &Services<Parts>, _: &Call, input: Times) -> Result<Reply<Said>, ToolError> {
+        let text = "x".repeat(input.times);
+        Ok(Reply::Structured(Said { text }))
+    }
+}
+
 /// A request, and whether its body was read.
 struct Sent {
     method: &'static str,
@@ -142,7 +174,8 @@ impl Incoming for Sent {
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyFault> {
-        let expected = if self.path == "/mcp" {
+        let calls_tools = self.path == "/mcp" || self.path.starts_with("/gpt/");
+        let expected = if calls_tools {
             MAX_BODY
         } else {
             crate::oauth::MAX_BODY
@@ -187,6 +220,7 @@ struct World {
     health: HealthCache,
     server: Rc<Server<Services<Parts>>>,
     services: Rc<Services<Parts>>,
+    apps_challenge: Option<&'static str>,
 }
 
 struct Got {
@@ -218,7 +252,7 @@ impl World {
         let platform = platform(&clock, &log, database);
         let info: Implementation =
             serde_json::from_value(json!({"name": "test", "version": "1"})).unwrap();
-        let tools = Registry::new().with::<WhoAmI>();
+        let tools = Registry::new().with::<WhoAmI>().with::<Repeat>();
         Self {
             clock,
             log,
@@ -235,6 +269,7 @@ impl World {
                     up: Cell::new(true),
                 },
             }),
+            apps_challenge: None,
         }
     }
 
@@ -246,6 +281,7 @@ impl World {
             server: &self.server,
             services: &self.services,
             health: &self.health,
+            apps_challenge: self.apps_challenge,
             request_id: "request-1",
         };
         let reply = block_on(front.answer(sent));

@@ -1,13 +1,24 @@
 use super::*;
+use crate::auth::protected_resource::{ProtectedResource, ResourceTraits};
 use crate::auth::{AuditLog, Authenticator, RequestInfo};
 use crate::http::{Body, Headers, HttpReply};
 use crate::oauth::WebRequest;
 use crate::ports::{Background, Database};
+use crate::signing_keys::SigningKeys;
 use crate::testing::{FakeBackground, FakeLog};
 use sha2::{Digest, Sha256};
 
 const TOKEN: &str = "chitty_key_00112233445566778899aabbccddeeff";
 const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
+
+fn resource() -> ProtectedResource {
+    let traits = ResourceTraits {
+        name: "test",
+        issuer: Some(ORIGIN),
+        scopes: Scopes::new([SCOPE]),
+    };
+    ProtectedResource::new(ORIGIN, &traits)
+}
 
 struct Door {
     world: World,
@@ -66,8 +77,9 @@ impl Door {
         };
         let visitor = Visitor {
             authenticator: &self.authenticator,
+            keys: &SigningKeys::default(),
+            resource: Some(&resource()),
             signed_in: who,
-            resource_metadata: Some(METADATA),
         };
         let records = self.world.records();
         let mut reply = self
@@ -188,8 +200,9 @@ fn only_reading_is_served() {
     };
     let visitor = Visitor {
         authenticator: &door.authenticator,
+        keys: &SigningKeys::default(),
+        resource: None,
         signed_in: Some(ann()),
-        resource_metadata: None,
     };
     assert!(block_on(door.world.records().respond(&web, visitor)).is_none());
 }
