@@ -214,14 +214,14 @@ fn qr(text: &str) -> Option<Markup> {
     let dark = (0..code.size())
         .flat_map(|y| (0..code.size()).map(move |x| (x, y)))
         .filter(|(x, y)| code.get_module(*x, *y));
-    let path: String = dark
+    let modules: Vec<_> = dark
         .map(|(x, y)| format!("M{} {}h1v1h-1z", x + 4, y + 4))
         .collect();
     let size = code.size() + 8;
     Some(html! {
         svg.qr viewBox={ "0 0 " (size) " " (size) } role="img" aria-label="QR code of the secret" shape-rendering="crispEdges" {
             rect width=(size) height=(size) {}
-            path d=(path) {}
+            path d=(modules.concat()) {}
         }
     })
 }

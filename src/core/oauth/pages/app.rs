@@ -6,12 +6,16 @@ use url::Url;
 use super::text;
 use crate::oauth::{AuthorizationRequest, Client, ClientSource};
 
+const REFRESH_TOKEN: &str = "refresh_token";
+
 /// It travels through the sign-in pages sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::oauth) struct AppShown {
     pub name: String,
     pub vouched: Vouched,
     pub destination: Destination,
+    /// It stays connected by refresh tokens, else it must ask again within the hour.
+    pub stays: bool,
     /// Where its forms may lead, for the content security policy.
     pub form_targets: String,
 }
@@ -47,6 +51,7 @@ impl AppShown {
                 }
                 ClientSource::Registered => Vouched::Nobody,
             },
+            stays: client.may(REFRESH_TOKEN),
             form_targets: destination.form_targets(),
             destination,
         }

@@ -17,12 +17,16 @@ pub(in crate::oauth) struct ConsentView<'a> {
     pub person: &'a str,
     /// Host and path of the worker that it would use.
     pub resource: &'a str,
-    /// What it asks for and the reader may give.
+    /// What it asks for and the reader may give, without [`STAYS`].
     pub scopes: &'a Scopes,
-    /// What the reader left ticked, where the page comes again.
+    /// What was wrong with the last answer.
     pub problem: Option<&'a str>,
-    pub days: i64,
+    /// Such as `up to 90 days`.
+    pub how_long: &'a str,
 }
+
+/// Says no more than how long the grant lasts, which the page tells in its own row.
+pub(in crate::oauth) const STAYS: &str = "offline_access";
 
 /// Name of the checkbox of a scope.
 pub(in crate::oauth) fn field_of(scope: &str) -> String {
@@ -45,13 +49,13 @@ pub(in crate::oauth) fn consent(view: &ConsentView<'_>) -> Markup {
                     button.plain type="submit" { "Use another account" }
                 }
             }
-            dt { "For" } dd { "up to " (view.days) " days, unless you end it sooner on your account page" }
+            dt { "For" } dd { (view.how_long) ", unless you end it sooner on your account page" }
         }
         form method="post" action="/consent" {
             (ticket(view.ticket))
             @if asks {
                 (groups(view.scopes))
-                p.soft { "Untick what you would rather keep to yourself." }
+                p.soft { "Untick what it may not do." }
             } @else {
                 (note("careful", &html! { p { "It asks for nothing that you may give. Sign in with another account or key, or deny." } }))
             }
@@ -72,7 +76,7 @@ fn identity_of(app: &AppShown) -> Markup {
             @match &app.vouched {
                 Vouched::Operator => "The operator of this service knows this app.",
                 Vouched::Host(host) => {
-                    "It calls itself “" (app.name) "”, and " b { (host) } " says so."
+                    "It calls itself “" (app.name) "”. Its description comes from " b { (host) } "."
                 }
                 Vouched::Nobody => {
                     "It calls itself “" (app.name) "”. Anyone could: nobody has checked it."

@@ -22,7 +22,7 @@ pub(in crate::oauth) fn sign_in(view: &SignInView<'_>) -> Markup {
         h1 { "Sign in" }
         @match view.app {
             Some(app) => (asks_for_access(app)),
-            None => p { "to see what may use your account, and to end it." },
+            None => p { "See what may use your account, and end it." },
         }
         @if let Some(reason) = view.reason { p { (reason) } }
         @if let Some(problem) = view.problem { (note("bad", &html! { p { (problem) } })) }
@@ -49,8 +49,8 @@ pub(in crate::oauth) fn sign_in(view: &SignInView<'_>) -> Markup {
 fn asks_for_access(app: &AppShown) -> Markup {
     html! {
         p {
-            "to decide whether " b { (app.name) } " may use your account. "
-            "You will be asked before anything is shared."
+            b { (app.name) } " would like to use your account. "
+            "Sign in to decide: nothing is shared before you allow it."
         }
         dl {
             dt { "App" } dd { (app.name) " " (badge(&app.vouched)) }

@@ -16,6 +16,9 @@ use super::{AuthorizationServer, WebRequest};
 use crate::http::HttpReply;
 use layout::Page;
 
+/// A message may name what somebody sent.
+const MAX_MESSAGE_CHARS: usize = 400;
+
 impl AuthorizationServer {
     pub(super) fn page(&self, title: &str, body: Markup, app: Option<&AppShown>) -> HttpReply {
         let form_targets = app.map_or("", |app| app.form_targets.as_str());
@@ -40,7 +43,7 @@ impl AuthorizationServer {
     /// A page that says what is wrong, for people; never a redirect.
     pub(super) fn error_page(&self, status: u16, message: &str, web: &WebRequest<'_>) -> HttpReply {
         let request_id = &web.info.request_id;
-        let body = forms::error(message, request_id);
+        let body = forms::error(&text::shown(message, MAX_MESSAGE_CHARS), request_id);
         let reply = HttpReply {
             status,
             ..self.page("This did not work", body, None)
@@ -48,3 +51,6 @@ impl AuthorizationServer {
         reply.with_header("x-request-id", request_id.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::browser::{self, Browser};
 use super::credentials::Credential;
-use super::keys;
 use super::session::Session;
 use super::ticket::TicketKind;
 use super::totp;
 use super::trouble::Trouble;
 use crate::auth::Decision;
+use crate::auth::keys::MANAGE_SCOPE;
 use crate::http::HttpReply;
 use crate::oauth::pages::account::{
     self as page, AccountView, GrantShown, SecondFactorShown, SessionShown,
@@ -40,7 +40,7 @@ impl AuthorizationServer {
         };
         let query = web.query()?;
         let view = self
-            .account_view(&browser, &session, notice_of(query.get("done")))
+            .account_view(web, &browser, &session, notice_of(query.get("done")))
             .await?;
         let shown = self.wide_page("Your account", page::account(&view));
         Ok(self.keep(&browser, shown))
@@ -48,6 +48,7 @@ impl AuthorizationServer {
 
     async fn account_view(
         &self,
+        web: &WebRequest<'_>,
         browser: &Browser,
         session: &Session,
         notice: Option<&'static str>,
@@ -67,7 +68,7 @@ impl AuthorizationServer {
             notice,
             grants: Vec::new(),
             keys: Vec::new(),
-            manages_keys: session.scopes.allows(keys::MANAGE),
+            manages_keys: session.scopes.allows(MANAGE_SCOPE),
             sessions: Vec::new(),
             second_factor: self.second_factor_of(user_id, credential.as_ref())?,
             locked,
@@ -75,7 +76,7 @@ impl AuthorizationServer {
         if !locked {
             let grants = self.grants_of(user_id).await?;
             view.grants = grants.into_iter().map(grant_shown).collect();
-            view.keys = self.keys_of(session).await?;
+            view.keys = self.keys_of(web, session).await?;
             let sessions = self.sessions_of(user_id).await?;
             view.sessions = sessions
                 .into_iter()
@@ -105,7 +106,7 @@ impl AuthorizationServer {
     }
 
     pub(super) async fn act_on_account(&self, web: &WebRequest<'_>) -> Result<HttpReply, Trouble> {
-        self.from_here(web)?;
+        self.refuse_foreign(web)?;
         let browser = self.browser(web)?;
         let session = self.session(web).await?.ok_or_else(Trouble::stale)?;
         let form = web.form()?;
@@ -117,7 +118,7 @@ impl AuthorizationServer {
         if locked && !about_factor {
             return Err(Trouble::stale());
         }
-        let done = self.act(action, &session, &form).await?;
+        let done = self.act(web, action, &session, &form).await?;
         self.record_action(web, action, &session, &form, done);
         if !done {
             return Err(not_done(action));
@@ -125,13 +126,19 @@ impl AuthorizationServer {
         Ok(browser::see_other(&format!("/account?done={action}")))
     }
 
-    async fn act(&self, action: &str, session: &Session, form: &Params) -> Result<bool, Trouble> {
+    async fn act(
+        &self,
+        web: &WebRequest<'_>,
+        action: &str,
+        session: &Session,
+        form: &Params,
+    ) -> Result<bool, Trouble> {
         let id = form.get("id").unwrap_or_default();
         let code = form.get("code").unwrap_or_default();
         let user_id = &session.user_id;
         Ok(match action {
             "revoke_grant" => self.revoke_own_grant(user_id, id).await?,
-            "revoke_key" => self.revoke_key(session, id).await?,
+            "revoke_key" => self.revoke_key(web, session, id).await?,
             "end_session" => self.end_session(id, user_id).await?,
             "start_totp" => self.start_totp(user_id).await?,
             "confirm_totp" | "remove_totp" => {

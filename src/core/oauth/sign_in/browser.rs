@@ -41,7 +41,7 @@ impl AuthorizationServer {
     }
 
     fn is_secure(&self) -> bool {
-        self.origin.starts_with("https://")
+        !self.origin.starts_with("http://")
     }
 
     /// `Lax`, since requests for authorization come from pages of clients.
@@ -86,7 +86,7 @@ impl AuthorizationServer {
     ///
     /// Under `referrer-policy: no-referrer` browsers send `Origin: null` with our own forms,
     /// so `Sec-Fetch-Site` counts where there is one.
-    pub(super) fn from_here(&self, web: &WebRequest<'_>) -> Result<(), Trouble> {
+    pub(super) fn refuse_foreign(&self, web: &WebRequest<'_>) -> Result<(), Trouble> {
         if let Some(site) = web.headers.get("sec-fetch-site") {
             return match site.as_str() {
                 "same-origin" => Ok(()),

@@ -12,13 +12,15 @@ use crate::auth::catalogue::IDENTITY_SCOPES;
 use crate::auth::{AuditEvent, Decision, Scopes};
 use crate::http::HttpReply;
 use crate::oauth::pages::AppShown;
-use crate::oauth::pages::consent::{self, ConsentView};
-use crate::oauth::settings::GRANT_MS;
+use crate::oauth::pages::consent::{self, ConsentView, STAYS};
+use crate::oauth::pages::text;
+use crate::oauth::settings::{ACCESS_TOKEN_MS, GRANT_MS};
 use crate::oauth::store::NewCode;
 use crate::oauth::{
     AuthorizationRequest, AuthorizationServer, GrantKind, NewGrant, Params, WebRequest,
 };
 
+const MINUTE_MS: i64 = 60 * 1000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const NONE_TICKED: &str = "Nothing is ticked. Tick what it may do, or deny.";
 
@@ -33,10 +35,25 @@ pub(super) struct Question {
 
 /// What the client asks for and this person may give.
 fn offered(request: &AuthorizationRequest, session: &Session) -> Scopes {
+    // Said by how long it lasts.
+    let asked = request.scopes.iter().filter(|scope| *scope != STAYS);
     let about_you = |scope: &str| IDENTITY_SCOPES.iter().any(|(name, _)| *name == scope);
     let mine = |scope: &str| session.scopes.iter().any(|held| held == scope);
-    let asked = request.scopes.iter();
     Scopes::new(asked.filter(|scope| about_you(scope) || mine(scope)))
+}
+
+/// What is granted: what is ticked, and that it stays where it asked to.
+fn granted(question: &Question, ticked: &Scopes) -> Scopes {
+    let asked = |scope: &&str| question.request.scopes.iter().any(|one| one == *scope);
+    let stays = Some(STAYS).filter(|scope| question.app.stays && asked(scope));
+    Scopes::new(ticked.iter().chain(stays))
+}
+
+fn how_long(app: &AppShown) -> String {
+    if app.stays {
+        return format!("up to {} days", GRANT_MS / DAY_MS);
+    }
+    format!("{} minutes", ACCESS_TOKEN_MS / MINUTE_MS)
 }
 
 fn ticked(offered: &Scopes, form: &Params) -> Scopes {
@@ -71,11 +88,11 @@ impl AuthorizationServer {
             app: &question.app,
             ticket: &ticket,
             switch_ticket: &switch_ticket,
-            person: &Self::named(session, person.as_ref()),
+            person: &text::shown_name(&Self::named(session, person.as_ref())),
             resource: &service_of(&question.request.resource),
             scopes: &offered(&question.request, session),
             problem,
-            days: GRANT_MS / DAY_MS,
+            how_long: &how_long(&question.app),
         };
         let page = self.page(
             "Allow access?",
@@ -87,7 +104,7 @@ impl AuthorizationServer {
 
     /// Allow or deny, by the very browser and session that were asked.
     pub(super) async fn decide(&self, web: &WebRequest<'_>) -> Result<HttpReply, Trouble> {
-        self.from_here(web)?;
+        self.refuse_foreign(web)?;
         let browser = self.browser(web)?;
         let session = self.session(web).await?.ok_or_else(Trouble::stale)?;
         let form = web.form()?;
@@ -120,11 +137,12 @@ impl AuthorizationServer {
                 "The app is not registered here any more. Start again from the app.",
             )
         })?;
-        let scopes = ticked(&offered(request, session), form);
-        if scopes.iter().next().is_none() {
+        let ticked = ticked(&offered(request, session), form);
+        if ticked.iter().next().is_none() {
             let page = self.consent_page(browser, session, &question, Some(NONE_TICKED));
             return page.await;
         }
+        let scopes = granted(&question, &ticked);
         let details = json!({ "scopes": scopes, "resource": request.resource });
         let grant = NewGrant {
             kind: GrantKind::Code,
@@ -183,7 +201,7 @@ impl AuthorizationServer {
 
     /// Signs out, and back to the request with another account where there was one.
     pub(super) async fn end_own_session(&self, web: &WebRequest<'_>) -> Result<HttpReply, Trouble> {
-        self.from_here(web)?;
+        self.refuse_foreign(web)?;
         let browser = self.browser(web)?;
         let form = web.form()?;
         let session = self.session(web).await?.ok_or_else(Trouble::stale)?;

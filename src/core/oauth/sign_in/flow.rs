@@ -121,7 +121,7 @@ impl AuthorizationServer {
         self.consent_page(&browser, &session, &question, None).await
     }
 
-    /// Whether the session is new enough for `prompt=login` and `max_age` (OpenID Connect
+    /// Whether the session is new enough for `prompt=login` and `max_age` (`OpenID` Connect
     /// Core section 3.1.2.1): opened for this request, or within the age.
     fn is_recent(
         &self,
@@ -171,7 +171,7 @@ impl AuthorizationServer {
 
     /// The key, or the code after it.
     pub(super) async fn sign_in_step(&self, web: &WebRequest<'_>) -> Result<HttpReply, Trouble> {
-        self.from_here(web)?;
+        self.refuse_foreign(web)?;
         let browser = self.browser(web)?;
         let form = web.form()?;
         let ticket = form.get("ticket");
@@ -210,14 +210,10 @@ impl AuthorizationServer {
     ) -> Result<HttpReply, Trouble> {
         let step: SecondStep = self.open_ticket(TicketKind::SecondFactor, browser, None, ticket)?;
         let mut candidate = step.candidate;
-        let problem = match self.take_code(web, &candidate, code).await? {
-            None => {
-                candidate.second_factor = true;
-                return self
-                    .open_session(web, browser, &candidate, &step.back)
-                    .await;
-            }
-            Some(problem) => problem,
+        let Some(problem) = self.take_code(web, &candidate, code).await? else {
+            candidate.second_factor = true;
+            let open = self.open_session(web, browser, &candidate, &step.back);
+            return open.await;
         };
         let body = forms::second_factor(ticket.unwrap_or_default(), Some(&problem));
         let mut page = self.page("Enter your code", body, step.back.app.as_ref());

@@ -34,12 +34,12 @@ impl AuthorizationServer {
     }
 
     pub(super) async fn upstream_start(&self, web: &WebRequest<'_>) -> HttpReply {
-        let result = self.to_provider(web).await;
+        let result = self.on_to_provider(web).await;
         self.settle(web, result)
     }
 
     pub(super) async fn upstream_callback(&self, web: &WebRequest<'_>) -> HttpReply {
-        let result = self.from_provider(web).await;
+        let result = self.back_from_provider(web).await;
         self.settle(web, result)
     }
 

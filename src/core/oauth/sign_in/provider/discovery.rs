@@ -1,4 +1,4 @@
-//! The provider's endpoints and keys (OpenID Connect Discovery section 4).
+//! The provider's endpoints and keys (`OpenID` Connect Discovery section 4).
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! The code for tokens (OpenID Connect Core section 3.1.3).
+//! The code for tokens (`OpenID` Connect Core section 3.1.3).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Who signed in (OpenID Connect Core sections 3.1.3.7 and 5.3).
+//! Who signed in (`OpenID` Connect Core sections 3.1.3.7 and 5.3).
 
 use serde_json::{Map, Value};
 

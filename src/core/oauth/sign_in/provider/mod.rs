@@ -1,4 +1,4 @@
-//! Signing in through an OpenID provider (OpenID Connect Core section 3.1), with PKCE,
+//! Signing in through an `OpenID` provider (`OpenID` Connect Core section 3.1), with PKCE,
 //! `state`, `nonce` and, where the provider gives it, `iss` (RFC 9207).
 
 mod discovery;
@@ -57,8 +57,8 @@ impl AuthorizationServer {
 
     /// To the provider. A link rather than a form, whose `form-action` would have to know
     /// every host that the provider sends people through.
-    pub(super) async fn to_provider(&self, web: &WebRequest<'_>) -> Result<HttpReply, Trouble> {
-        self.from_here(web)?;
+    pub(super) async fn on_to_provider(&self, web: &WebRequest<'_>) -> Result<HttpReply, Trouble> {
+        self.refuse_foreign(web)?;
         let upstream = self.upstream()?;
         let browser = self.browser(web)?;
         let sent = match web.method {
@@ -111,7 +111,10 @@ impl AuthorizationServer {
     }
 
     /// Back from the provider. The cookie goes whatever came of it.
-    pub(super) async fn from_provider(&self, web: &WebRequest<'_>) -> Result<HttpReply, Trouble> {
+    pub(super) async fn back_from_provider(
+        &self,
+        web: &WebRequest<'_>,
+    ) -> Result<HttpReply, Trouble> {
         let upstream = self.upstream()?;
         let browser = self.browser(web)?;
         let sealed = web.cookie(&self.cookie_name(COOKIE));

@@ -1,0 +1,123 @@
+use super::*;
+
+const OTHER: &str = "chitty_key_eeee456789abcdef0123456789abcdef";
+
+fn act(browser: &Visitor<'_>, action: &str, id: &str) -> Seen {
+    let ticket = browser.get("/account").ticket("/account");
+    let form = [("ticket", ticket.as_str()), ("action", action), ("id", id)];
+    browser.post("/account", &form)
+}
+
+fn grant(world: &World, id: &'static str, user: &'static str) {
+    let statement = Statement::new(
+        "INSERT INTO oauth_grants (id, kind, user_id, client_id, client_name, resource, scopes,
+            created_at, expires_at, last_used_at)
+         VALUES (?1, 'code', ?2, 'app', 'Some <b>App</b>', 'https://mcp.example.com/mcp',
+            '[\"execution:read\"]', ?3, ?4, ?3)",
+    )
+    .bind(id)
+    .bind(user)
+    .timestamp(NOW)
+    .timestamp(NOW + 1_000_000);
+    block_on(world.database.run(statement)).unwrap();
+}
+
+#[test]
+fn people_see_and_end_what_is_theirs_and_nothing_else() {
+    let world = world();
+    admit(&world, "TOKEN-eve", "eve", OTHER, &["admin:*"]);
+    grant(&world, "of-ada", "ada");
+    grant(&world, "of-eve", "eve");
+    let (ada, eve) = (visitor(&world), visitor(&world));
+    ada.sign_in(KEY);
+    eve.sign_in(OTHER);
+    let html = ada.get("/account").html;
+    assert!(html.contains("Some &lt;b&gt;App&lt;/b&gt;"));
+    assert!(html.contains("See your executions and search your records"));
+    assert!(html.contains("of-ada") && !html.contains("of-eve"));
+    assert!(html.contains("TOKEN-ada") && !html.contains("TOKEN-eve"));
+    let of_eve = world.rows("SELECT id FROM login_sessions WHERE user_id = 'eve'")[0]
+        .text("id")
+        .unwrap();
+    for (action, id) in [
+        ("revoke_grant", "of-eve"),
+        ("revoke_key", "TOKEN-eve"),
+        ("end_session", of_eve.as_str()),
+        ("revoke_grant", ""),
+    ] {
+        assert_eq!(act(&ada, action, id).status, 404, "{action} {id}");
+    }
+    assert_eq!(act(&ada, "unheard_of", "x").status, 400);
+    assert_eq!(
+        world
+            .rows("SELECT * FROM oauth_grants WHERE revoked_at IS NULL")
+            .len(),
+        2
+    );
+    let done = act(&ada, "revoke_grant", "of-ada");
+    assert_eq!(done.location.as_deref(), Some("/account?done=revoke_grant"));
+    let revoked = world.rows("SELECT * FROM oauth_grants WHERE revoked_at IS NOT NULL");
+    assert_eq!(revoked[0].text("id").unwrap(), "of-ada");
+    assert!(
+        ada.get("/account?done=revoke_grant")
+            .html
+            .contains("may not use your account any more")
+    );
+    assert!(!ada.get("/account?done=%3Ci%3E").html.contains("<i>"));
+}
+
+#[test]
+fn other_keys_are_revoked_only_by_one_that_manages_keys() {
+    let world = world();
+    admit(&world, "TOKEN-2", "ada", OTHER, &["token:manage"]);
+    let browser = visitor(&world);
+    browser.sign_in(KEY);
+    assert!(
+        browser
+            .get("/account")
+            .html
+            .contains("sign in with one that may manage keys")
+    );
+    assert_eq!(act(&browser, "revoke_key", "TOKEN-2").status, 404);
+    let manager = visitor(&world);
+    manager.sign_in(OTHER);
+    assert_eq!(act(&manager, "revoke_key", "TOKEN-ada").status, 303);
+    assert!(
+        browser.get("/account").html.contains("Your key"),
+        "its session ended too"
+    );
+    assert_eq!(
+        act(&manager, "revoke_key", "TOKEN-2").status,
+        303,
+        "its own"
+    );
+}
+
+#[test]
+fn other_browsers_are_signed_out_from_here() {
+    let world = world();
+    let (laptop, phone) = (visitor(&world), visitor(&world));
+    laptop.sign_in(KEY);
+    phone.sign_in(KEY);
+    let cookie = phone.cookie("session").unwrap();
+    let id = hex::encode(Sha256::digest(cookie));
+    assert_eq!(act(&laptop, "end_session", &id).status, 303);
+    assert!(phone.get("/account").html.contains("Your key"));
+    assert!(laptop.get("/account").html.contains("Your account"));
+    let ticket = laptop.get("/account").ticket("/sign-out");
+    let done = laptop.post("/sign-out", &[("ticket", &ticket)]);
+    assert_eq!(done.location.as_deref(), Some("/sign-in"));
+    assert!(live_sessions(&world).is_empty());
+}
+
+#[test]
+fn a_database_that_is_away_is_said_so_and_nothing_is_granted() {
+    let world = world();
+    let browser = visitor(&world);
+    browser.sign_in(KEY);
+    run(&world, "ALTER TABLE login_sessions RENAME TO away");
+    let page = browser.get("/account");
+    assert_eq!(page.status, 503);
+    assert!(page.html.contains("Wait a few seconds") && page.html.contains("req-1"));
+    assert!(!page.html.contains("login_sessions"));
+}

@@ -1,0 +1,457 @@
+//! Against a provider that can be made to lie.
+
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::*;
+use crate::jose::SigningKey;
+use crate::oauth::UpstreamSettings;
+use crate::ports::{Http, HttpError, HttpRequest, HttpResponse};
+use crate::secret::Secret;
+
+const ISSUER: &str = "https://id.test";
+const SECRET: &str = "s:e/c&r+t";
+
+/// What it says, to be changed by a test before the browser comes back.
+struct Provider {
+    metadata: RefCell<Value>,
+    claims: RefCell<Value>,
+    user_info: RefCell<Value>,
+    key: RefCell<SigningKey>,
+    listed: RefCell<Value>,
+    asked: RefCell<Vec<HttpRequest>>,
+    down: RefCell<Option<&'static str>>,
+}
+
+fn key(byte: u8) -> SigningKey {
+    SigningKey::from_bytes(&[byte; 32]).unwrap()
+}
+
+fn provider() -> Rc<Provider> {
+    Rc::new(Provider {
+        metadata: RefCell::new(json!({
+            "issuer": ISSUER,
+            "authorization_endpoint": format!("{ISSUER}/auth?tenant=1"),
+            "token_endpoint": format!("{ISSUER}/token"),
+            "jwks_uri": format!("{ISSUER}/keys"),
+            "userinfo_endpoint": format!("{ISSUER}/me"),
+            "authorization_response_iss_parameter_supported": true,
+        })),
+        claims: RefCell::new(json!({
+            "iss": ISSUER, "aud": "chitty", "sub": "42", "email": "ada@example.org",
+            "email_verified": true, "name": "Ada \u{202e}<b>", "exp": NOW / 1000 + 300,
+            "iat": NOW / 1000,
+        })),
+        user_info: RefCell::new(json!({"sub": "42", "name": "Ada of userinfo"})),
+        listed: RefCell::new(json!({"keys": [key(7).public_jwk()]})),
+        key: RefCell::new(key(7)),
+        asked: RefCell::default(),
+        down: RefCell::default(),
+    })
+}
+
+impl Provider {
+    fn says(&self, path: &str) -> Option<Value> {
+        Some(match path {
+            "/.well-known/openid-configuration" => self.metadata.borrow().clone(),
+            "/keys" => self.listed.borrow().clone(),
+            "/me" => self.user_info.borrow().clone(),
+            "/token" => {
+                let claims = self.claims.borrow().clone();
+                let key = self.key.borrow();
+                let token = key.sign("JWT", &claims);
+                json!({"id_token": token, "access_token": "at", "token_type": "Bearer"})
+            }
+            _ => return None,
+        })
+    }
+
+    fn set(&self, claim: &str, value: Value) {
+        self.claims.borrow_mut()[claim] = value;
+    }
+}
+
+#[async_trait(?Send)]
+impl Http for Provider {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let url = Url::parse(&request.url).unwrap();
+        self.asked.borrow_mut().push(request);
+        if *self.down.borrow() == Some(url.path()) {
+            return Err(HttpError::Timeout { ms: 8000 });
+        }
+        let said = self.says(url.path());
+        let body = Bytes::from(said.clone().unwrap_or_default().to_string());
+        Ok(HttpResponse {
+            status: if said.is_some() { 200 } else { 404 },
+            headers: Vec::new(),
+            body: futures::stream::iter([Ok(body)]).boxed_local(),
+        })
+    }
+}
+
+fn upstream_world(provider: &Rc<Provider>) -> World {
+    let mut world = world_with(Settings {
+        upstream: Some(UpstreamSettings {
+            issuer: ISSUER.into(),
+            client_id: "chitty".into(),
+            client_secret: Some(Secret::new(SECRET)),
+            label: "Acme".into(),
+            default_role: "analyst".into(),
+        }),
+        ..settings()
+    });
+    world.server.http = provider.clone();
+    world
+}
+
+/// Starts, and returns where the browser is sent.
+fn leave(browser: &Visitor<'_>) -> Url {
+    let page = browser.authorize(&request(), QUERY);
+    let link = page
+        .html
+        .split("href=\"/sign-in/upstream?ticket=")
+        .nth(1)
+        .unwrap();
+    let ticket = link.split('"').next().unwrap();
+    let done = browser.get(&format!("/sign-in/upstream?ticket={ticket}"));
+    assert_eq!(done.status, 303, "{}", done.html);
+    Url::parse(&done.location.unwrap()).unwrap()
+}
+
+fn sent(url: &Url, name: &str) -> String {
+    let found = url.query_pairs().find(|(known, _)| known == name);
+    found
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
+}
+
+/// All the way, with what the provider says now.
+fn come_back(provider: &Provider, browser: &Visitor<'_>) -> Seen {
+    let url = leave(browser);
+    if provider.claims.borrow()["nonce"].is_null() {
+        provider.set("nonce", json!(sent(&url, "nonce")));
+    }
+    let state = sent(&url, "state");
+    browser.get(&format!(
+        "/sign-in/callback?state={state}&code=abc&iss={ISSUER}"
+    ))
+}
+
+#[test]
+fn the_provider_is_asked_as_openid_connect_says() {
+    let provider = provider();
+    let world = upstream_world(&provider);
+    let browser = visitor(&world);
+    let url = leave(&browser);
+    assert!(url.as_str().starts_with("https://id.test/auth?tenant=1&"));
+    assert_eq!(sent(&url, "response_type"), "code");
+    assert_eq!(sent(&url, "scope"), "openid email profile");
+    assert_eq!(sent(&url, "code_challenge_method"), "S256");
+    let callback = "https://mcp.example.com/sign-in/callback";
+    assert_eq!(sent(&url, "redirect_uri"), callback);
+    let secrets = ["state", "nonce", "code_challenge"].map(|name| sent(&url, name));
+    assert!(secrets.iter().all(|secret| secret.len() >= 43));
+    provider.set("nonce", json!(sent(&url, "nonce")));
+    let back = format!(
+        "/sign-in/callback?state={}&code=a%20c&iss={ISSUER}",
+        sent(&url, "state")
+    );
+    let done = browser.get(&back);
+    assert_eq!(
+        done.location.as_deref(),
+        Some("/authorize?client_id=app&state=s")
+    );
+    assert_eq!(browser.cookie("provider"), None);
+    let asked = provider.asked.borrow();
+    let exchange = asked
+        .iter()
+        .find(|request| request.method == "POST")
+        .unwrap();
+    let basic = exchange
+        .headers
+        .iter()
+        .find(|(name, _)| *name == "authorization");
+    // chitty:s%3Ae%2Fc%26r%2Bt
+    assert_eq!(basic.unwrap().1, "Basic Y2hpdHR5OnMlM0FlJTJGYyUyNnIlMkJ0");
+    let body = String::from_utf8(exchange.body.to_vec()).unwrap();
+    assert!(body.contains("code=a+c") && !body.contains("client_secret"));
+    let verifier = body.split("code_verifier=").nth(1).unwrap();
+    let challenge = {
+        use base64::Engine;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
+    };
+    assert_eq!(challenge, sent(&url, "code_challenge"));
+    drop(asked);
+    assert_eq!(browser.get(&back).status, 400, "once");
+}
+
+#[test]
+fn a_person_is_one_row_with_roles_that_are_the_operators() {
+    let provider = provider();
+    let world = upstream_world(&provider);
+    assert_eq!(come_back(&provider, &visitor(&world)).status, 303);
+    let row = &world.rows("SELECT * FROM identities")[0];
+    assert_eq!(row.text("name").unwrap(), "Ada <b>");
+    assert_eq!(row.json("roles").unwrap(), json!(["analyst"]));
+    let id = row.text("id").unwrap();
+    let session = &live_sessions(&world)[0];
+    assert_eq!(session.text("user_id").unwrap(), id);
+    assert_eq!(session.opt_text("token_id").unwrap(), None);
+    assert!(
+        session
+            .json("scopes")
+            .unwrap()
+            .to_string()
+            .contains("execution:run")
+    );
+    run(&world, "UPDATE identities SET roles = '[\"reader\"]'");
+    provider.set("email", json!("ada@new.example"));
+    provider.set("nonce", Value::Null);
+    let browser = visitor(&world);
+    assert_eq!(come_back(&provider, &browser).status, 303);
+    let rows = world.rows("SELECT * FROM identities");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].text("id").unwrap(), id);
+    assert_eq!(rows[0].text("email").unwrap(), "ada@new.example");
+    let page = browser.authorize(&request(), QUERY);
+    assert!(page.html.contains("Ada &lt;b&gt;") && !page.html.contains("allow:execution:run"));
+    provider.set("sub", json!("43"));
+    provider.set("nonce", Value::Null);
+    come_back(&provider, &visitor(&world));
+    assert_eq!(world.rows("SELECT * FROM identities").len(), 2);
+}
+
+#[test]
+fn a_suspended_person_is_not_let_in() {
+    let provider = provider();
+    let world = upstream_world(&provider);
+    come_back(&provider, &visitor(&world));
+    run(&world, "UPDATE identities SET status = 'suspended'");
+    run(&world, "DELETE FROM login_sessions");
+    provider.set("nonce", Value::Null);
+    let page = come_back(&provider, &visitor(&world));
+    assert_eq!(page.status, 403);
+    assert!(page.html.contains("suspended"));
+    assert!(live_sessions(&world).is_empty());
+}
+
+#[test]
+fn what_an_id_token_must_not_say() {
+    let lies = [
+        ("iss", json!("https://id.test/")),
+        ("iss", Value::Null),
+        ("aud", json!("other")),
+        ("aud", json!([])),
+        ("aud", json!(["chitty", "other"])),
+        ("azp", json!("other")),
+        ("exp", json!(NOW / 1000 - 61)),
+        ("exp", Value::Null),
+        ("iat", json!(NOW / 1000 - 601)),
+        ("iat", json!(NOW / 1000 + 61)),
+        ("nonce", json!("another")),
+        ("sub", json!("")),
+        ("sub", json!(42)),
+        ("sub", json!("x".repeat(256))),
+    ];
+    for (claim, value) in lies {
+        let provider = provider();
+        let world = upstream_world(&provider);
+        provider.set(claim, value.clone());
+        let page = come_back(&provider, &visitor(&world));
+        assert_eq!(page.status, 403, "{claim} {value}");
+        assert!(page.html.contains("did not sign you in"));
+        assert!(world.rows("SELECT * FROM identities").is_empty());
+        assert!(live_sessions(&world).is_empty());
+        assert_eq!(
+            world.refusals(),
+            ["sign_in bad_id_token"],
+            "{claim} {value}"
+        );
+    }
+    let provider = provider();
+    let world = upstream_world(&provider);
+    provider.set("aud", json!(["chitty", "other"]));
+    provider.set("azp", json!("chitty"));
+    assert_eq!(come_back(&provider, &visitor(&world)).status, 303);
+}
+
+#[test]
+fn the_answer_is_of_this_browser_state_and_issuer() {
+    type Answer = fn(&str) -> String;
+    let answers: [(&str, Answer); 5] = [
+        ("state", |_| {
+            format!("state={}&code=abc&iss={ISSUER}", "0".repeat(64))
+        }),
+        ("state", |_| format!("code=abc&iss={ISSUER}")),
+        ("iss", |state| format!("state={state}&code=abc")),
+        ("iss", |state| {
+            format!("state={state}&code=abc&iss=https://evil.test")
+        }),
+        ("code", |state| {
+            format!("state={state}&error=access_denied&iss={ISSUER}")
+        }),
+    ];
+    for (what, answer) in answers {
+        let provider = provider();
+        let world = upstream_world(&provider);
+        let browser = visitor(&world);
+        let url = leave(&browser);
+        provider.set("nonce", json!(sent(&url, "nonce")));
+        let query = answer(&sent(&url, "state"));
+        let page = browser.get(&format!("/sign-in/callback?{query}"));
+        assert_eq!(page.status, 403, "{what}");
+        assert!(page.html.contains("An &lt;App&gt;"), "signing in goes on");
+        assert!(
+            provider
+                .asked
+                .borrow()
+                .iter()
+                .all(|request| request.method == "GET")
+        );
+        assert!(live_sessions(&world).is_empty());
+    }
+    let provider = provider();
+    let world = upstream_world(&provider);
+    let (ada, eve) = (visitor(&world), visitor(&world));
+    let url = leave(&eve);
+    let query = format!("state={}&code=abc&iss={ISSUER}", sent(&url, "state"));
+    assert_eq!(ada.get(&format!("/sign-in/callback?{query}")).status, 400);
+    leave(&ada);
+    assert_eq!(ada.get(&format!("/sign-in/callback?{query}")).status, 403);
+    let planted = eve.cookie("provider").unwrap();
+    ada.cookies
+        .borrow_mut()
+        .insert("__Host-chitty-provider".into(), planted);
+    assert_eq!(
+        ada.get(&format!("/sign-in/callback?{query}")).status,
+        400,
+        "another's cookie"
+    );
+}
+
+#[test]
+fn keys_are_fetched_again_for_a_new_one_and_no_other_signs() {
+    let provider = provider();
+    let world = upstream_world(&provider);
+    assert_eq!(come_back(&provider, &visitor(&world)).status, 303);
+    provider.key.replace(key(9));
+    provider.set("nonce", Value::Null);
+    assert_eq!(come_back(&provider, &visitor(&world)).status, 403);
+    provider
+        .listed
+        .replace(json!({"keys": [key(7).public_jwk(), key(9).public_jwk()]}));
+    world.clock.advance(11_000);
+    provider.set("nonce", Value::Null);
+    assert_eq!(come_back(&provider, &visitor(&world)).status, 303);
+    let asked = provider.asked.borrow();
+    let of = |path: &str| {
+        asked
+            .iter()
+            .filter(|request| request.url.ends_with(path))
+            .count()
+    };
+    assert_eq!(of("/keys"), 2);
+    assert_eq!(of("openid-configuration"), 1);
+}
+
+#[test]
+fn what_the_token_leaves_out_comes_from_userinfo_of_the_same_subject() {
+    let provider = provider();
+    let world = upstream_world(&provider);
+    provider
+        .claims
+        .borrow_mut()
+        .as_object_mut()
+        .unwrap()
+        .remove("name");
+    assert_eq!(come_back(&provider, &visitor(&world)).status, 303);
+    let row = &world.rows("SELECT * FROM identities")[0];
+    assert_eq!(row.text("name").unwrap(), "Ada of userinfo");
+    provider
+        .user_info
+        .replace(json!({"sub": "41", "name": "Eve"}));
+    provider.set("nonce", Value::Null);
+    assert_eq!(come_back(&provider, &visitor(&world)).status, 403);
+}
+
+#[test]
+fn a_provider_that_fails_is_said_so_and_keys_still_work() {
+    for path in ["/keys", "/token"] {
+        let provider = provider();
+        let world = upstream_world(&provider);
+        provider.down.replace(Some(path));
+        let browser = visitor(&world);
+        let page = come_back(&provider, &browser);
+        assert_eq!(page.status, 403, "{path}");
+        let ticket = page.ticket("/sign-in");
+        let done = browser.post("/sign-in", &[("ticket", &ticket), ("key", KEY)]);
+        assert_eq!(
+            done.location.as_deref(),
+            Some("/authorize?client_id=app&state=s")
+        );
+    }
+    let wrong = [
+        ("issuer", json!("https://id.test/other")),
+        ("token_endpoint", json!("http://id.test/token")),
+        ("authorization_endpoint", json!("javascript:alert(1)")),
+        ("jwks_uri", json!(5)),
+    ];
+    for (name, value) in wrong {
+        let provider = provider();
+        let world = upstream_world(&provider);
+        provider.metadata.borrow_mut()[name] = value;
+        let browser = visitor(&world);
+        let page = browser.get("/sign-in");
+        let link = page.html.split("ticket=").nth(1).unwrap();
+        let ticket = link.split('"').next().unwrap();
+        let reply = browser.get(&format!("/sign-in/upstream?ticket={ticket}"));
+        assert_eq!(reply.status, 503, "{name}");
+    }
+}
+
+#[test]
+fn other_sites_cannot_start_it_and_without_a_provider_there_is_none() {
+    let provider = provider();
+    let world = upstream_world(&provider);
+    let browser = visitor(&world);
+    let ticket = browser.get("/sign-in").ticket("/sign-in");
+    let query = format!("ticket={ticket}");
+    let header = [("sec-fetch-site", "cross-site")];
+    let reply = browser.send("GET", "/sign-in/upstream", &query, &[], &header);
+    assert_eq!(reply.status, 403);
+    assert_eq!(browser.get("/sign-in/upstream?ticket=x").status, 400);
+    let world = super::world();
+    assert_eq!(
+        visitor(&world).get("/sign-in/upstream?ticket=x").status,
+        404
+    );
+    assert_eq!(visitor(&world).get("/sign-in/callback?state=x").status, 404);
+}
+
+#[test]
+fn factors_used_there_count_and_ours_is_asked_for_all_the_same() {
+    let provider = provider();
+    let world = upstream_world(&provider);
+    provider.set("amr", json!(["pwd", "mfa"]));
+    assert_eq!(come_back(&provider, &visitor(&world)).status, 303);
+    let row = &live_sessions(&world)[0];
+    assert!(row.boolean("second_factor").unwrap());
+    run(
+        &world,
+        "INSERT INTO credentials (id, user_id, kind, secret, confirmed_at, created_at)
+         SELECT 'c', id, 'totp', 'v1.x', 1, 1 FROM identities",
+    );
+    provider.set("nonce", Value::Null);
+    let browser = visitor(&world);
+    assert!(
+        come_back(&provider, &browser)
+            .html
+            .contains("Enter your code")
+    );
+    assert_eq!(browser.cookie("session"), None);
+}
