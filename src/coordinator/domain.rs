@@ -17,12 +17,16 @@ use worker::Env;
 use crate::identity::Identity;
 use crate::tools;
 
+/// Thirteen months: a year can be looked at whole.
+const AUDIT_RETENTION_DAYS: i64 = 400;
 const HEALTH_TIMEOUT_MS: u64 = 5_000;
 
 /// The worker, as an isolate keeps it.
 pub struct Coordinator {
     isolate: Isolate,
     compare: bool,
+    /// 0: all are kept.
+    pub audit_retention_days: i64,
     identity: Identity,
     server: Rc<Server<Services<Desk>>>,
 }
@@ -43,6 +47,17 @@ impl Desk {
     }
 }
 
+fn audit_retention_days(reader: &mut Reader<'_>) -> i64 {
+    let Some(text) = reader.optional("AUDIT_RETENTION_DAYS") else {
+        return AUDIT_RETENTION_DAYS;
+    };
+    let days = text.parse().ok().filter(|days| (0..=36_500).contains(days));
+    days.unwrap_or_else(|| {
+        reader.wrong("AUDIT_RETENTION_DAYS", "a number of days, or 0 to keep all");
+        AUDIT_RETENTION_DAYS
+    })
+}
+
 impl Worker for Coordinator {
     type Domain = Desk;
     const NAME: &'static str = "coordinator";
@@ -60,11 +75,13 @@ impl Worker for Coordinator {
                 false
             }
         };
+        let audit_retention_days = audit_retention_days(&mut reader);
         let settings = oauth::read(&mut reader, &common);
         let common = reader.finish(common)?;
         Ok(Self {
             isolate: Isolate::new(common)?,
             compare,
+            audit_retention_days,
             identity: Identity::new(settings),
             server: Rc::new(tools::server(Self::SERVER)),
         })

@@ -1,12 +1,15 @@
 //! Each minute: what a worker left behind when it ended is brought to an end. Executions and
 //! runs past their deadline fail with the reason; signed runs that are not logged are logged.
+//! Signing keys are replaced in time, and what has expired is deleted.
 
 use std::rc::Rc;
 
 use chitty_core::execution::Executions;
 use chitty_core::fortress::{Jobs, log_unlogged};
+use chitty_core::oauth;
 use chitty_core::ports::{Level, Log};
 use chitty_core::services::Platform;
+use chitty_core::signing_keys::KeyPorts;
 use chitty_edge::background::ScheduleWait;
 use chitty_edge::bindings::ledger;
 use chitty_edge::log::ConsoleLog;
@@ -34,25 +37,56 @@ pub async fn run(env: &Env, context: ScheduleContext) {
 async fn try_run(env: &Env, context: ScheduleContext) -> Result<(), Fault> {
     let worker = loaded::<Coordinator>(crate::kept(), env)?;
     let background = Rc::new(ScheduleWait(context));
-    let Platform {
-        database,
-        clock,
-        log,
-        ..
-    } = worker
-        .isolate()
-        .platform(env, background, Coordinator::NAME, "sweep")?;
-    let now_ms = clock.now_ms();
-    let executions = Executions::new(Rc::clone(&database))
-        .fail_interrupted(now_ms)
-        .await?;
-    let runs = Jobs::new(Rc::clone(&database))
-        .fail_interrupted(now_ms)
-        .await?;
-    let logged = log_unlogged(&database, &*ledger(env)?, now_ms).await?;
+    let isolate = worker.isolate();
+    let platform = isolate.platform(env, background, Coordinator::NAME, "sweep")?;
+    // One that fails does not keep the others from being done.
+    let chores: [(&str, Result<(), Fault>); 3] = [
+        ("interrupted", interrupted(env, &platform).await),
+        ("signing_keys", signing_keys(&platform).await),
+        ("identity", identity(&worker, &platform).await),
+    ];
+    for (chore, outcome) in chores {
+        if let Err(fault) = outcome {
+            let fields = json!({ "chore": chore, "cause": fault.to_string() });
+            platform.log.record(Level::Error, "sweep_failed", fields);
+        }
+    }
+    Ok(())
+}
+
+async fn interrupted(env: &Env, platform: &Platform) -> Result<(), Fault> {
+    let database = &platform.database;
+    let now_ms = platform.clock.now_ms();
+    let executions = Executions::new(Rc::clone(database));
+    let executions = executions.fail_interrupted(now_ms).await?;
+    let runs = Jobs::new(Rc::clone(database));
+    let runs = runs.fail_interrupted(now_ms).await?;
+    let logged = log_unlogged(database, &*ledger(env)?, now_ms).await?;
     if executions + runs > 0 || logged > 0 {
         let fields = json!({ "executions": executions, "runs": runs, "logged": logged });
-        log.record(Level::Warn, "swept", fields);
+        platform.log.record(Level::Warn, "swept", fields);
     }
+    Ok(())
+}
+
+async fn signing_keys(platform: &Platform) -> Result<(), Fault> {
+    let ports = KeyPorts {
+        database: &*platform.database,
+        clock: &*platform.clock,
+        entropy: &*platform.entropy,
+        sealer: &platform.sealer,
+        log: &*platform.log,
+    };
+    platform.keys.rotate(&ports).await?;
+    Ok(())
+}
+
+/// What has expired is deleted, and many refusals are told of.
+async fn identity(worker: &Coordinator, platform: &Platform) -> Result<(), Fault> {
+    let now_ms = platform.clock.now_ms();
+    oauth::expire(&*platform.database, now_ms).await?;
+    let audit = &platform.authenticator.audit;
+    audit.expire(worker.audit_retention_days, now_ms).await?;
+    audit.authentication_alert(now_ms).await?;
     Ok(())
 }
