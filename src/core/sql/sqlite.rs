@@ -20,6 +20,7 @@ impl SqliteDatabase {
         connection
             .execute_batch("PRAGMA foreign_keys = ON")
             .unwrap();
+        connection.set_prepared_statement_cache_capacity(64);
         Self {
             connection: RefCell::new(connection),
         }
@@ -64,7 +65,7 @@ impl Database for SqliteDatabase {
 
 fn execute(connection: &Connection, statement: &Statement) -> Result<Outcome, DatabaseError> {
     let before = connection.total_changes();
-    let mut prepared = connection.prepare(&statement.sql).map_err(error)?;
+    let mut prepared = connection.prepare_cached(&statement.sql).map_err(error)?;
     let columns: Rc<[String]> = prepared
         .column_names()
         .into_iter()

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::super::{AuthorizationServer, Grant, GrantKind, NewGrant, OAuthError};
-use super::standing::{self, Standing};
 use crate::auth::Scopes;
 use crate::ids;
 use crate::sql::{DatabaseError, Row, Statement};
@@ -23,8 +22,10 @@ const INSERT: &str = "INSERT INTO oauth_grants (id, kind, user_id, client_id, cl
 const REVOKE: &str = "UPDATE oauth_grants SET revoked_at = ?1, revoke_reason = ?2
     WHERE id = ?3 AND revoked_at IS NULL AND expires_at > ?1";
 
-const REVOKE_OF_TOKEN: &str = "UPDATE oauth_grants SET revoked_at = ?1, revoke_reason = ?2
-    WHERE token_id = ?3 AND revoked_at IS NULL AND expires_at > ?1";
+/// The key that its user signed in with has not ended; a grant without one has nothing to lose.
+const KEY_STANDS: &str = "(g.token_id IS NULL OR EXISTS (SELECT 1 FROM api_tokens t
+    WHERE t.id = g.token_id AND t.status = 'active' AND t.revoked_at IS NULL
+        AND (t.expires_at IS NULL OR t.expires_at > ?2)))";
 
 impl AuthorizationServer {
     pub(in crate::oauth) async fn grant(&self, id: &str) -> Result<Option<Grant>, OAuthError> {
@@ -37,17 +38,6 @@ impl AuthorizationServer {
         Ok(outcome.first().map(Grant::read).transpose()?)
     }
 
-    /// With what may end it from outside.
-    pub(in crate::oauth) async fn standing(
-        &self,
-        id: &str,
-    ) -> Result<Option<Standing>, OAuthError> {
-        let sql = standing::select("", "oauth_grants g") + " WHERE g.id = ?2";
-        let statement = Statement::new(sql).timestamp(self.now_ms()).bind(id);
-        let outcome = self.audit.database.run(statement).await?;
-        Ok(outcome.first().map(Standing::read).transpose()?)
-    }
-
     /// Live grants of a user whose codes were redeemed, newest first, at most [`MAX_LISTED`].
     pub(in crate::oauth) async fn grants_of(
         &self,
@@ -56,7 +46,7 @@ impl AuthorizationServer {
         let sql = format!(
             "SELECT {COLUMNS} FROM oauth_grants g
             WHERE g.user_id = ?1 AND g.revoked_at IS NULL AND g.expires_at > ?2
-                AND g.last_used_at IS NOT NULL
+                AND g.last_used_at IS NOT NULL AND {KEY_STANDS}
             ORDER BY g.created_at DESC, g.id DESC LIMIT {MAX_LISTED}"
         );
         let statement = Statement::new(sql).bind(user_id).timestamp(self.now_ms());
@@ -82,29 +72,11 @@ impl AuthorizationServer {
         id: &str,
         reason: &str,
     ) -> Result<bool, OAuthError> {
-        Ok(self.revoke_by(REVOKE, id, reason).await? > 0)
-    }
-
-    /// Ends the grants that were given under a key. Returns how many were live.
-    pub(in crate::oauth) async fn revoke_grants_of_token(
-        &self,
-        token_id: &str,
-        reason: &str,
-    ) -> Result<u64, OAuthError> {
-        self.revoke_by(REVOKE_OF_TOKEN, token_id, reason).await
-    }
-
-    async fn revoke_by(
-        &self,
-        sql: &'static str,
-        id: &str,
-        reason: &str,
-    ) -> Result<u64, OAuthError> {
-        let statement = Statement::new(sql)
+        let statement = Statement::new(REVOKE)
             .timestamp(self.now_ms())
             .bind(reason)
             .bind(id);
-        Ok(self.audit.database.run(statement).await?.changes)
+        Ok(self.audit.database.run(statement).await?.changes > 0)
     }
 
     pub(super) fn made(&self, new: NewGrant, expires_at_ms: i64) -> Result<Grant, OAuthError> {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 pub(super) use codes::{NewCode, Redeemed, StoredCode, grant_end};
 pub use expire::{Expired, expire};
 pub(super) use refresh::{Place, StoredRefresh};
-pub(super) use standing::{Ended, Standing};
+pub(super) use standing::Ended;
 
 use super::{AuthorizationServer, OAuthError};
 

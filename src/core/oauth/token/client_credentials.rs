@@ -33,15 +33,15 @@ impl AuthorizationServer {
             scopes,
             token_id: None,
             auth_time_ms: None,
-            dpop_jkt: exchange.jkt.clone(),
+            dpop_jkt: None,
         };
         let expires_at_ms = self.audit.clock.now_ms() + ACCESS_TOKEN_MS;
         let grant = self.add_grant(new, expires_at_ms).await?;
-        let access = self.access_token(&grant, &grant.scopes).await?;
+        let access = self.access_for(exchange, &grant, &grant.scopes).await?;
         self.note(exchange, Some(&grant), Ok(()));
         Ok(Tokens {
             access,
-            bound: grant.dpop_jkt.is_some(),
+            bound: exchange.jkt.is_some(),
             scopes: grant.scopes,
             refresh: None,
             id_token: None,

@@ -11,23 +11,42 @@ const REPLAYED: &str = "code_replayed";
 
 impl AuthorizationServer {
     pub(super) async fn by_code(&self, exchange: &Exchange<'_>) -> Result<Tokens, OAuthError> {
+        let stored = self.checked_code(exchange).await?;
+        self.check_resource(exchange.form, &stored.standing.grant.resource)?;
+        let grant = self.started(exchange, &stored);
+        let mut tokens = self.signed(exchange, &grant, &stored).await?;
+        tokens.refresh = self.redeemed(exchange, &stored, &grant).await?;
+        self.note(exchange, Some(&grant), Ok(()));
+        Ok(tokens)
+    }
+
+    /// The code as stored, if its client may redeem it now.
+    pub(super) async fn checked_code(
+        &self,
+        exchange: &Exchange<'_>,
+    ) -> Result<StoredCode, OAuthError> {
         let code = exchange.form.require("code")?;
         exchange.form.require("redirect_uri")?;
         let Some(stored) = self.code(code).await? else {
             return Err(self.refuse(exchange, None, "unknown_code"));
         };
         self.check_code(exchange, &stored).await?;
-        self.check_resource(exchange.form, &stored.standing.grant.resource)?;
+        Ok(stored)
+    }
+
+    /// The first refresh token, where the client may have one.
+    pub(super) async fn redeemed(
+        &self,
+        exchange: &Exchange<'_>,
+        stored: &StoredCode,
+        grant: &Grant,
+    ) -> Result<Option<String>, OAuthError> {
         let with_refresh = exchange.client.may(REFRESH_TOKEN);
-        let grant = self.started(exchange, &stored, with_refresh);
-        let mut tokens = self.signed(&grant, &stored).await?;
-        match self.redeem(&stored, &grant, with_refresh).await? {
-            Redeemed::Won(refresh) => tokens.refresh = refresh,
-            Redeemed::Replayed => return Err(self.replayed(exchange, &stored).await?),
-            Redeemed::Ended => return Err(self.refuse(exchange, Some(&grant), "code_ended")),
+        match self.redeem(stored, grant, with_refresh).await? {
+            Redeemed::Won(refresh) => Ok(refresh),
+            Redeemed::Replayed => Err(self.replayed(exchange, stored).await?),
+            Redeemed::Ended => Err(self.refuse(exchange, Some(grant), "code_ended")),
         }
-        self.note(exchange, Some(&grant), Ok(()));
-        Ok(tokens)
     }
 
     /// Only who could have redeemed a code can end its grant by sending it again.
@@ -61,17 +80,25 @@ impl AuthorizationServer {
         Ok(self.refuse(exchange, Some(grant), REPLAYED))
     }
 
-    /// The grant as it is from its code's redemption on.
-    fn started(&self, exchange: &Exchange<'_>, stored: &StoredCode, with_refresh: bool) -> Grant {
+    /// The grant as it is from its code's redemption on. A public client has nothing but its
+    /// key to prove itself with later, so the whole grant is bound to it (RFC 9449 section 5).
+    pub(super) fn started(&self, exchange: &Exchange<'_>, stored: &StoredCode) -> Grant {
+        let with_refresh = exchange.client.may(REFRESH_TOKEN);
         let granted = stored.standing.grant.clone();
+        let key = exchange.jkt.clone().filter(|_| exchange.client.is_public());
         Grant {
             expires_at_ms: grant_end(self.audit.clock.now_ms(), with_refresh),
-            dpop_jkt: exchange.jkt.clone().or(granted.dpop_jkt),
+            dpop_jkt: key.or(granted.dpop_jkt),
             ..granted
         }
     }
 
-    async fn signed(&self, grant: &Grant, stored: &StoredCode) -> Result<Tokens, OAuthError> {
+    async fn signed(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &Grant,
+        stored: &StoredCode,
+    ) -> Result<Tokens, OAuthError> {
         let with_id = grant.scopes.iter().any(|scope| scope == "openid");
         let id_token = if with_id {
             Some(self.id_token(grant, stored.nonce.as_deref()).await?)
@@ -79,8 +106,8 @@ impl AuthorizationServer {
             None
         };
         Ok(Tokens {
-            access: self.access_token(grant, &grant.scopes).await?,
-            bound: grant.dpop_jkt.is_some(),
+            access: self.access_for(exchange, grant, &grant.scopes).await?,
+            bound: exchange.jkt.is_some(),
             scopes: grant.scopes.clone(),
             refresh: None,
             id_token,

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::super::{AuthorizationServer, Client, Grant, OAuthError, Params, WebRequest};
-use crate::auth::{AuditEvent, Decision, Principal, PrincipalKind};
+use super::AccessToken;
+use crate::auth::{AuditEvent, Decision, Principal, PrincipalKind, Scopes};
 
 /// A request of a client that has proven itself.
 pub(super) struct Exchange<'a> {
@@ -15,23 +16,58 @@ pub(super) struct Exchange<'a> {
     pub jkt: Option<String>,
 }
 
+/// What a client did or tried, for the audit log.
+pub(super) struct Noted<'a> {
+    pub action: &'static str,
+    pub client: &'a Client,
+    pub grant: Option<&'a Grant>,
+}
+
 impl AuthorizationServer {
-    /// An audit row.
+    /// An access token, bound to the key that this request proved to hold, if any.
+    pub(super) async fn access_for(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &Grant,
+        scopes: &Scopes,
+    ) -> Result<AccessToken, OAuthError> {
+        let bound = Grant {
+            dpop_jkt: exchange.jkt.clone(),
+            ..grant.clone()
+        };
+        self.access_token(&bound, scopes).await
+    }
+
     pub(super) fn note(
         &self,
         exchange: &Exchange<'_>,
         grant: Option<&Grant>,
         result: Result<(), &'static str>,
     ) {
-        let who = grant.map(holder);
-        let event = AuditEvent {
-            action: "oauth_token",
-            resource_type: "grant",
-            resource_id: grant.map(|grant| grant.id.as_str()),
-            decision: result.map_or_else(Decision::Deny, |()| Decision::Allow),
-            details: json!({"grant_type": exchange.grant_type, "client_id": exchange.client.id}),
+        let noted = Noted {
+            action: exchange.grant_type,
+            client: exchange.client,
+            grant,
         };
-        self.audit.record(event, who.as_ref(), &exchange.web.info);
+        self.note_client(exchange.web, &noted, result);
+    }
+
+    /// An audit row.
+    pub(super) fn note_client(
+        &self,
+        web: &WebRequest<'_>,
+        noted: &Noted<'_>,
+        result: Result<(), &'static str>,
+    ) {
+        let who = noted.grant.map(holder);
+        let event = AuditEvent {
+            action: noted.action,
+            resource_type: "grant",
+            resource_id: noted.grant.map(|grant| grant.id.as_str()),
+            decision: result.map_or_else(Decision::Deny, |()| Decision::Allow),
+            details: json!({"client_id": noted.client.id}),
+        };
+        self.audit.record(event, who.as_ref(), &web.info);
     }
 
     /// `invalid_grant`. The client hears the same whatever `reason` is; the audit log knows.

@@ -15,14 +15,19 @@
 mod client_credentials;
 mod code;
 mod exchange;
+mod introspect;
+mod live;
 mod pkce;
+mod proof;
 mod refresh;
 mod resource;
+mod revoke;
+mod userinfo;
 
 use serde_json::json;
 
 use super::tokens::AccessToken;
-use super::{AuthorizationServer, Client, OAuthError, Params, WebRequest};
+use super::{AuthorizationServer, OAuthError, Params, WebRequest};
 use crate::auth::Scopes;
 use crate::http::HttpReply;
 use crate::ports::Level;
@@ -54,49 +59,30 @@ impl AuthorizationServer {
         let form = web.form()?;
         let grant_type = known_grant_type(&form)?;
         let client = self.authenticate_client(web, &form).await?;
-        self.tokens_for(web, &client, &form, grant_type).await
+        let exchange = Exchange {
+            web,
+            client: &client,
+            form: &form,
+            grant_type,
+            jkt: self.proven_key(web, None).await?,
+        };
+        self.tokens_for(&exchange).await
     }
 
     /// For a client that has proven itself.
-    async fn tokens_for(
-        &self,
-        web: &WebRequest<'_>,
-        client: &Client,
-        form: &Params,
-        grant_type: &'static str,
-    ) -> Result<Tokens, OAuthError> {
-        let exchange = Exchange {
-            web,
-            client,
-            form,
-            grant_type,
-            jkt: None,
-        };
-        if !client.may(grant_type) {
-            self.note(&exchange, None, Err("grant_type_not_registered"));
+    async fn tokens_for(&self, exchange: &Exchange<'_>) -> Result<Tokens, OAuthError> {
+        if !exchange.client.may(exchange.grant_type) {
+            self.note(exchange, None, Err("grant_type_not_registered"));
             return Err(OAuthError::new(
                 "unauthorized_client",
                 "the client is not registered for this grant_type; register it with grant_types that hold it",
             ));
         }
-        match grant_type {
-            CODE => self.by_code(&exchange).await,
-            REFRESH_TOKEN => self.by_refresh_token(&exchange).await,
-            _ => self.by_client_credentials(&exchange).await,
+        match exchange.grant_type {
+            CODE => self.by_code(exchange).await,
+            REFRESH_TOKEN => self.by_refresh_token(exchange).await,
+            _ => self.by_client_credentials(exchange).await,
         }
-    }
-
-    /// RFC 7009.
-    pub(super) async fn revoke(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
-    }
-    /// RFC 7662.
-    pub(super) async fn introspect(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
-    }
-    /// `OpenID` Connect Core section 5.3.
-    pub(super) async fn userinfo(&self, _web: &WebRequest<'_>) -> HttpReply {
-        HttpReply::empty(501)
     }
 
     /// The error answer. Its cause goes to the log.
@@ -132,14 +118,17 @@ fn never_stored(reply: HttpReply, web: &WebRequest<'_>) -> HttpReply {
         .with_header("x-request-id", web.info.request_id.clone())
 }
 
+fn joined(scopes: &Scopes) -> String {
+    scopes.iter().collect::<Vec<_>>().join(" ")
+}
+
 impl Tokens {
     fn reply(&self) -> HttpReply {
-        let scopes: Vec<&str> = self.scopes.iter().collect();
         let mut body = json!({
             "access_token": self.access.token,
             "token_type": if self.bound { "DPoP" } else { "Bearer" },
             "expires_in": self.access.expires_in_s,
-            "scope": scopes.join(" "),
+            "scope": joined(&self.scopes),
         });
         for (name, token) in [
             ("refresh_token", &self.refresh),
@@ -152,3 +141,6 @@ impl Tokens {
         HttpReply::json(200, body.to_string().into_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

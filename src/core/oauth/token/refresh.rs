@@ -2,7 +2,7 @@
 
 use super::super::settings::REFRESH_AGAIN_MS;
 use super::super::store::{Ended, Place, StoredRefresh};
-use super::super::{AuthorizationServer, Grant, OAuthError};
+use super::super::{AuthorizationServer, OAuthError};
 use super::Tokens;
 use super::exchange::Exchange;
 use crate::auth::Scopes;
@@ -18,29 +18,44 @@ impl AuthorizationServer {
         exchange: &Exchange<'_>,
     ) -> Result<Tokens, OAuthError> {
         let presented = exchange.form.require("refresh_token")?;
-        let Some(stored) = self.refresh_token(presented).await? else {
-            return Err(self.refuse(exchange, None, "unknown_refresh_token"));
-        };
-        self.check_refresh(exchange, &stored).await?;
+        let stored = self.checked_refresh(exchange, presented).await?;
         let granted = &stored.standing.grant;
         self.check_resource(exchange.form, &granted.resource)?;
         let scopes = narrowed(exchange.form.get("scope"), &granted.scopes)?;
-        let grant = Grant {
-            dpop_jkt: exchange.jkt.clone(),
-            ..granted.clone()
-        };
-        let access = self.access_token(&grant, &scopes).await?;
-        let Some(refresh) = self.last_of_chain(presented, &stored).await? else {
-            return Err(self.refuse(exchange, Some(&grant), "chain_ended"));
-        };
-        self.note(exchange, Some(&grant), Ok(()));
+        let access = self.access_for(exchange, granted, &scopes).await?;
+        let refresh = self.replaced(exchange, presented, &stored).await?;
+        self.note(exchange, Some(granted), Ok(()));
         Ok(Tokens {
             access,
-            bound: grant.dpop_jkt.is_some(),
+            bound: exchange.jkt.is_some(),
             scopes,
             refresh: Some(refresh),
             id_token: None,
         })
+    }
+
+    /// The token as stored, if its client may use it now.
+    pub(super) async fn checked_refresh(
+        &self,
+        exchange: &Exchange<'_>,
+        presented: &str,
+    ) -> Result<StoredRefresh, OAuthError> {
+        let Some(stored) = self.refresh_token(presented).await? else {
+            return Err(self.refuse(exchange, None, "unknown_refresh_token"));
+        };
+        self.check_refresh(exchange, &stored).await?;
+        Ok(stored)
+    }
+
+    pub(super) async fn replaced(
+        &self,
+        exchange: &Exchange<'_>,
+        presented: &str,
+        stored: &StoredRefresh,
+    ) -> Result<String, OAuthError> {
+        let last = self.last_of_chain(presented, stored).await?;
+        let grant = Some(&stored.standing.grant);
+        last.ok_or_else(|| self.refuse(exchange, grant, "chain_ended"))
     }
 
     async fn check_refresh(
@@ -107,10 +122,7 @@ fn narrowed(asked: Option<&str>, granted: &Scopes) -> Result<Scopes, OAuthError>
         return Ok(granted.clone());
     };
     let asked: Vec<&str> = asked.split(' ').filter(|scope| !scope.is_empty()).collect();
-    let is_granted = |scope: &&str| {
-        let exactly = granted.iter().any(|known| known == *scope);
-        exactly || (scope.contains(':') && granted.allows(scope))
-    };
+    let is_granted = |scope: &&str| granted.iter().any(|known| known == *scope);
     if asked.is_empty() || !asked.iter().all(is_granted) {
         return Err(OAuthError::new(
             "invalid_scope",
