@@ -4,7 +4,7 @@ import { createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { PRODUCT } from "../../scripts/lib/stack.mjs";
-import { assertRefused, assertRpcError, requestIdOf, unchanged } from "./refusals.mjs";
+import { assertChallenge, assertRefused, assertRpcError, requestIdOf, unchanged } from "./refusals.mjs";
 import { admit, assertExplains, bad, call, post, request, sha256, startWorld, unique, until } from "./support.mjs";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -47,7 +47,7 @@ describe("a token", () => {
       await Promise.all(PRODUCT.map(async (worker) => {
         const response = await post(world, worker, list, { token: presented });
         await assertRefused(response, 401, code);
-        assert.match(response.headers.get("www-authenticate"), /^Bearer( error="invalid_token", error_description="[^"]+")?$/);
+        assertChallenge(response, world.stack.urls[worker], code === "MISSING_CREDENTIAL" ? undefined : "invalid_token");
         const found = await audited(requestIdOf(response));
         assert.deepEqual([found.outcome, found.reason, found.resource_id], ["deny", reason, worker]);
       }));
@@ -94,9 +94,15 @@ describe("scopes", () => {
   test("hide the tools that they do not open, and refuse them when called", async () => {
     const token = await admit(world, { scopes: '["execution:read"]' });
     const { result } = await (await post(world, "coordinator", list, { token })).json();
-    assert.deepEqual(result.tools.map(({ name }) => name), ["chitty_execution_status"]);
+    assert.deepEqual(result.tools.map(({ name }) => name), ["chitty_execution_status", "search", "fetch"]);
     await unchanged(world, async () => {
-      const error = await bad(world, "coordinator", "chitty_secure_ai_execute", { prompt: PROMPT }, { token });
+      const response = await post(world, "coordinator", request("tools/call", { name: "chitty_secure_ai_execute", arguments: { prompt: PROMPT } }), { token });
+      assert.equal(response.status, 403);
+      const challenge = assertChallenge(response, world.stack.urls.coordinator, "insufficient_scope");
+      assert.match(challenge, / scope="execution:run"/);
+      const { result } = await response.json();
+      assert.deepEqual([result.isError, result._meta["mcp/www_authenticate"]], [true, [challenge]]);
+      const { error } = JSON.parse(result.content[0].text);
       assert.equal(error.code, "INSUFFICIENT_SCOPE");
       assert.match(error.message, /execution:run/);
       const found = await audited(error.request_id, "chitty_secure_ai_execute");
@@ -207,6 +213,24 @@ describe("a page of another origin", () => {
       sent.on("error", reject).end(body);
     });
   }
+});
+
+test("each worker says whose tokens it takes, for itself alone, to pages of any origin", async () => {
+  const issuers = new Set();
+  for (const worker of PRODUCT) {
+    const url = world.stack.urls[worker];
+    for (const path of ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"]) {
+      const response = await fetch(url + path, { headers: { origin: "https://inspector.example" } });
+      assert.equal(response.status, 200, worker + path);
+      assert.equal(response.headers.get("access-control-allow-origin"), "*");
+      const metadata = await response.json();
+      assert.equal(metadata.resource, `${url}/mcp`);
+      assert.deepEqual(metadata.bearer_methods_supported, ["header"]);
+      assert.ok(metadata.scopes_supported.length > 0 && !metadata.scopes_supported.includes("offline_access"));
+      for (const issuer of metadata.authorization_servers) issuers.add(issuer);
+    }
+  }
+  assert.equal(issuers.size, 1);
 });
 
 test("what was refused is in no audit row and no log line: neither token nor prompt", async () => {

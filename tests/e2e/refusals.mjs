@@ -34,6 +34,16 @@ export async function assertRefused(response, status, code) {
   return error;
 }
 
+/** The challenge of a refusal, which leads to the metadata of the worker at `url`. */
+export function assertChallenge(response, url, error) {
+  const challenge = response.headers.get("www-authenticate");
+  const named = /^Bearer error="([^"]+)", error_description="[^"]+", /.exec(challenge)?.[1];
+  assert.equal(named, error, challenge);
+  assert.match(challenge, /scope="[^"]+", resource_metadata="[^"]+"$/);
+  assert.ok(challenge.endsWith(`"${url}/.well-known/oauth-protected-resource/mcp"`), challenge);
+  return challenge;
+}
+
 /** A JSON-RPC error: `{code, message, data: {requestId}}`. */
 export async function assertRpcError(response, status, code) {
   assert.equal(response.status, status);
