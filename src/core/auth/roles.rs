@@ -1,11 +1,12 @@
 //! Roles: named sets of scopes, for people and services as a whole. Rows hold scopes or role
 //! names; what is checked is always scopes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Scopes, catalogue};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Sees what is theirs and changes nothing: what a caller from outside gets.

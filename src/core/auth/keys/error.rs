@@ -14,6 +14,8 @@ pub enum KeyError {
     UnknownScope(String),
     #[error("you have no scope that only reads: name the scopes of the key")]
     NoScopes,
+    #[error("name a role or scopes, not both")]
+    RoleAndScopes,
     #[error("a key of this kind lives at most {max} days: ask for fewer")]
     TooLong { max: i64 },
     #[error("`service` names the holder of a service token: leave it out for a user's key")]
@@ -45,9 +47,11 @@ impl KeyError {
         match self {
             Self::Scope(error) => error.code(),
             Self::User(_) => "USER_ID_REFUSED",
-            Self::UnknownScope(_) | Self::NoScopes | Self::TooLong { .. } | Self::ServiceOfUser => {
-                "INVALID_ARGUMENTS"
-            }
+            Self::UnknownScope(_)
+            | Self::NoScopes
+            | Self::RoleAndScopes
+            | Self::TooLong { .. }
+            | Self::ServiceOfUser => "INVALID_ARGUMENTS",
             Self::TooMany { .. } | Self::TooManyOnPlatform { .. } => "KEY_LIMIT",
             Self::TooOften { .. } => "RATE_LIMITED",
             Self::NotFound => "KEY_NOT_FOUND",
@@ -65,6 +69,7 @@ impl KeyError {
             Self::User(DelegationError::Malformed)
             | Self::UnknownScope(_)
             | Self::NoScopes
+            | Self::RoleAndScopes
             | Self::TooLong { .. }
             | Self::ServiceOfUser => 400,
             Self::NotFound => 404,
@@ -82,7 +87,7 @@ impl KeyError {
         match self {
             Self::Scope(error) => error.reason(),
             Self::User(_) => "user_id",
-            Self::UnknownScope(_) | Self::NoScopes => "scopes",
+            Self::UnknownScope(_) | Self::NoScopes | Self::RoleAndScopes => "scopes",
             Self::TooLong { .. } => "life",
             Self::ServiceOfUser => "service",
             Self::TooMany { .. } | Self::TooManyOnPlatform { .. } => "key_limit",

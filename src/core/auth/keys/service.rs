@@ -39,7 +39,7 @@ impl KeyService<'_> {
         let made = self.try_mint(asking.principal, input).await;
         let details = json!({
             "name": input.name, "kind": input.kind, "user_id": input.user_id,
-            "scopes": input.scopes, "platform": input.platform, "days": input.expires_in_days,
+            "role": input.role, "scopes": input.scopes, "platform": input.platform, "days": input.expires_in_days,
         });
         let id = made.as_ref().ok().map(|made| made.key.id.as_str());
         self.note("token_mint", id, made.as_ref().err(), details, asking);
@@ -92,7 +92,7 @@ impl KeyService<'_> {
     ) -> Result<MintOutput, KeyError> {
         require_for(caller, input.kind)?;
         let owner = caller.resolve_user(input.user_id.as_deref())?;
-        let scopes = scopes_for(caller, input.scopes.as_deref())?;
+        let scopes = scopes_for(caller, input)?;
         let max = max_days(input.kind);
         if input.expires_in_days > max {
             return Err(KeyError::TooLong { max });
@@ -308,16 +308,17 @@ fn require_for(caller: &Principal, kind: PrincipalKind) -> Result<(), KeyError> 
 }
 
 /// What was asked for, all of which the caller has; or what it has that only reads.
-fn scopes_for(caller: &Principal, asked: Option<&[String]>) -> Result<Vec<String>, KeyError> {
-    let Some(asked) = asked else {
-        let readable = catalogue::read_only();
-        let held = readable.iter().filter(|scope| caller.scopes.allows(scope));
-        let held: Vec<String> = held.map(str::to_owned).collect();
-        return if held.is_empty() {
-            Err(KeyError::NoScopes)
-        } else {
-            Ok(held)
-        };
+fn scopes_for(caller: &Principal, input: &MintInput) -> Result<Vec<String>, KeyError> {
+    let of_role;
+    let asked = match (input.role, input.scopes.as_deref()) {
+        (None, None) => return readable(caller),
+        (Some(_), Some(_)) => return Err(KeyError::RoleAndScopes),
+        (None, Some(asked)) => asked,
+        (Some(role), None) => {
+            let scopes = role.scopes();
+            of_role = scopes.iter().map(str::to_owned).collect::<Vec<_>>();
+            &of_role
+        }
     };
     if let Some(unknown) = asked.iter().find(|scope| !catalogue::is_known(scope)) {
         return Err(KeyError::UnknownScope(unknown.clone()));
@@ -327,6 +328,16 @@ fn scopes_for(caller: &Principal, asked: Option<&[String]>) -> Result<Vec<String
     scopes.sort_unstable();
     scopes.dedup();
     Ok(scopes)
+}
+
+fn readable(caller: &Principal) -> Result<Vec<String>, KeyError> {
+    let readable = catalogue::read_only();
+    let held = readable.iter().filter(|scope| caller.scopes.allows(scope));
+    let held: Vec<String> = held.map(str::to_owned).collect();
+    if held.is_empty() {
+        return Err(KeyError::NoScopes);
+    }
+    Ok(held)
 }
 
 fn borrowed(scopes: &[String]) -> Vec<&str> {

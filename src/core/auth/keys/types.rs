@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::label_if_some;
 use crate::auth::PrincipalKind;
+use crate::auth::roles::Role;
 use crate::validation::{printable, printable_if_some};
 
 /// A key to be made.
@@ -28,6 +29,10 @@ pub struct MintInput {
     #[garde(length(bytes, min = 1, max = 128), custom(printable_if_some))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
+    /// What it may do, by a role's name: all of the role's scopes. Instead of `scopes`.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// What it may do; never more than you. Default: the scopes of yours that only read.
     #[garde(
         length(min = 1, max = 32),

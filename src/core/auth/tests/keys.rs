@@ -166,6 +166,29 @@ fn nobody_makes_a_key_that_may_more_than_they() {
 }
 
 #[test]
+fn a_role_stands_for_its_scopes() {
+    let setup = Setup::new();
+    let of = |role| MintInput {
+        role: Some(role),
+        ..wanted("key")
+    };
+    for role in Role::ALL {
+        let made = setup.mint(&admin(), &of(role)).unwrap();
+        assert_eq!(Scopes::new(made.key.scopes), role.scopes());
+    }
+    assert!(matches!(
+        setup.mint(&ann(), &of(Role::Counsel)),
+        Err(KeyError::Scope(_))
+    ));
+    let both = MintInput {
+        role: Some(Role::Reader),
+        ..with_scopes(&["execution:read"])
+    };
+    let refused = setup.mint(&admin(), &both).unwrap_err();
+    assert_eq!(refused, KeyError::RoleAndScopes);
+}
+
+#[test]
 fn scopes_that_are_not_there_are_refused() {
     let setup = Setup::new();
     for scope in [
