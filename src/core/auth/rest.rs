@@ -1,6 +1,8 @@
 //! The `ChittyAuth` API beside OAuth: keys (`/api/v2/tokens…`) and the export of the audit log
 //! (`/api/v2/audit/export`). Bearer credentials only, so no page can call it with a cookie.
 
+use std::rc::Rc;
+
 use garde::Validate;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{Asking, KeyError, KeyService, ListInput, MintInput, RevokeInput, RotateInput};
 use super::records::Export;
-use super::{AuditEvent, AuthError, Decision, Principal};
+use super::{AuditEvent, AuthError, Credential, Decision, Domain, Principal};
 use crate::front::plain_error;
 use crate::http::{Body, HttpReply};
 use crate::oauth::WebRequest;
@@ -89,13 +91,9 @@ impl TokenApi<'_> {
         endpoint: Endpoint<'_>,
         web: &WebRequest<'_>,
     ) -> Result<HttpReply, Refusal> {
-        let header = web.headers.get("authorization");
-        let authenticator = &self.platform.authenticator;
-        let caller = authenticator
-            .authenticate(header.as_deref(), &web.info)
-            .await?;
+        let caller = self.caller(web).await?;
         let keys = KeyService {
-            audit: &authenticator.audit,
+            audit: &self.platform.authenticator.audit,
         };
         let asking = Asking {
             principal: &caller,
@@ -117,6 +115,24 @@ impl TokenApi<'_> {
                 json_reply(200, &keys.revoke(asking, &input).await?)
             }
         }
+    }
+
+    /// By a key, or an access token for this worker.
+    async fn caller(&self, web: &WebRequest<'_>) -> Result<Rc<Principal>, AuthError> {
+        let platform = self.platform;
+        let authorization = web.headers.get("authorization");
+        let proof = web.headers.get("dpop");
+        let credential = Credential {
+            authorization: authorization.as_deref(),
+            proof: proof.as_deref(),
+            method: web.method,
+        };
+        let domain = platform.resource.as_deref().map(|resource| Domain {
+            resource,
+            keys: &platform.keys,
+        });
+        let authenticator = &platform.authenticator;
+        authenticator.admit(credential, domain, &web.info).await
     }
 
     fn export(&self, caller: &Principal, web: &WebRequest<'_>) -> Result<HttpReply, Refusal> {
@@ -155,10 +171,21 @@ impl TokenApi<'_> {
         match refusal {
             Refusal::Input(message) => plain_error(400, "INVALID_ARGUMENTS", message, request_id),
             Refusal::Auth(error) | Refusal::Key(KeyError::Scope(error)) => {
-                denied(error, request_id)
+                self.denied(error, request_id)
             }
             Refusal::Key(error) => self.failed(error, request_id),
         }
+    }
+
+    fn denied(&self, error: &AuthError, request_id: &str) -> HttpReply {
+        let mut reply = plain_error(error.status(), error.code(), &error.to_string(), request_id);
+        if let Some(challenge) = error.challenge(self.platform.resource.as_deref()) {
+            reply = reply.with_header("www-authenticate", challenge);
+        }
+        if let Some(seconds) = error.retry_after_s() {
+            reply = reply.with_header("retry-after", seconds.to_string());
+        }
+        reply
     }
 
     fn failed(&self, error: &KeyError, request_id: &str) -> HttpReply {
@@ -178,17 +205,6 @@ impl TokenApi<'_> {
             _ => reply,
         }
     }
-}
-
-fn denied(error: &AuthError, request_id: &str) -> HttpReply {
-    let mut reply = plain_error(error.status(), error.code(), &error.to_string(), request_id);
-    if let Some(challenge) = error.challenge(None) {
-        reply = reply.with_header("www-authenticate", challenge);
-    }
-    if let Some(seconds) = error.retry_after_s() {
-        reply = reply.with_header("retry-after", seconds.to_string());
-    }
-    reply
 }
 
 fn json_reply<T: Serialize>(status: u16, body: &T) -> Result<HttpReply, Refusal> {

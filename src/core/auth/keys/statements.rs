@@ -146,13 +146,18 @@ pub(super) fn revoke(id: &str, now_ms: i64) -> Statement {
     .timestamp(now_ms)
 }
 
-/// The same, for the keys made with `id`, and with those.
+/// The same, for the keys made with `id`, and with those, also by clients that were let in
+/// with one.
 pub(super) fn revoke_descendants(id: &str, now_ms: i64) -> Statement {
     Statement::new(
         "WITH RECURSIVE made (id) AS (
-            SELECT id FROM api_tokens WHERE created_by = ?1
+            SELECT id FROM api_tokens WHERE id = ?1
             UNION
-            SELECT t.id FROM api_tokens t JOIN made ON t.created_by = made.id)
+            SELECT child.id FROM (
+                SELECT id, created_by AS parent FROM api_tokens
+                UNION ALL
+                SELECT id, token_id AS parent FROM oauth_grants
+            ) child JOIN made ON child.parent = made.id)
         UPDATE api_tokens SET status = 'revoked', revoked_at = ?2
         WHERE id IN (SELECT id FROM made) AND revoked_at IS NULL RETURNING id",
     )

@@ -430,6 +430,13 @@ fn a_stolen_key_is_revoked_with_all_that_was_made_with_it() {
     let stolen = setup.mint(&admin(), &wanted("stolen")).unwrap().key.id;
     let child = setup.mint(&by(&stolen), &wanted("child")).unwrap().key.id;
     let grandchild = setup.rotate(&by(&child), &child, 24).unwrap().key.id;
+    let grant = Statement::new(
+        "INSERT INTO oauth_grants (id, kind, user_id, client_id, client_name, resource, scopes, \
+         token_id, created_at, expires_at) \
+         VALUES ('grant', 'code', 'root', 'c', 'c', 'r', '[]', ?1, 0, 1)",
+    );
+    block_on(setup.database.run(grant.bind(&stolen))).unwrap();
+    let by_client = setup.mint(&by("grant"), &wanted("client")).unwrap().key.id;
     let other = setup.mint(&admin(), &wanted("other")).unwrap().key.id;
     let input = RevokeInput {
         id: stolen.clone(),
@@ -438,9 +445,9 @@ fn a_stolen_key_is_revoked_with_all_that_was_made_with_it() {
     let done = setup.with_keys(&admin(), |keys, asking| {
         block_on(keys.revoke(asking, &input))
     });
-    assert_eq!(done.unwrap().revoked, 3);
+    assert_eq!(done.unwrap().revoked, 4);
     let status = |id: &str| setup.row(id).text("status").unwrap();
-    for id in [&stolen, &child, &grandchild] {
+    for id in [&stolen, &child, &grandchild, &by_client] {
         assert_eq!(status(id), "revoked");
     }
     assert_eq!(status(&other), "active");
