@@ -10,7 +10,7 @@ use futures::stream::{self, LocalBoxStream};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::dispatch::{Answer, Refusal, Request};
+use super::dispatch::{Answer, Request};
 use super::envelope::{self, Envelope, Refused};
 use super::era::{self, Era};
 use super::error::RpcError;
