@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
+use super::keys::MANAGE_SCOPE;
 use super::{Scopes, catalogue};
 
 /// Where RFC 9728 section 3.1 puts the metadata of `{origin}/mcp`.
@@ -46,25 +47,20 @@ pub struct ResourceTraits<'a> {
 impl ProtectedResource {
     pub fn new(origin: &str, traits: &ResourceTraits<'_>) -> Self {
         let url = format!("{origin}/mcp");
-        let grantable = Scopes::new(traits.scopes.iter().filter(|scope| is_grantable(scope)));
-        let readable: Vec<&str> = grantable
-            .iter()
-            .filter(|scope| is_read_only(scope))
-            .collect();
-        // Where nothing can be read, a token for nothing would be of no use.
-        let first_scopes = if readable.is_empty() {
-            grantable.iter().collect::<Vec<_>>().join(" ")
-        } else {
-            readable.join(" ")
-        };
+        // All that its tools need: tools without their scopes are not listed, so nobody would
+        // ever come to ask for more. What a client may do is decided on the consent page. Only
+        // keys are kept by people themselves.
+        let first = traits.scopes.iter();
+        let first = first.filter(|scope| is_grantable(scope) && *scope != MANAGE_SCOPE);
+        let first: Vec<&str> = first.collect();
         let metadata_url = traits.issuer.map(|_| format!("{origin}{METADATA_PATH}"));
         Self {
-            metadata: metadata(origin, &url, traits, &grantable).to_string(),
+            metadata: metadata(origin, &url, traits, &first).to_string(),
             issuer: traits.issuer.map(str::to_owned),
             origin: origin.to_owned(),
             url,
             metadata_url,
-            first_scopes,
+            first_scopes: first.join(" "),
         }
     }
 }
@@ -73,18 +69,14 @@ fn is_grantable(scope: &str) -> bool {
     catalogue::find(scope).is_some_and(|info| info.grantable)
 }
 
-fn is_read_only(scope: &str) -> bool {
-    catalogue::find(scope).is_some_and(|info| info.read_only)
-}
-
 /// RFC 9728 section 2, RFC 9449 section 5.1.
-fn metadata(origin: &str, url: &str, traits: &ResourceTraits<'_>, scopes: &Scopes) -> Value {
+fn metadata(origin: &str, url: &str, traits: &ResourceTraits<'_>, scopes: &[&str]) -> Value {
     json!({
         "resource": url,
         "resource_name": traits.name,
         "resource_documentation": format!("{origin}/"),
         "authorization_servers": traits.issuer.into_iter().collect::<Vec<_>>(),
-        "scopes_supported": scopes.iter().collect::<Vec<_>>(),
+        "scopes_supported": scopes,
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": [ALGORITHM],
         "dpop_bound_access_tokens_required": false,
@@ -128,7 +120,13 @@ mod tests {
 
     #[test]
     fn it_names_itself_as_typed_and_only_what_can_be_granted() {
-        let scopes = ["execution:read", "execution:run", "audit:read", "admin:*"];
+        let scopes = [
+            "execution:read",
+            "execution:run",
+            "audit:read",
+            "token:manage",
+            "admin:*",
+        ];
         let made = ProtectedResource::new("https://mcp.example", &traits(&scopes));
         let metadata: Value = serde_json::from_str(&made.metadata).unwrap();
         assert_eq!(metadata["resource"], "https://mcp.example/mcp");
@@ -139,16 +137,9 @@ mod tests {
         assert_eq!(metadata["bearer_methods_supported"], json!(["header"]));
         let offered = json!(["execution:read", "execution:run"]);
         assert_eq!(metadata["scopes_supported"], offered);
-        assert_eq!(made.first_scopes, "execution:read");
+        assert_eq!(made.first_scopes, "execution:read execution:run");
         let expected = "https://mcp.example/.well-known/oauth-protected-resource/mcp";
         assert_eq!(made.metadata_url.as_deref(), Some(expected));
-    }
-
-    #[test]
-    fn where_nothing_is_for_reading_all_is_asked_for() {
-        let scopes = ["chatgpt:complete", "chatgpt:sessions"];
-        let made = ProtectedResource::new("https://a.example", &traits(&scopes));
-        assert_eq!(made.first_scopes, "chatgpt:complete chatgpt:sessions");
     }
 
     #[test]
