@@ -11,8 +11,9 @@ import { noteKeys } from "./note-keys.mjs";
 export const DEV_KEYS_FILE = fileURLToPath(new URL("../../.local/dev-keys.json", import.meta.url));
 const CHAIN_NAME = "localhost/chittychain";
 const USER_ID = "dev";
-/** The longest a service token may live. */
 const TOKEN_LIFE_MS = 90 * 24 * 60 * 60 * 1000;
+/** A person's key, which also signs in on the coordinator's page. */
+const TOKEN_STEM = "chitty_key_";
 
 /**
  * The development keys, made now if there are none.
@@ -25,17 +26,26 @@ const TOKEN_LIFE_MS = 90 * 24 * 60 * 60 * 1000;
 export async function ensureDevKeys(file = DEV_KEYS_FILE) {
   if (existsSync(file)) {
     chmodSync(file, 0o600);
-    return JSON.parse(readFileSync(file, "utf8"));
+    const kept = JSON.parse(readFileSync(file, "utf8"));
+    // Those made before people could sign in are a service's.
+    return kept.token.startsWith(TOKEN_STEM) ? kept : write(file, { ...kept, ...newToken() });
   }
-  const keys = await makeKeys();
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+  return write(file, await makeKeys());
+}
+
+function write(file, keys) {
+  writeFileSync(file, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 });
   return keys;
+}
+
+function newToken() {
+  const token = `${TOKEN_STEM}${randomBytes(32).toString("hex")}`;
+  return { token, tokenHash: createHash("sha256").update(token).digest("hex") };
 }
 
 /** A new set of keys, for a test that wants its own. */
 export async function makeKeys() {
-  const token = `chittymcp_service_${randomBytes(24).toString("hex")}`;
   const pgp = await pgpKeys();
   return {
     secrets: {
@@ -44,8 +54,7 @@ export async function makeKeys() {
       PGP_PUBLIC_KEY: pgp.publicKey,
       CHAIN_SIGNING_KEY: noteKeys(CHAIN_NAME).signer,
     },
-    token,
-    tokenHash: createHash("sha256").update(token).digest("hex"),
+    ...newToken(),
     userId: USER_ID,
   };
 }

@@ -54,9 +54,11 @@ function echo({ level, message }) {
 
 function howToConnect({ urls }, keys, file) {
   return [
-    "Connect an MCP client (Streamable HTTP):",
+    "Connect an MCP client (Streamable HTTP); it opens a page where you sign in with the key:",
     ...Object.entries(urls).map(([name, url]) => `  ${name.padEnd(12)}${url}/mcp`),
-    `  ${"header".padEnd(12)}Authorization: Bearer ${keys.token}`,
+    `  ${"key".padEnd(12)}${keys.token}`,
+    `  ${"or header".padEnd(12)}Authorization: Bearer ${keys.token}`,
+    `  ${"account".padEnd(12)}${urls.coordinator}/account`,
     `  (a development key of this machine, kept in ${relative(ROOT, file).startsWith("..") ? file : relative(ROOT, file)}; as user '${keys.userId}')`,
   ].join("\n");
 }
