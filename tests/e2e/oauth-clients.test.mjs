@@ -150,7 +150,13 @@ describe("oauth4webapi", () => {
 /** What an SDK's client keeps between its steps. A person's browser is its redirect. */
 class Provider {
   redirectUrl = LOCAL_CALLBACK;
-  clientMetadata = { client_name: "MCP SDK", redirect_uris: [LOCAL_CALLBACK], grant_types: ["authorization_code", "refresh_token"], response_types: ["code"], token_endpoint_auth_method: "none" };
+  clientMetadata = {
+    client_name: "MCP SDK",
+    redirect_uris: [LOCAL_CALLBACK],
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code"],
+    token_endpoint_auth_method: "none",
+  };
   asked = [];
   #kept = {};
 
@@ -221,6 +227,8 @@ for (const [name, { make, Transport, Unauthorized, answer }] of Object.entries(S
 
     test("steps up where a tool needs more, and the call succeeds", async () => {
       const provider = new Provider(new Browser(world, key));
+      // The older client refreshes first, and gives up when that adds no scope.
+      if (Transport === OldTransport) provider.clientMetadata.grant_types = ["authorization_code"];
       const client = await connected("coordinator", provider);
       const call = { name: "chitty_secure_ai_execute", arguments: { prompt: unique("step-up"), security_level: "standard" } };
       try {
@@ -239,10 +247,11 @@ for (const [name, { make, Transport, Unauthorized, answer }] of Object.entries(S
 test("mcp-remote opens a browser, is let in and bridges calls", async () => {
   const folder = mkdtempSync(join(tmpdir(), "chitty-remote-"));
   const opened = join(folder, "opened");
-  const shim = join(folder, "xdg-open");
+  // Debian's name for the browser; on other systems BROWSER is asked.
+  const shim = join(folder, "x-www-browser");
   writeFileSync(shim, `#!/bin/sh\nprintf %s "$1" > "${opened}.part" && mv "${opened}.part" "${opened}"\n`);
   chmodSync(shim, 0o755);
-  const env = { PATH: [folder, process.env.PATH].join(delimiter), HOME: folder, MCP_REMOTE_CONFIG_DIR: folder };
+  const env = { PATH: [folder, process.env.PATH].join(delimiter), BROWSER: shim, HOME: folder, MCP_REMOTE_CONFIG_DIR: folder };
   const client = new Client({ name: "e2e", version: "1.0.0" }, { versionNegotiation: { mode: "legacy" } });
   const transport = new StdioClientTransport({ command: process.execPath, args: [REMOTE, resource(world), "--transport", "http-only"], env, stderr: "pipe" });
   let said = "";
