@@ -160,8 +160,10 @@ class Provider {
   asked = [];
   #kept = {};
 
-  constructor(browser) {
+  /** `answers` are the person's, in order; then yes to everything. */
+  constructor(browser, answers = []) {
     this.browser = browser;
+    this.answers = answers;
   }
   state = () => "sdk-state";
   clientInformation = () => this.#kept.client;
@@ -175,7 +177,7 @@ class Provider {
 
   async redirectToAuthorization(url) {
     this.asked.push(url);
-    const { searchParams } = await this.browser.authorize(url);
+    const { searchParams } = await this.browser.authorize(url, this.answers[this.asked.length - 1]);
     assert.equal(searchParams.get("state"), "sdk-state");
     this.answer = searchParams;
   }
@@ -225,8 +227,8 @@ for (const [name, { make, Transport, Unauthorized, answer }] of Object.entries(S
       });
     }
 
-    test("steps up where a tool needs more, and the call succeeds", async () => {
-      const provider = new Provider(new Browser(world, key));
+    test("steps up where a tool needs more than the person allowed, and the call succeeds", async () => {
+      const provider = new Provider(new Browser(world, key), [{ scopes: ["execution:read", "chain:verify"] }]);
       // The older client refreshes first, and gives up when that adds no scope.
       if (Transport === OldTransport) provider.clientMetadata.grant_types = ["authorization_code"];
       const client = await connected("coordinator", provider);
