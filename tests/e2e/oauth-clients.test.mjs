@@ -1,0 +1,278 @@
+// Clients that others wrote go from a bare URL to a tool call: oauth4webapi, the MCP SDK in both its
+// generations, and mcp-remote as a program of its own.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Client, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { UnauthorizedError as OldUnauthorized } from "@modelcontextprotocol/sdk/client/auth.js";
+import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import * as oauth from "oauth4webapi";
+import { PRODUCT, ROOT } from "../../scripts/lib/stack.mjs";
+import { Browser, CALLBACK, address, claimsOf, issuer, resource, startSite, useToken, userKey } from "./oauth.mjs";
+import { MODERN, startWorld, unique, until } from "./support.mjs";
+
+const SERVICE = { client_id: "service", client_secret: randomBytes(32).toString("hex") };
+const LOCAL_CALLBACK = "http://localhost:3118/callback";
+const REMOTE = join(ROOT, "node_modules/mcp-remote/dist/proxy.js");
+/** A tool of each worker that the scopes of its challenge open. */
+const TOOLS = {
+  coordinator: ["chitty_chain_verify", {}],
+  chatgpt: ["chatgpt_complete", { messages: [{ role: "user", content: "hello" }] }],
+  fortress: ["fortress_verify_signature", { content: "a", signature: "b" }],
+};
+
+let world;
+let key;
+before(async () => {
+  const service = { ...SERVICE, client_name: "Service", token_endpoint_auth_method: "client_secret_basic", grant_types: ["client_credentials"], scope: "chain:verify" };
+  world = await startWorld({ vars: { OAUTH_CLIENTS: JSON.stringify([service]) } });
+  key = await userKey(world);
+});
+after(() => world?.close());
+
+/** As each caller from an address of its own. */
+const ownFetch = (url, init = {}) => {
+  const headers = new Headers(init.headers);
+  headers.set("cf-connecting-ip", address());
+  return fetch(url, { ...init, headers });
+};
+
+describe("oauth4webapi", () => {
+  const options = { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: ownFetch };
+
+  async function discover(algorithm) {
+    const url = new URL(issuer(world));
+    return oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, { ...options, algorithm }));
+  }
+
+  async function register(server, metadata) {
+    const response = await oauth.dynamicClientRegistrationRequest(server, { client_name: "oauth4webapi", redirect_uris: [CALLBACK], ...metadata }, options);
+    return oauth.processDynamicClientRegistrationResponse(response);
+  }
+
+  /** Code with PKCE, nonce and state, all checked by the library. */
+  async function signIn(server, client, proof, scope, more = {}) {
+    const [verifier, state, nonce] = [oauth.generateRandomCodeVerifier(), oauth.generateRandomState(), oauth.generateRandomNonce()];
+    const url = new URL(server.authorization_endpoint);
+    const params = { response_type: "code", client_id: client.client_id, redirect_uri: CALLBACK, scope, state, nonce, code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256", resource: resource(world) };
+    url.search = new URLSearchParams(params);
+    const back = await new Browser(world, key).authorize(url);
+    const callback = oauth.validateAuthResponse(server, client, back, state);
+    const exchange = () => oauth.authorizationCodeGrantRequest(server, client, proof, callback, CALLBACK, verifier, { ...options, ...more, additionalParameters: { resource: resource(world) } });
+    const expected = { expectedNonce: nonce, requireIdToken: true };
+    return oauth.processAuthorizationCodeResponse(server, client, await exchange(), expected);
+  }
+
+  for (const algorithm of ["oauth2", "oidc"]) {
+    test(`goes from ${algorithm} discovery through registration, code, UserInfo and refresh to revocation`, async () => {
+      const server = await discover(algorithm);
+      const client = await register(server, { token_endpoint_auth_method: "client_secret_basic" });
+      const proof = oauth.ClientSecretBasic(client.client_secret);
+      const tokens = await signIn(server, client, proof, "openid profile email offline_access execution:read");
+      const { sub } = oauth.getValidatedIdTokenClaims(tokens);
+      const info = await oauth.processUserInfoResponse(server, client, sub, await oauth.userInfoRequest(server, client, tokens.access_token, options));
+      assert.equal(info.sub, world.user);
+      const next = await oauth.processRefreshTokenResponse(server, client, await oauth.refreshTokenGrantRequest(server, client, proof, tokens.refresh_token, options));
+      const introspect = async (token) => oauth.processIntrospectionResponse(server, client, await oauth.introspectionRequest(server, client, proof, token, options));
+      assert.equal((await introspect(next.access_token)).active, true);
+      await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, proof, next.refresh_token, options));
+      assert.equal((await introspect(next.access_token)).active, false);
+    });
+  }
+
+  for (const [method, proofOf] of [["none", () => oauth.None()], ["client_secret_post", ({ client_secret }) => oauth.ClientSecretPost(client_secret)]]) {
+    test(`proves itself by ${method}`, async () => {
+      const server = await discover("oauth2");
+      const client = await register(server, { token_endpoint_auth_method: method });
+      const tokens = await signIn(server, client, proofOf(client), "openid execution:read");
+      assert.equal((await useToken(world, tokens.access_token)).status, 200);
+    });
+  }
+
+  test("proves itself by private_key_jwt, with a registered key and with a metadata document", async () => {
+    const server = await discover("oauth2");
+    const { privateKey, publicKey } = await oauth.generateKeyPair("ES256");
+    const jwk = { ...(await crypto.subtle.exportKey("jwk", publicKey)), kid: "one", alg: "ES256", use: "sig" };
+    const metadata = { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [jwk] }, redirect_uris: [CALLBACK] };
+    const site = await startSite();
+    const client_id = `${site.origin}/client.json`;
+    site.set("/client.json", { client_id, client_name: "By document", ...metadata });
+    try {
+      for (const client of [await register(server, metadata), { client_id }]) {
+        const tokens = await signIn(server, client, oauth.PrivateKeyJwt({ key: privateKey, kid: "one" }), "openid execution:read");
+        assert.equal(claimsOf(tokens.access_token).client_id, client.client_id);
+      }
+    } finally {
+      await site.close();
+    }
+  });
+
+  test("binds its tokens by DPoP and calls with them", async () => {
+    const server = await discover("oauth2");
+    const client = await register(server, { token_endpoint_auth_method: "none" });
+    const DPoP = oauth.DPoP(client, await oauth.generateKeyPair("ES256"));
+    const tokens = await signIn(server, client, oauth.None(), "openid execution:read", { DPoP });
+    assert.equal(tokens.token_type, "dpop");
+    const headers = new Headers({ "content-type": "application/json", accept: "application/json, text/event-stream" });
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
+    const response = await oauth.protectedResourceRequest(tokens.access_token, "POST", new URL(resource(world)), headers, body, { ...options, DPoP });
+    assert.equal(response.status, 200);
+    await oauth.processUserInfoResponse(server, client, world.user, await oauth.userInfoRequest(server, client, tokens.access_token, { ...options, DPoP }));
+    const next = await oauth.processRefreshTokenResponse(server, client, await oauth.refreshTokenGrantRequest(server, client, oauth.None(), tokens.refresh_token, { ...options, DPoP }));
+    assert.equal(next.token_type, "dpop");
+  });
+
+  test("acts for itself by client_credentials, with an access token that verifies as RFC 9068 says", async () => {
+    const server = await discover("oauth2");
+    const proof = oauth.ClientSecretBasic(SERVICE.client_secret);
+    const response = await oauth.clientCredentialsGrantRequest(server, SERVICE, proof, { scope: "chain:verify", resource: resource(world) }, options);
+    const { access_token: token } = await oauth.processClientCredentialsResponse(server, SERVICE, response);
+    const request = new Request(resource(world), { headers: { authorization: `Bearer ${token}` } });
+    const claims = await oauth.validateJwtAccessToken(server, request, resource(world), options);
+    assert.deepEqual([claims.sub, claims.scope], ["client:service", "chain:verify"]);
+    assert.equal((await useToken(world, token)).status, 200);
+  });
+
+  test("finds the authorization server from each worker's own metadata", async () => {
+    for (const worker of PRODUCT) {
+      const url = new URL(resource(world, worker));
+      const found = await oauth.processResourceDiscoveryResponse(url, await oauth.resourceDiscoveryRequest(url, options));
+      assert.deepEqual(found.authorization_servers, [issuer(world)]);
+    }
+  });
+});
+
+/** What an SDK's client keeps between its steps. A person's browser is its redirect. */
+class Provider {
+  redirectUrl = LOCAL_CALLBACK;
+  clientMetadata = {
+    client_name: "MCP SDK",
+    redirect_uris: [LOCAL_CALLBACK],
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code"],
+    token_endpoint_auth_method: "none",
+  };
+  asked = [];
+  #kept = {};
+
+  /** `answers` are the person's, in order; then yes to everything. */
+  constructor(browser, answers = []) {
+    this.browser = browser;
+    this.answers = answers;
+  }
+  state = () => "sdk-state";
+  clientInformation = () => this.#kept.client;
+  saveClientInformation = (client) => void (this.#kept.client = client);
+  tokens = () => this.#kept.tokens;
+  saveTokens = (tokens) => void (this.#kept.tokens = tokens);
+  codeVerifier = () => this.#kept.verifier;
+  saveCodeVerifier = (verifier) => void (this.#kept.verifier = verifier);
+  discoveryState = () => this.#kept.discovery;
+  saveDiscoveryState = (discovery) => void (this.#kept.discovery = discovery);
+
+  async redirectToAuthorization(url) {
+    this.asked.push(url);
+    const { searchParams } = await this.browser.authorize(url, this.answers[this.asked.length - 1]);
+    assert.equal(searchParams.get("state"), "sdk-state");
+    this.answer = searchParams;
+  }
+}
+
+const SDKS = {
+  "client 2.4.0, 2026-07-28": { make: () => new Client({ name: "e2e", version: "1.0.0" }, { versionNegotiation: { mode: { pin: MODERN } } }), Transport: StreamableHTTPClientTransport, Unauthorized: UnauthorizedError, answer: (params) => params },
+  "client 2.4.0, handshake": { make: () => new Client({ name: "e2e", version: "1.0.0" }, { versionNegotiation: { mode: "legacy" } }), Transport: StreamableHTTPClientTransport, Unauthorized: UnauthorizedError, answer: (params) => params },
+  "sdk 1.32.2": { make: () => new OldClient({ name: "e2e", version: "1.0.0" }), Transport: OldTransport, Unauthorized: OldUnauthorized, answer: (params) => params.get("code") },
+};
+
+for (const [name, { make, Transport, Unauthorized, answer }] of Object.entries(SDKS)) {
+  describe(name, () => {
+    const transportTo = (worker, provider) => new Transport(new URL(resource(world, worker)), { authProvider: provider, fetch: ownFetch });
+
+    /** From a bare 401 to a connection. */
+    async function connected(worker, provider) {
+      const first = transportTo(worker, provider);
+      await assert.rejects(make().connect(first), Unauthorized);
+      await first.finishAuth(answer(provider.answer));
+      const client = make();
+      await client.connect(transportTo(worker, provider));
+      return client;
+    }
+
+    for (const worker of PRODUCT) {
+      test(`goes from a bare 401 to a tool call at the ${worker}, and on with a refreshed token`, async () => {
+        const provider = new Provider(new Browser(world, key));
+        const client = await connected(worker, provider);
+        const [tool, args] = TOOLS[worker];
+        const called = async () => assert.ok(!(await client.callTool({ name: tool, arguments: args })).isError);
+        try {
+          await called();
+          const before = provider.tokens();
+          assert.equal(claimsOf(before.access_token).aud, resource(world, worker));
+          provider.saveTokens({ ...before, access_token: "an.expired.token" });
+          await called();
+          assert.notEqual(provider.tokens().refresh_token, before.refresh_token);
+          assert.equal(provider.asked.length, 1, "the person was asked again");
+          assert.equal(provider.asked[0].searchParams.get("resource"), resource(world, worker));
+        } finally {
+          await client.close();
+        }
+        for (const other of PRODUCT.filter((one) => one !== worker)) {
+          assert.equal((await useToken(world, provider.tokens().access_token, other)).status, 401, `${worker}'s token at the ${other}`);
+        }
+      });
+    }
+
+    test("steps up where a tool needs more than the person allowed, and the call succeeds", async () => {
+      const provider = new Provider(new Browser(world, key), [{ scopes: ["execution:read", "chain:verify"] }]);
+      // The older client refreshes first, and gives up when that adds no scope.
+      if (Transport === OldTransport) provider.clientMetadata.grant_types = ["authorization_code"];
+      const client = await connected("coordinator", provider);
+      const call = { name: "chitty_secure_ai_execute", arguments: { prompt: unique("step-up"), security_level: "standard" } };
+      try {
+        await assert.rejects(client.callTool(call), (error) => /unauthori[sz]ed|scope/i.test(`${error.name} ${error.message}`));
+        assert.equal(provider.asked.length, 2);
+        assert.match(provider.asked[1].searchParams.get("scope"), /execution:run/);
+        await client.transport.finishAuth(answer(provider.answer));
+        assert.ok(!(await client.callTool(call)).isError);
+      } finally {
+        await client.close();
+      }
+    });
+  });
+}
+
+test("mcp-remote opens a browser, is let in and bridges calls", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "chitty-remote-"));
+  const opened = join(folder, "opened");
+  // Debian's name for the browser; on other systems BROWSER is asked.
+  const shim = join(folder, "x-www-browser");
+  writeFileSync(shim, `#!/bin/sh\nprintf %s "$1" > "${opened}.part" && mv "${opened}.part" "${opened}"\n`);
+  chmodSync(shim, 0o755);
+  const env = { PATH: [folder, process.env.PATH].join(delimiter), BROWSER: shim, HOME: folder, MCP_REMOTE_CONFIG_DIR: folder };
+  const client = new Client({ name: "e2e", version: "1.0.0" }, { versionNegotiation: { mode: "legacy" } });
+  const transport = new StdioClientTransport({ command: process.execPath, args: [REMOTE, resource(world), "--transport", "http-only"], env, stderr: "pipe" });
+  let said = "";
+  transport.stderr.on("data", (data) => void (said += data));
+  try {
+    const connecting = client.connect(transport);
+    connecting.catch(() => {});
+    await until("mcp-remote to open a browser", () => existsSync(opened), 25_000);
+    const back = await new Browser(world, key).authorize(readFileSync(opened, "utf8"));
+    assert.match(back.href, /^http:\/\/localhost:\d+\/oauth\/callback\?/);
+    assert.equal((await fetch(back)).status, 200);
+    await connecting;
+    const { tools } = await client.listTools();
+    assert.ok(tools.some((tool) => tool.name === "chitty_chain_verify"));
+    assert.ok(!(await client.callTool({ name: "chitty_chain_verify", arguments: {} })).isError);
+  } catch (error) {
+    throw new Error(`${error.message}; mcp-remote said:\n${said}`, { cause: error });
+  } finally {
+    await client.close();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+});
