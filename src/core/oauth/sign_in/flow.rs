@@ -250,14 +250,15 @@ impl AuthorizationServer {
             .await
     }
 
-    /// Counts a try from this address.
+    /// Counts a try of this kind from this address.
     pub(super) async fn address_wait(
         &self,
         web: &WebRequest<'_>,
+        kind: &str,
         most: i64,
     ) -> Result<Option<String>, Trouble> {
         let network = network_of(web.info.ip.as_deref());
-        self.wait(&format!("sign_in:{network}"), most).await
+        self.wait(&format!("{kind}:{network}"), most).await
     }
 
     /// How long to wait, in words, once `most` tries were made in a window.

@@ -66,7 +66,7 @@ impl AuthorizationServer {
     }
 
     async fn key_wait(&self, web: &WebRequest<'_>) -> Result<Option<String>, Trouble> {
-        if let Some(wait) = self.address_wait(web, TRIES_PER_ADDRESS).await? {
+        if let Some(wait) = self.address_wait(web, "sign_in", TRIES_PER_ADDRESS).await? {
             return Ok(Some(wait));
         }
         self.wait("sign_in", TRIES).await

@@ -120,7 +120,10 @@ impl AuthorizationServer {
         let sealed = web.cookie(&self.cookie_name(COOKIE));
         let journey: Journey =
             self.open_ticket(TicketKind::Provider, &browser, None, sealed.as_deref())?;
-        if let Some(wait) = self.address_wait(web, CALLBACKS_PER_ADDRESS).await? {
+        if let Some(wait) = self
+            .address_wait(web, "provider", CALLBACKS_PER_ADDRESS)
+            .await?
+        {
             return self.not_signed_in(&browser, &journey.back, 429, &wait);
         }
         let reply = match self.claimed(web, upstream, &journey).await {
