@@ -25,6 +25,8 @@ const TOOLS = {
   chitty_token_list: KEEPS_KEYS,
   chitty_token_rotate: KEEPS_KEYS,
   chitty_token_revoke: KEEPS_KEYS,
+  search: ALL,
+  fetch: ALL,
   chatgpt_complete: WORKS,
   chatgpt_stream: WORKS,
   chitty_chat_session_create: WORKS,

@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::keys::{Asking, KeyError, KeyService, ListInput, MintInput, RevokeInput, RotateInput};
+use super::keys::{
+    Asking, KeyError, KeyService, ListInput, MANAGE_SCOPE, MintInput, RevokeInput, RotateInput,
+};
 use super::records::Export;
 use super::{AuditEvent, AuthError, Credential, Decision, Domain, Principal};
 use crate::front::plain_error;
@@ -34,6 +36,19 @@ enum Endpoint<'a> {
     Rotate(&'a str),
     Revoke(&'a str),
     Export,
+}
+
+impl Endpoint<'_> {
+    /// The scope, and the action as the audit log names it.
+    fn needs(self) -> (&'static str, &'static str) {
+        match self {
+            Self::List => (MANAGE_SCOPE, "token_list"),
+            Self::Mint => (MANAGE_SCOPE, "token_mint"),
+            Self::Rotate(_) => (MANAGE_SCOPE, "token_rotate"),
+            Self::Revoke(_) => (MANAGE_SCOPE, "token_revoke"),
+            Self::Export => (EXPORT_SCOPE, "audit_export"),
+        }
+    }
 }
 
 /// True for a path that [`TokenApi::answer`] answers.
@@ -92,8 +107,12 @@ impl TokenApi<'_> {
         web: &WebRequest<'_>,
     ) -> Result<HttpReply, Refusal> {
         let caller = self.caller(web).await?;
+        // Before anything is said of what was sent.
+        let authenticator = &self.platform.authenticator;
+        let (scope, action) = endpoint.needs();
+        authenticator.authorize(&caller, &[scope], action, &web.info)?;
         let keys = KeyService {
-            audit: &self.platform.authenticator.audit,
+            audit: &authenticator.audit,
         };
         let asking = Asking {
             principal: &caller,
@@ -136,8 +155,6 @@ impl TokenApi<'_> {
     }
 
     fn export(&self, caller: &Principal, web: &WebRequest<'_>) -> Result<HttpReply, Refusal> {
-        let authenticator = &self.platform.authenticator;
-        authenticator.authorize(caller, &[EXPORT_SCOPE], "audit_export", &web.info)?;
         let query = query(web)?;
         let now_ms = self.platform.clock.now_ms();
         let part = Export::read(
@@ -154,7 +171,8 @@ impl TokenApi<'_> {
             decision: Decision::Allow,
             details: json!({ "from_ms": part.from_ms, "to_ms": part.to_ms }),
         };
-        authenticator.audit.record(event, Some(caller), &web.info);
+        let audit = &self.platform.authenticator.audit;
+        audit.record(event, Some(caller), &web.info);
         let database = self.platform.database.clone();
         Ok(HttpReply {
             status: 200,

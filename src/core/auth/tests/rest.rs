@@ -199,6 +199,20 @@ fn nobody_comes_in_without_a_token() {
 }
 
 #[test]
+fn who_lacks_the_scope_hears_nothing_of_the_rest() {
+    let setup = Setup::with_scopes(r#"["execution:read"]"#);
+    for (method, path) in [
+        ("POST", "/api/v2/tokens/mint"),
+        ("GET", "/api/v2/tokens?include_ended=1"),
+        ("POST", "/api/v2/tokens/none/rotate"),
+        ("POST", "/api/v2/tokens/id-43/revoke"),
+        ("GET", "/api/v2/audit/export?from=today"),
+    ] {
+        setup.refused(method, path, "{", 403, "INSUFFICIENT_SCOPE");
+    }
+}
+
+#[test]
 fn only_its_own_paths_are_answered() {
     for path in [
         "/api/v2/token",
