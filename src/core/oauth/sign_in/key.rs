@@ -10,9 +10,8 @@ use crate::auth::{AuthError, Decision, Principal, PrincipalKind};
 use crate::http::HttpReply;
 use crate::oauth::{AuthorizationServer, WebRequest};
 
-const TRIES_PER_ADDRESS: i64 = 10;
-/// From everywhere: keys cannot be guessed, but the database can be kept busy.
-const TRIES: i64 = 3000;
+/// Wrong keys of one address before it is told to wait.
+const WRONG_KEYS: i64 = 10;
 const NOT_ACCEPTED: &str =
     "That key was not accepted. Check that you copied all of it, and that it has not ended.";
 
@@ -24,24 +23,13 @@ impl AuthorizationServer {
         back: &Back,
         key: &str,
     ) -> Result<HttpReply, Trouble> {
-        if let Some(wait) = self.key_wait(web).await? {
-            self.record(
-                web,
-                "sign_in",
-                None,
-                Decision::Deny("throttled"),
-                json!({}),
-                None,
-            );
-            return self.not_signed_in(browser, back, 429, &wait);
-        }
         let Some(principal) = self.owner_of(web, key.trim()).await? else {
-            return self.not_signed_in(browser, back, 403, NOT_ACCEPTED);
+            return self.wrong_key(web, browser, back).await;
         };
         if let Some(reason) = self.why_not(&principal).await? {
             let decision = Decision::Deny(reason);
             self.record(web, "sign_in", None, decision, json!({}), Some(&principal));
-            return self.not_signed_in(browser, back, 403, NOT_ACCEPTED);
+            return self.wrong_key(web, browser, back).await;
         }
         let candidate = Candidate {
             scopes: grantable_of(&principal.scopes),
@@ -65,11 +53,20 @@ impl AuthorizationServer {
         Ok(page)
     }
 
-    async fn key_wait(&self, web: &WebRequest<'_>) -> Result<Option<String>, Trouble> {
-        if let Some(wait) = self.address_wait(web, "sign_in", TRIES_PER_ADDRESS).await? {
-            return Ok(Some(wait));
-        }
-        self.wait("sign_in", TRIES).await
+    /// Counts a wrong key against where it came from. A good one is never refused for it:
+    /// others may sit behind the same address, and a key cannot be guessed.
+    async fn wrong_key(
+        &self,
+        web: &WebRequest<'_>,
+        browser: &Browser,
+        back: &Back,
+    ) -> Result<HttpReply, Trouble> {
+        let Some(wait) = self.address_wait(web, "sign_in", WRONG_KEYS).await? else {
+            return self.not_signed_in(browser, back, 403, NOT_ACCEPTED);
+        };
+        let decision = Decision::Deny("throttled");
+        self.record(web, "sign_in", None, decision, json!({}), None);
+        self.not_signed_in(browser, back, 429, &wait)
     }
 
     /// Whose key it is. A token that a client was given (it has dots) is no key.
