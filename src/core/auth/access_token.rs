@@ -7,7 +7,7 @@ use super::bearer::Scheme;
 use super::protected_resource::ProtectedResource;
 use super::token::StoredToken;
 use super::{AuthError, Principal, PrincipalKind, Scopes};
-use crate::jose::{Algorithm, Decoded, Unverified};
+use crate::jose::{Algorithm, Decoded, JoseError, Unverified};
 use crate::ports::{Clock, Database};
 use crate::signing_keys::SigningKeys;
 use crate::sql::{DatabaseError, Row, Statement};
@@ -76,8 +76,14 @@ pub async fn verify(
     let key = key.ok_or(AuthError::Unknown)?;
     let checked = unverified.check(&key, &[Algorithm::Es256]);
     checked.map_err(|_| AuthError::Unknown)?;
-    let claims = Claims::read(&unverified.into_decoded()).ok_or(AuthError::Malformed)?;
-    claims.check_times(clock.now_ms())?;
+    let said = unverified.into_decoded();
+    let claims = Claims::read(&said).ok_or(AuthError::Malformed)?;
+    // `nbf` too, which once it has passed need not be judged again.
+    said.check_times(clock.now_ms(), LEEWAY_MS)
+        .map_err(|error| match error {
+            JoseError::Claim(_) => AuthError::Malformed,
+            _ => AuthError::Expired,
+        })?;
     Ok(claims)
 }
 

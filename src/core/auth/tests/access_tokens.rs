@@ -278,6 +278,8 @@ fn every_claim_must_be_there() {
             assert_eq!(refused, AuthError::Malformed, "{name}");
         }
     }
+    let timeless = with("nbf", json!("soon"));
+    assert_eq!(world.refused(&token(&timeless)), AuthError::Malformed);
     let unknown_bond = with("cnf", json!({ "x5t#S256": "abc" }));
     assert_eq!(world.refused(&token(&unknown_bond)), AuthError::Malformed);
 }
@@ -291,11 +293,16 @@ fn it_lives_from_its_time_to_its_end_give_or_take_a_minute() {
         ("exp", -HOUR),
         ("iat", LEEWAY_MS + 2_000),
         ("iat", HOUR),
+        ("nbf", LEEWAY_MS + 2_000),
     ] {
         let refused = world.refused(&token(&with(name, seconds(ms))));
         assert_eq!(refused, AuthError::Expired, "{name} {ms}");
     }
-    for (name, ms) in [("exp", -LEEWAY_MS + 2_000), ("iat", LEEWAY_MS - 2_000)] {
+    for (name, ms) in [
+        ("exp", -LEEWAY_MS + 2_000),
+        ("iat", LEEWAY_MS - 2_000),
+        ("nbf", LEEWAY_MS - 2_000),
+    ] {
         let token = token(&with(name, seconds(ms)));
         assert!(world.bearer(&token).is_ok(), "{name} {ms}");
     }
