@@ -78,7 +78,6 @@ impl AuthorizationServer {
             .with_header("location", redirect::with_params(uri, all))
             .with_header("cache-control", "no-store")
             .with_header("pragma", "no-cache")
-            .with_header("referrer-policy", "no-referrer")
     }
 
     fn turn_away(&self, web: &WebRequest<'_>, id: Option<&str>, refusal: Refusal) -> HttpReply {

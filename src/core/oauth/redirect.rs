@@ -87,7 +87,11 @@ pub(super) fn check(uri: &str) -> Result<(), &'static str> {
 
 /// A browser must read it as it is compared: byte by byte.
 fn check_form(url: &Url, uri: &str) -> Result<(), &'static str> {
-    if url.host_str().is_none_or(|host| host.ends_with('.')) {
+    // URIs are compared as they are: a star would be meant to stand for more.
+    if url
+        .host_str()
+        .is_none_or(|host| host.ends_with('.') || host.contains('*'))
+    {
         return Err("has no usable host");
     }
     let authority = authority(uri);

@@ -190,6 +190,7 @@ fn what_could_run_or_be_misread_is_not_registered() {
         "file:///etc/passwd",
         "blob:https://client.example.com/x",
         "about:blank",
+        "https://*.example.com/callback",
         "ftp://client.example.com/",
         "ws://client.example.com/",
         "intent://x#Intent;end",
