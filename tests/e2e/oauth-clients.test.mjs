@@ -6,14 +6,16 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Client, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
+import { Client, ClientCredentialsProvider, DpopSession, PrivateKeyJwtProvider, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { UnauthorizedError as OldUnauthorized } from "@modelcontextprotocol/sdk/client/auth.js";
+import { ClientCredentialsProvider as OldCredentials, PrivateKeyJwtProvider as OldPrivateKey } from "@modelcontextprotocol/sdk/client/auth-extensions.js";
 import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { exportJWK } from "jose";
 import * as oauth from "oauth4webapi";
 import { PRODUCT, ROOT } from "../../scripts/lib/stack.mjs";
-import { Browser, CALLBACK, address, claimsOf, issuer, resource, startSite, useToken, userKey } from "./oauth.mjs";
+import { Browser, CALLBACK, address, claimsOf, issuer, keyPair, resource, startSite, useToken, userKey } from "./oauth.mjs";
 import { MODERN, startWorld, unique, until } from "./support.mjs";
 
 const SERVICE = { client_id: "service", client_secret: randomBytes(32).toString("hex") };
@@ -28,9 +30,15 @@ const TOOLS = {
 
 let world;
 let key;
+let robot;
 before(async () => {
-  const service = { ...SERVICE, client_name: "Service", token_endpoint_auth_method: "client_secret_basic", grant_types: ["client_credentials"], scope: "chain:verify" };
-  world = await startWorld({ vars: { OAUTH_CLIENTS: JSON.stringify([service]) } });
+  robot = await keyPair();
+  const own = { grant_types: ["client_credentials"], scope: "chain:verify fortress:verify chatgpt:complete" };
+  const clients = [
+    { ...SERVICE, ...own, client_name: "Service", token_endpoint_auth_method: "client_secret_basic" },
+    { ...own, client_id: "robot", client_name: "Robot", token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [robot.jwk] } },
+  ];
+  world = await startWorld({ vars: { OAUTH_CLIENTS: JSON.stringify(clients) } });
   key = await userKey(world);
 });
 after(() => world?.close());
@@ -183,13 +191,26 @@ class Provider {
   }
 }
 
+const NEW = {
+  Transport: StreamableHTTPClientTransport,
+  Unauthorized: UnauthorizedError,
+  services: { ClientCredentialsProvider, PrivateKeyJwtProvider },
+  answer: (params) => params,
+};
+const newClient = (mode) => new Client({ name: "e2e", version: "1.0.0" }, { versionNegotiation: { mode } });
 const SDKS = {
-  "client 2.4.0, 2026-07-28": { make: () => new Client({ name: "e2e", version: "1.0.0" }, { versionNegotiation: { mode: { pin: MODERN } } }), Transport: StreamableHTTPClientTransport, Unauthorized: UnauthorizedError, answer: (params) => params },
-  "client 2.4.0, handshake": { make: () => new Client({ name: "e2e", version: "1.0.0" }, { versionNegotiation: { mode: "legacy" } }), Transport: StreamableHTTPClientTransport, Unauthorized: UnauthorizedError, answer: (params) => params },
-  "sdk 1.32.2": { make: () => new OldClient({ name: "e2e", version: "1.0.0" }), Transport: OldTransport, Unauthorized: OldUnauthorized, answer: (params) => params.get("code") },
+  "client 2.4.0, 2026-07-28": { ...NEW, make: () => newClient({ pin: MODERN }) },
+  "client 2.4.0, handshake": { ...NEW, make: () => newClient("legacy") },
+  "sdk 1.32.2": {
+    Transport: OldTransport,
+    Unauthorized: OldUnauthorized,
+    services: { ClientCredentialsProvider: OldCredentials, PrivateKeyJwtProvider: OldPrivateKey },
+    answer: (params) => params.get("code"),
+    make: () => new OldClient({ name: "e2e", version: "1.0.0" }),
+  },
 };
 
-for (const [name, { make, Transport, Unauthorized, answer }] of Object.entries(SDKS)) {
+for (const [name, { make, Transport, Unauthorized, services, answer }] of Object.entries(SDKS)) {
   describe(name, () => {
     const transportTo = (worker, provider) => new Transport(new URL(resource(world, worker)), { authProvider: provider, fetch: ownFetch });
 
@@ -227,6 +248,23 @@ for (const [name, { make, Transport, Unauthorized, answer }] of Object.entries(S
       });
     }
 
+    test("acts for itself at each worker, by secret and by key", async () => {
+      const privateKey = { ...(await exportJWK(robot.key)), kid: robot.kid };
+      const providers = [
+        () => new services.ClientCredentialsProvider({ clientId: SERVICE.client_id, clientSecret: SERVICE.client_secret, expectedIssuer: issuer(world) }),
+        () => new services.PrivateKeyJwtProvider({ clientId: "robot", privateKey, algorithm: "ES256", expectedIssuer: issuer(world) }),
+      ];
+      for (const provider of providers) {
+        for (const worker of PRODUCT) {
+          const client = make();
+          await client.connect(transportTo(worker, provider()));
+          const [tool, args] = TOOLS[worker];
+          assert.ok(!(await client.callTool({ name: tool, arguments: args })).isError);
+          await client.close();
+        }
+      }
+    });
+
     test("steps up where a tool needs more than the person allowed, and the call succeeds", async () => {
       const provider = new Provider(new Browser(world, key), [{ scopes: ["execution:read", "chain:verify"] }]);
       // The older client refreshes first, and gives up when that adds no scope.
@@ -245,6 +283,28 @@ for (const [name, { make, Transport, Unauthorized, answer }] of Object.entries(S
     });
   });
 }
+
+test("client 2.4.0 binds its tokens by DPoP", async () => {
+  const provider = new Provider(new Browser(world, key));
+  const session = await DpopSession.create();
+  provider.dpop = () => session;
+  const to = () => new StreamableHTTPClientTransport(new URL(resource(world)), { authProvider: provider, fetch: ownFetch });
+  const first = to();
+  await assert.rejects(newClient({ pin: MODERN }).connect(first), UnauthorizedError);
+  await first.finishAuth(provider.answer);
+  const client = newClient({ pin: MODERN });
+  await client.connect(to());
+  try {
+    assert.ok(!(await client.callTool({ name: "chitty_chain_verify", arguments: {} })).isError);
+    const before = provider.tokens();
+    assert.deepEqual([before.token_type, claimsOf(before.access_token).cnf.jkt], ["DPoP", session.thumbprint]);
+    provider.saveTokens({ ...before, access_token: "an.expired.token" });
+    assert.ok(!(await client.callTool({ name: "chitty_chain_verify", arguments: {} })).isError);
+    assert.notEqual(provider.tokens().refresh_token, before.refresh_token);
+  } finally {
+    await client.close();
+  }
+});
 
 test("mcp-remote opens a browser, is let in and bridges calls", async () => {
   const folder = mkdtempSync(join(tmpdir(), "chitty-remote-"));
