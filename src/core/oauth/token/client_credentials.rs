@@ -49,31 +49,25 @@ impl AuthorizationServer {
     }
 }
 
-/// Within the client's bound, and without scopes about a person: there is none. Asking for
-/// nothing gives what is read-only.
+/// What is asked for within the client's bound, as at the authorization endpoint: programs ask for
+/// all that a challenge names. Asking for nothing gives all of the bound that a person could
+/// give; the rest, such as `admin:*`, must be named. Scopes about a person are left out: there
+/// is none.
 fn own_scopes(asked: Option<&str>, client: &Client) -> Result<Scopes, OAuthError> {
     let read_only = catalogue::read_only();
     let bound = client.scopes.as_ref().unwrap_or(&read_only);
-    let about_people = |scope: &str| {
-        let known = catalogue::IDENTITY_SCOPES.iter();
-        known.clone().any(|(name, _)| *name == scope)
-    };
-    let asked: Vec<&str> = match asked {
-        Some(asked) => asked
-            .split(' ')
-            .filter(|scope| !scope.is_empty() && !about_people(scope))
-            .collect(),
-        None => read_only
-            .iter()
-            .filter(|scope| bound.allows(scope))
-            .collect(),
-    };
-    let within = |scope: &&str| catalogue::find(scope).is_some() && bound.allows(scope);
-    if asked.is_empty() || !asked.iter().all(within) {
+    let known = catalogue::SCOPES.iter();
+    let wanted = known.filter(|scope| match asked {
+        Some(asked) => asked.split(' ').any(|name| name == scope.name),
+        None => scope.grantable,
+    });
+    let names = wanted.map(|scope| scope.name);
+    let granted: Vec<&str> = names.filter(|name| bound.allows(name)).collect();
+    if granted.is_empty() {
         return Err(OAuthError::new(
             "invalid_scope",
             "scope must name scopes that the operator has given this client",
         ));
     }
-    Ok(Scopes::new(asked))
+    Ok(Scopes::new(granted))
 }

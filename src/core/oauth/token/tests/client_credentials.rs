@@ -45,8 +45,18 @@ fn scopes_stay_within_what_the_operator_gave() {
         scopes: None,
         ..service()
     };
+    let admin = Client {
+        scopes: Some(Scopes::new(["admin:*"])),
+        ..service()
+    };
+    let everything_a_person_may_give = "chain:verify chatgpt:complete chatgpt:sessions evidence:package \
+         execution:read execution:run fortress:execute fortress:verify token:manage";
     for (client, scope, expected) in [
-        (service(), "", Some("chain:verify fortress:verify")),
+        (
+            service(),
+            "",
+            Some("chain:verify fortress:execute fortress:verify"),
+        ),
         (service(), "fortress:execute", Some("fortress:execute")),
         (
             service(),
@@ -55,7 +65,12 @@ fn scopes_stay_within_what_the_operator_gave() {
         ),
         (service(), "openid", None),
         (service(), "execution:run", None),
-        (service(), "fortress:execute admin:*", None),
+        (
+            service(),
+            "fortress:execute admin:* execution:run",
+            Some("fortress:execute"),
+        ),
+        (service(), "admin:*", None),
         (service(), "fortress:unheard_of", None),
         (
             unbound.clone(),
@@ -64,6 +79,8 @@ fn scopes_stay_within_what_the_operator_gave() {
         ),
         (unbound.clone(), "execution:read", Some("execution:read")),
         (unbound, "fortress:execute", None),
+        (admin.clone(), "", Some(everything_a_person_may_give)),
+        (admin, "admin:*", Some("admin:*")),
     ] {
         match world.post(&client, &form(scope)) {
             Ok(tokens) => assert_eq!(body(&tokens)["scope"].as_str(), expected, "{scope}"),
