@@ -21,7 +21,10 @@ const FORMATS = ["date-time", "date", "time", "duration", "email", "hostname", "
 /** Tools of each worker, and a call of each worker that must succeed. */
 const WORKERS = {
   coordinator: {
-    tools: ["chitty_secure_ai_execute", "chitty_execution_status", "chitty_evidence_package", "chitty_chain_verify"],
+    tools: [
+      "chitty_secure_ai_execute", "chitty_execution_status", "chitty_evidence_package", "chitty_chain_verify",
+      "search", "fetch", "chitty_token_mint", "chitty_token_list", "chitty_token_rotate", "chitty_token_revoke",
+    ],
     call: () => ["chitty_secure_ai_execute", { prompt: unique("client"), security_level: "verified", create_evidence: true }],
   },
   chatgpt: {
@@ -122,6 +125,12 @@ test("every tool's results are what its output schema says", () => connected(CLI
     await check(client, "chitty_evidence_package", { execution_id: made.execution_id });
     await check(client, "chitty_chain_verify", security_level === "standard" ? {} : { fact_ids: made.results.chain_facts });
   }
+  const { results } = await check(client, "search", { query: "CASE-E2E" });
+  await check(client, "fetch", { id: results[0].id });
+  const minted = await check(client, "chitty_token_mint", { name: "schema", platform: "e2e" });
+  const rotated = await check(client, "chitty_token_rotate", { id: minted.key.id, overlap_hours: 1 });
+  await check(client, "chitty_token_revoke", { id: rotated.key.id, descendants: true });
+  await check(client, "chitty_token_list", { include_ended: true });
   await connected(CLIENTS["client 2.4.0, negotiated"], "fortress", async (fortress) => {
     await learn(fortress);
     const made = await check(fortress, "fortress_secure_execute", { prompt: unique("schema"), label: "schema", evidence_id: unique("evidence") });
