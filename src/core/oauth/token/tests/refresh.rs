@@ -33,6 +33,21 @@ fn the_same_successor_is_given_again_for_a_while() {
 }
 
 #[test]
+fn that_while_begins_with_the_first_use() {
+    let world = World::new();
+    let first = world.first_refresh();
+    for _ in 0..2 {
+        world.refresh(&first).unwrap();
+        world.clock.advance(REFRESH_AGAIN_MS / 2 + 1);
+    }
+    assert_eq!(world.refresh(&first), Err("invalid_grant"));
+    assert_eq!(
+        world.revoke_reason().as_deref(),
+        Some("refresh_token_reused")
+    );
+}
+
+#[test]
 fn who_comes_late_with_others_gets_the_newest() {
     let world = World::new();
     let first = world.first_refresh();
