@@ -1,4 +1,4 @@
-//! The authorization server: OAuth 2.1 and OpenID Connect for the three workers.
+//! The authorization server: OAuth 2.1 and `OpenID` Connect for the three workers.
 //!
 //! It lives in the coordinator. A person signs in on a page ([`pages`]), allows a client what
 //! it asks for, and the client fetches tokens bound to one worker ([RFC 8707]). What may be

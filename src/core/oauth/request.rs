@@ -19,7 +19,7 @@ pub struct AuthorizationRequest {
     /// Asked for by `prompt=login`.
     #[serde(default)]
     pub sign_in_again: bool,
-    /// Seconds (OpenID Connect Core section 3.1.2.1).
+    /// Seconds (`OpenID` Connect Core section 3.1.2.1).
     #[serde(default)]
     pub max_age: Option<i64>,
     /// Thumbprint of the key to bind to (RFC 9449 section 10).

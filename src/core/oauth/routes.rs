@@ -1,9 +1,9 @@
-//! The server's paths, the standard ones and those of the ChittyAuth API.
+//! The server's paths, the standard ones and those of the `ChittyAuth` API.
 
 use super::{AuthorizationServer, WebRequest};
 use crate::http::HttpReply;
 
-/// Where the ChittyAuth API has the same endpoints.
+/// Where the `ChittyAuth` API has the same endpoints.
 const API: &str = "/api/v2/oauth";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

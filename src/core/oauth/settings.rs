@@ -18,6 +18,10 @@ pub const REGISTERED_CLIENT_MS: i64 = 90 * DAY_MS;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, named as the variable is"
+)]
 pub struct Settings {
     /// The public base URL of the coordinator, without a slash at the end. Empty only in
     /// development: the request's own then.
