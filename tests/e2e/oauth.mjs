@@ -7,7 +7,6 @@ import { admit, post } from "./support.mjs";
 
 const MAX_PAGES = 6;
 const JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-export const SCOPES_ALL = "openid profile email offline_access execution:read chain:verify fortress:verify execution:run";
 export const CALLBACK = "https://client.example/callback";
 
 export const issuer = (world) => world.stack.urls.coordinator;

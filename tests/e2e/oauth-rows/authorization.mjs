@@ -242,7 +242,7 @@ export default [
   },
   {
     id: "authorize-consent-tells",
-    rfc: "MCP authorization 2026-07-28, CIMD §6.4",
+    rfc: "MCP authorization 2026-07-28 (localhost redirects)",
     requirement: "The consent page names the client, where the answer goes, and warns of a loopback redirect",
     test: async (the) => {
       const client = publish(the.site, "/told.json", { client_name: "Told <b>App</b>", redirect_uris: ["http://localhost/callback"] });

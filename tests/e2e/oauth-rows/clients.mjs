@@ -155,7 +155,7 @@ export default [
   },
   {
     id: "document-redirect",
-    rfc: "CIMD §4.2",
+    rfc: "CIMD §6.1",
     requirement: "Only redirects that the document lists are used",
     test: async (the) => {
       const client = publish(the.site, "/redirect.json", {});
@@ -177,7 +177,7 @@ export default [
   },
   {
     id: "document-fetch",
-    rfc: "CIMD §6.5, §6.6",
+    rfc: "CIMD §4, §6.6",
     requirement: "Redirects, other types than JSON, errors and documents over 5 KB are refused",
     test: async (the) => {
       const cases = [
@@ -289,7 +289,7 @@ export default [
   },
   {
     id: "predefined-exempt",
-    rfc: "OAuth 2.1 §7.6, decision for GPT Actions",
+    rfc: "OAuth 2.1 §7.5.2, GPT Actions",
     requirement: "Only a configured client with a secret may go without PKCE, and where it sends a challenge it is held to it",
     test: async (the) => {
       const without = { code_challenge: undefined, code_challenge_method: undefined };
