@@ -9,7 +9,7 @@ use chitty_core::http::HttpReply;
 use chitty_core::oauth::{
     self, AuthorizationServer, DocumentCache, ProviderCache, Settings, WebRequest,
 };
-use chitty_core::records::{self, Visitor};
+use chitty_core::records::{self, Door};
 use chitty_core::services::Platform;
 use chitty_edge::http::FetchHttp;
 
@@ -82,13 +82,11 @@ impl Routes for Desk {
 
 impl Desk {
     async fn record(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
-        let visitor = Visitor {
-            authenticator: &platform.authenticator,
-            keys: &platform.keys,
+        let door = Door {
+            server: &self.identity.server(platform),
             resource: platform.resource.as_deref(),
-            signed_in: None,
         };
         let origin = self.identity.base(platform);
-        self.records(&origin).respond(web, visitor).await
+        self.records(&origin).respond(web, &door).await
     }
 }

@@ -1,5 +1,6 @@
 // The face for GPT Actions, and ChatGPT's search and fetch with the pages they cite.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { PRODUCT } from "../../scripts/lib/stack.mjs";
@@ -165,6 +166,32 @@ describe("search and fetch", () => {
       assert.match(closed.headers.get("content-security-policy"), /frame-ancestors 'none'/);
       assert.ok(!(await closed.text()).includes(title));
     }
+  });
+
+  test("lead a person through signing in to the page", async () => {
+    const { url } = await tool("fetch", { id: `execution:${made.execution_id}` });
+    const key = await admit(world, { scopes: '["execution:read"]' }, `chitty_key_${randomBytes(32).toString("hex")}`);
+    const jar = new Map();
+    const browse = async (target, init = {}) => {
+      const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+      const headers = { accept: "text/html", cookie, ...init.headers };
+      const response = await fetch(new URL(target, url), { ...init, headers, redirect: "manual" });
+      for (const line of response.headers.getSetCookie()) {
+        const [name, ...value] = line.split(";")[0].split("=");
+        jar.set(name, value.join("="));
+      }
+      return response;
+    };
+    const asked = await (await browse(url)).text();
+    const ticket = asked.match(/name="ticket" value="([^"]+)"/)[1];
+    const signedIn = await browse("/sign-in", { method: "POST", body: new URLSearchParams({ ticket, key }) });
+    assert.equal(signedIn.status, 303, await signedIn.text());
+    assert.equal(new URL(signedIn.headers.get("location"), url).href, url);
+    const page = await browse(signedIn.headers.get("location"));
+    assert.equal(page.status, 200);
+    assert.ok((await page.text()).includes(title));
+    const others = await browse(url.replace(made.execution_id, "none"));
+    assert.equal(others.status, 404);
   });
 });
 

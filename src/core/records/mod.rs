@@ -17,7 +17,7 @@ mod types;
 mod tests;
 
 pub use error::RecordError;
-pub use page::{PREFIX, Visitor};
+pub use page::{Door, PREFIX};
 pub use types::{FetchInput, Found, Kind, Record, RecordId, SearchInput, SearchOutput};
 
 use crate::auth::{DELEGATION_SCOPE, Principal};

@@ -2,147 +2,146 @@
 
 use std::rc::Rc;
 
-use maud::{DOCTYPE, Markup, html};
+use maud::html;
 use serde_json::json;
 
 use super::{Record, RecordError, Records, SCOPE};
 use crate::auth::protected_resource::ProtectedResource;
-use crate::auth::{AuthError, Authenticator, Credential, Domain, Principal};
-use crate::http::{Body, HttpReply};
-use crate::oauth::WebRequest;
-use crate::signing_keys::SigningKeys;
+use crate::auth::{AuthError, Credential, Domain, Principal};
+use crate::http::HttpReply;
+use crate::oauth::{AuthorizationServer, WebRequest};
 
 /// The path of a record's page, before its id.
 pub const PREFIX: &str = "/records/";
 const ACTION: &str = "records/read";
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem auto;\
-    padding:0 1rem;color:#1f2937;background:#fff;overflow-wrap:anywhere}h1{font-size:1.3rem}\
-    pre{white-space:pre-wrap;font:inherit}@media(prefers-color-scheme:dark){body{color:#e5e7eb;\
-    background:#111827}a{color:#93c5fd}}";
-/// Nothing runs and nothing is fetched; the one style is named by its hash.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
-    form-action 'none'; frame-ancestors 'none'";
 
-/// Who asks for a page: by a token where one was sent, else who is signed in.
-pub struct Visitor<'a> {
-    pub authenticator: &'a Authenticator,
-    pub keys: &'a SigningKeys,
+/// What judges who asks.
+pub struct Door<'a> {
+    /// Knows who is signed in, and frames pages.
+    pub server: &'a AuthorizationServer,
     /// Whose access tokens are taken. None: keys alone.
     pub resource: Option<&'a ProtectedResource>,
-    /// The person behind the browser's session.
-    pub signed_in: Option<Principal>,
 }
 
 /// Why no record is shown.
 enum Refusal {
-    /// Neither a token nor a session.
-    SignedOut,
     Auth(AuthError),
     Record(RecordError),
 }
 
 impl Records<'_> {
     /// The answer to GET and HEAD of a path below [`PREFIX`]; None for other methods.
-    pub async fn respond(&self, web: &WebRequest<'_>, visitor: Visitor<'_>) -> Option<HttpReply> {
+    pub async fn respond(&self, web: &WebRequest<'_>, door: &Door<'_>) -> Option<HttpReply> {
         if !matches!(web.method, "GET" | "HEAD") {
             return None;
         }
-        let resource = visitor.resource;
-        let by_token = web.headers.get("authorization").is_some();
         let accept = web.headers.get("accept").unwrap_or_default();
-        let as_page = !by_token && accept.contains("text/html");
-        let outcome = self.read(web, visitor).await;
-        Some(match outcome {
-            Ok(record) if as_page => page(200, &record.title, &shown(&record)),
-            Ok(record) => private(HttpReply::json(200, json!(record).to_string().into_bytes())),
-            Err(refusal) => refusal.reply(as_page, resource, &web.info.request_id),
+        let for_people = accept.contains("text/html");
+        Some(match web.headers.get("authorization") {
+            None if for_people => self.page(web, door).await,
+            header => self.document(web, door, header.as_deref()).await,
         })
     }
 
-    async fn read(&self, web: &WebRequest<'_>, visitor: Visitor<'_>) -> Result<Record, Refusal> {
-        let authenticator = visitor.authenticator;
-        let caller = match web.headers.get("authorization") {
-            Some(header) => bearer(web, &header, &visitor)
-                .await
-                .map_err(Refusal::Auth)?,
-            None => Rc::new(visitor.signed_in.ok_or(Refusal::SignedOut)?),
+    /// For whoever is signed in at the browser.
+    async fn page(&self, web: &WebRequest<'_>, door: &Door<'_>) -> HttpReply {
+        let person = match door.server.visitor(web).await {
+            Ok(person) => person,
+            Err(page) => return with_challenge(page, &AuthError::Missing, door.resource),
         };
+        match self.read(web, door, &person).await {
+            Ok(record) => door.server.shown(200, &record.title, shown(&record)),
+            Err(refusal) => refusal.page(door, &web.info.request_id),
+        }
+    }
+
+    async fn document(
+        &self,
+        web: &WebRequest<'_>,
+        door: &Door<'_>,
+        header: Option<&str>,
+    ) -> HttpReply {
+        let outcome = match bearer(web, door, header).await {
+            Ok(caller) => self.read(web, door, &caller).await,
+            Err(refused) => Err(Refusal::Auth(refused)),
+        };
+        let request_id = &web.info.request_id;
+        let reply = match outcome {
+            Ok(record) => HttpReply::json(200, json!(record).to_string().into_bytes()),
+            Err(refusal) => refusal.document(door, request_id),
+        };
+        reply
+            .with_header("cache-control", "no-store")
+            .with_header("x-request-id", request_id)
+    }
+
+    async fn read(
+        &self,
+        web: &WebRequest<'_>,
+        door: &Door<'_>,
+        caller: &Principal,
+    ) -> Result<Record, Refusal> {
+        let authenticator = &door.server.authenticator;
         authenticator
-            .authorize(&caller, &[SCOPE], ACTION, &web.info)
+            .authorize(caller, &[SCOPE], ACTION, &web.info)
             .map_err(Refusal::Auth)?;
         let encoded = web.path.strip_prefix(PREFIX).unwrap_or_default();
         let unknown = || Refusal::Record(RecordError::NotFound(encoded.to_owned()));
         let id = decoded(encoded).ok_or_else(unknown)?;
-        self.fetch(&caller, &id).await.map_err(Refusal::Record)
+        self.fetch(caller, &id).await.map_err(Refusal::Record)
     }
 }
 
 /// The caller behind a token, as at `/mcp`.
 async fn bearer(
     web: &WebRequest<'_>,
-    header: &str,
-    visitor: &Visitor<'_>,
+    door: &Door<'_>,
+    header: Option<&str>,
 ) -> Result<Rc<Principal>, AuthError> {
     let proof = web.headers.get("dpop");
     let credential = Credential {
-        authorization: Some(header),
+        authorization: header,
         proof: proof.as_deref(),
         method: web.method,
     };
-    let domain = visitor.resource.map(|resource| Domain {
+    let domain = door.resource.map(|resource| Domain {
         resource,
-        keys: visitor.keys,
+        keys: &door.server.keys,
     });
-    let authenticator = visitor.authenticator;
+    let authenticator = &door.server.authenticator;
     authenticator.admit(credential, domain, &web.info).await
 }
 
 impl Refusal {
-    fn reply(
-        &self,
-        as_page: bool,
-        resource: Option<&ProtectedResource>,
-        request_id: &str,
-    ) -> HttpReply {
-        let (status, code, message) = self.told();
-        let reply = if as_page {
-            let text = html! { p { (message) } p { "Request " code { (request_id) } } };
-            page(status, self.headline(), &text)
-        } else {
-            let error = json!({ "code": code, "message": message, "request_id": request_id });
-            private(HttpReply::json(
-                status,
-                json!({ "error": error }).to_string().into_bytes(),
-            ))
-        };
-        let challenge = match self {
-            Self::SignedOut => AuthError::Missing.challenge(resource),
-            Self::Auth(error) => error.challenge(resource),
-            Self::Record(_) => None,
-        };
-        let reply = reply.with_header("x-request-id", request_id);
-        match challenge {
-            Some(challenge) => reply.with_header("www-authenticate", challenge),
-            None => reply,
-        }
-    }
-
-    fn headline(&self) -> &'static str {
-        match self {
-            Self::SignedOut => "Sign in to see this record",
+    fn page(&self, door: &Door<'_>, request_id: &str) -> HttpReply {
+        let (status, _, message) = self.told();
+        let title = match self {
             Self::Auth(_) => "You may not see this record",
             Self::Record(RecordError::NotFound(_)) => "There is no such record of yours",
             Self::Record(_) => "The record could not be read",
+        };
+        let body = html! {
+            h1 { (title) }
+            p { (message) }
+            p.soft { "Request " code { (request_id) } }
+        };
+        let reply = door.server.shown(status, title, body);
+        reply.with_header("x-request-id", request_id)
+    }
+
+    fn document(&self, door: &Door<'_>, request_id: &str) -> HttpReply {
+        let (status, code, message) = self.told();
+        let error = json!({ "code": code, "message": message, "request_id": request_id });
+        let body = json!({ "error": error }).to_string();
+        let reply = HttpReply::json(status, body.into_bytes());
+        match self {
+            Self::Auth(error) => with_challenge(reply, error, door.resource),
+            Self::Record(_) => reply,
         }
     }
 
     fn told(&self) -> (u16, String, String) {
         match self {
-            Self::SignedOut => {
-                let message = "Sign in at /account in this browser and open the link again; a \
-                               program sends Authorization: Bearer <token>.";
-                (401, "MISSING_CREDENTIAL".to_owned(), message.to_owned())
-            }
             Self::Auth(error) => (error.status(), error.code().to_owned(), error.to_string()),
             Self::Record(error) if error.is_internal() => {
                 let message = "The service could not read it just now: try again, and name the \
@@ -154,41 +153,28 @@ impl Refusal {
     }
 }
 
-fn shown(record: &Record) -> Markup {
+fn with_challenge(
+    reply: HttpReply,
+    error: &AuthError,
+    resource: Option<&ProtectedResource>,
+) -> HttpReply {
+    match error.challenge(resource) {
+        Some(challenge) => reply.with_header("www-authenticate", challenge),
+        None => reply,
+    }
+}
+
+fn shown(record: &Record) -> maud::Markup {
     // The title stands above already.
     let text = record
         .text
         .strip_prefix(&record.title)
         .unwrap_or(&record.text);
-    html! { p { code { (record.id) } } pre { (text.trim_start()) } }
-}
-
-fn page(status: u16, title: &str, content: &Markup) -> HttpReply {
-    let markup = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="robots" content="noindex";
-                title { (title) }
-                style { (maud::PreEscaped(STYLE)) }
-            }
-            body { h1 { (title) } (content) }
-        }
-    };
-    let reply = HttpReply {
-        status,
-        headers: vec![("content-type", "text/html; charset=utf-8".to_owned())],
-        body: Body::Bytes(markup.into_string().into_bytes()),
-    };
-    private(reply)
-        .with_header("content-security-policy", POLICY)
-        .with_header("x-frame-options", "DENY")
-}
-
-fn private(reply: HttpReply) -> HttpReply {
-    reply.with_header("cache-control", "no-store")
+    html! {
+        h1 { (record.title) }
+        p.soft { (record.id) }
+        pre { (text.trim_start()) }
+    }
 }
 
 /// A path segment without its percent-encoding (RFC 3986 section 2.1). None if it is not UTF-8.

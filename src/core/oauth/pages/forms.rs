@@ -22,7 +22,7 @@ pub(in crate::oauth) fn sign_in(view: &SignInView<'_>) -> Markup {
         h1 { "Sign in" }
         @match view.app {
             Some(app) => (asks_for_access(app)),
-            None => p { "See what may use your account, and end it." },
+            None => p { "See what is yours, what may use your account, and end it." },
         }
         @if let Some(reason) = view.reason { p { (reason) } }
         @if let Some(problem) = view.problem { (note("bad", &html! { p { (problem) } })) }

@@ -28,7 +28,7 @@ const AGAIN: &str = "The app asks that you sign in again.";
 /// Where a sign-in began. Made here and kept sealed, so that it leads to no other site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Back {
-    /// `/authorize?…` or `/account`.
+    /// `/authorize?…`, `/account` or another page of ours.
     pub path: String,
     pub app: Option<AppShown>,
     /// The request asks for a new sign-in: the way back must tell of it.
@@ -47,6 +47,21 @@ impl Back {
             path: ACCOUNT.to_owned(),
             app: None,
             again: false,
+        }
+    }
+
+    /// A page that people open by its address: `path` is that of the request.
+    pub(super) fn to_page(path: &str) -> Self {
+        // A path of ours has one slash first; two would lead to a host.
+        let ours = path.starts_with('/') && !path.starts_with("//");
+        let path = if ours && path.len() <= MAX_PATH_BYTES {
+            path
+        } else {
+            ACCOUNT
+        };
+        Self {
+            path: path.to_owned(),
+            ..Self::account()
         }
     }
 

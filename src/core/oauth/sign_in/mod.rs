@@ -17,6 +17,7 @@ mod session;
 mod ticket;
 mod totp;
 mod trouble;
+mod visit;
 
 pub use provider::ProviderCache;
 

@@ -2,9 +2,9 @@ use super::*;
 use crate::auth::protected_resource::{ProtectedResource, ResourceTraits};
 use crate::auth::{AuditLog, Authenticator, RequestInfo};
 use crate::http::{Body, Headers, HttpReply};
-use crate::oauth::WebRequest;
+use crate::llm::scripted::ScriptedHttp;
+use crate::oauth::{AuthorizationServer, Settings, WebRequest};
 use crate::ports::{Background, Database};
-use crate::signing_keys::SigningKeys;
 use crate::testing::{FakeBackground, FakeLog};
 use sha2::{Digest, Sha256};
 
@@ -20,100 +20,122 @@ fn resource() -> ProtectedResource {
     ProtectedResource::new(ORIGIN, &traits)
 }
 
-struct Door {
+const COOKIE: &str = "ab";
+
+struct Visit {
     world: World,
-    authenticator: Authenticator,
+    server: AuthorizationServer,
 }
 
-impl Door {
+impl Visit {
+    /// Ann has a key and a browser that is signed in, both with these scopes.
     fn new(scopes: &'static str) -> Self {
         let world = World::new();
-        let clock = Rc::new(world.base.clock.clone());
         let expires = world.base.service.clock.now_ms() + 1_000_000_000;
-        world.insert(
-            "INSERT INTO api_tokens (id, user_id, token_hash, name, scopes, status, expires_at, \
-             created_at) VALUES ('t-1', 'ann', ?1, 'test', ?2, 'active', ?3, 1)",
-            vec![
-                hex::encode(Sha256::digest(TOKEN)).into(),
-                scopes.into(),
-                Value::Timestamp(expires),
-            ],
-        );
-        let audit = AuditLog {
-            queue: Rc::default(),
-            database: Rc::clone(&world.base.db) as Rc<dyn Database>,
-            clock,
-            entropy: Rc::new(FakeEntropy::default()),
-            background: Rc::new(FakeBackground::default()) as Rc<dyn Background>,
-            log: Rc::new(FakeLog::default()),
-        };
-        let authenticator = Authenticator {
-            cache: Rc::default(),
-            audit,
-        };
-        Self {
-            world,
-            authenticator,
+        for sql in [
+            "INSERT INTO api_tokens (token_hash, id, user_id, name, scopes, status, expires_at, \
+             created_at) VALUES (?1, 't-1', 'ann', 'test', ?2, 'active', ?3, 1)",
+            "INSERT INTO login_sessions (id, user_id, method, scopes, expires_at, created_at) \
+             VALUES (?1, 'ann', 'openid', ?2, ?3, 1)",
+        ] {
+            let secret = if sql.contains("api_tokens") {
+                TOKEN.to_owned()
+            } else {
+                COOKIE.repeat(32)
+            };
+            let hash = hex::encode(Sha256::digest(secret));
+            world.insert(
+                sql,
+                vec![hash.into(), scopes.into(), Value::Timestamp(expires)],
+            );
         }
+        let server = server(&world);
+        Self { world, server }
     }
 
-    fn ask(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-        who: Option<Principal>,
-    ) -> (HttpReply, String) {
-        let headers = headers.to_vec();
-        let web = WebRequest {
-            method: "GET",
-            path,
-            query: "",
-            headers: &headers,
-            body: &[],
-            info: RequestInfo {
-                request_id: "request-1".into(),
-                ..RequestInfo::default()
-            },
-        };
-        let visitor = Visitor {
-            authenticator: &self.authenticator,
-            keys: &SigningKeys::default(),
-            resource: Some(&resource()),
-            signed_in: who,
-        };
-        let records = self.world.records();
-        let mut reply = self
-            .world
-            .base
-            .clock
-            .run(records.respond(&web, visitor))
-            .unwrap();
+    fn ask(&self, path: &str, headers: &[(&str, &str)]) -> (HttpReply, String) {
+        let (mut reply, origin) = (None, resource());
+        for method in ["HEAD", "GET"] {
+            let headers = headers.to_vec();
+            let web = web(method, path, &headers);
+            let door = Door {
+                server: &self.server,
+                resource: Some(&origin),
+            };
+            let records = self.world.records();
+            reply = self.world.base.clock.run(records.respond(&web, &door));
+        }
+        let mut reply = reply.unwrap();
         let Body::Bytes(body) = std::mem::replace(&mut reply.body, Body::Empty) else {
             panic!("no body");
         };
         (reply, String::from_utf8(body).unwrap())
     }
+
+    fn with_token(&self, path: &str) -> (HttpReply, String) {
+        let bearer = format!("Bearer {TOKEN}");
+        self.ask(
+            path,
+            &[("authorization", &bearer), ("accept", "application/json")],
+        )
+    }
+
+    fn at_browser(&self, path: &str) -> (HttpReply, String) {
+        let cookie = format!("__Host-chitty-session={}", COOKIE.repeat(32));
+        self.ask(path, &[("cookie", &cookie), ("accept", "text/html,*/*")])
+    }
+}
+
+fn server(world: &World) -> AuthorizationServer {
+    let audit = AuditLog {
+        queue: Rc::default(),
+        database: Rc::clone(&world.base.db) as Rc<dyn Database>,
+        clock: Rc::new(world.base.clock.clone()),
+        entropy: Rc::new(FakeEntropy::default()),
+        background: Rc::new(FakeBackground::default()) as Rc<dyn Background>,
+        log: Rc::new(FakeLog::default()),
+    };
+    AuthorizationServer {
+        settings: Rc::default(),
+        origin: ORIGIN.to_owned(),
+        http: ScriptedHttp::new(&world.base.clock, Vec::new()),
+        sealer: sealer(),
+        authenticator: Authenticator {
+            cache: Rc::default(),
+            audit: audit.clone(),
+        },
+        audit,
+        keys: Rc::default(),
+        documents: Rc::default(),
+        provider: Rc::default(),
+    }
+}
+
+fn web<'a>(method: &'a str, path: &'a str, headers: &'a Vec<(&'a str, &'a str)>) -> WebRequest<'a> {
+    WebRequest {
+        method,
+        path,
+        query: "",
+        headers,
+        body: &[],
+        info: RequestInfo {
+            request_id: "request-1".into(),
+            ..RequestInfo::default()
+        },
+    }
 }
 
 fn header(reply: &HttpReply, name: &str) -> Option<String> {
-    let headers: Vec<(&str, &str)> = reply
-        .headers
-        .iter()
-        .map(|(key, value)| (*key, value.as_str()))
-        .collect();
+    let headers = reply.headers.iter();
+    let headers: Vec<_> = headers.map(|(key, value)| (*key, value.as_str())).collect();
     headers.get(name)
 }
 
 #[test]
 fn a_token_reads_json() {
-    let door = Door::new(r#"["execution:read"]"#);
-    door.world.session("a/b", "ann", "Talk", &["hello"]);
-    let bearer = format!("Bearer {TOKEN}");
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("accept", "application/json"),
-    ];
-    let (reply, body) = door.ask("/records/session:a%2Fb", &headers, None);
+    let visit = Visit::new(r#"["execution:read"]"#);
+    visit.world.session("a/b", "ann", "Talk", &["hello"]);
+    let (reply, body) = visit.with_token("/records/session:a%2Fb");
     assert_eq!(reply.status, 200, "{body}");
     let record: Record = serde_json::from_str(&body).unwrap();
     assert_eq!(record.url, "https://mcp.example.com/records/session:a%2Fb");
@@ -124,85 +146,109 @@ fn a_token_reads_json() {
         "/records/%ff",
         "/records/x",
     ] {
-        let (reply, body) = door.ask(path, &headers, None);
+        let (reply, body) = visit.with_token(path);
         assert_eq!(reply.status, 404, "{path}");
         assert!(body.contains("RECORD_NOT_FOUND"));
     }
 }
 
 #[test]
-fn who_is_not_signed_in_is_told_how() {
-    let door = Door::new("[]");
-    let (reply, body) = door.ask("/records/session:a", &[("accept", "text/html,*/*")], None);
+fn who_is_not_signed_in_is_asked_to_and_led_back() {
+    let visit = Visit::new("[]");
+    let (reply, body) = visit.ask("/records/session:a", &[("accept", "text/html,*/*")]);
     assert_eq!(reply.status, 401);
-    assert!(body.contains("/account") && body.contains("<h1>Sign in"));
+    assert!(body.contains("<h1>Sign in") && body.contains("name=\"ticket\""));
     let challenge = header(&reply, "www-authenticate").unwrap();
     assert!(challenge.contains(METADATA), "{challenge}");
-    let (reply, body) = door.ask("/records/session:a", &[], None);
+    let (reply, body) = visit.ask("/records/session:a", &[]);
     assert_eq!(reply.status, 401);
     assert!(body.contains("MISSING_CREDENTIAL") && body.contains("request-1"));
-    let wrong = [(
-        "authorization",
-        "Bearer chitty_key_ff112233445566778899aabbccddeeff",
-    )];
-    // A wrong token is refused, whoever is signed in.
-    let (reply, _) = door.ask("/records/session:a", &wrong, Some(ann()));
-    assert_eq!(reply.status, 401);
+}
+
+#[test]
+fn a_wrong_token_is_refused_whoever_is_signed_in() {
+    let visit = Visit::new(r#"["execution:read"]"#);
+    let cookie = format!("__Host-chitty-session={}", COOKIE.repeat(32));
+    let wrong = "Bearer chitty_key_ff112233445566778899aabbccddeeff";
+    let headers = [
+        ("authorization", wrong),
+        ("cookie", cookie.as_str()),
+        ("accept", "text/html"),
+    ];
+    let (reply, body) = visit.ask("/records/session:a", &headers);
+    assert_eq!(reply.status, 401, "{body}");
+    assert!(
+        header(&reply, "www-authenticate")
+            .unwrap()
+            .contains("invalid_token")
+    );
 }
 
 #[test]
 fn the_scope_is_asked_for() {
-    let door = Door::new(r#"["chatgpt:complete"]"#);
-    door.world.session("a", "ann", "Talk", &["hello"]);
-    let bearer = format!("Bearer {TOKEN}");
-    let (reply, _) = door.ask("/records/session:a", &[("authorization", &bearer)], None);
+    let visit = Visit::new(r#"["chatgpt:complete"]"#);
+    visit.world.session("a", "ann", "Talk", &["hello"]);
+    let (reply, body) = visit.with_token("/records/session:a");
     assert_eq!(reply.status, 403);
     assert!(
         header(&reply, "www-authenticate")
             .unwrap()
             .contains("scope=\"execution:read\"")
     );
-    let accept = [("accept", "text/html")];
-    let (reply, body) = door.ask("/records/session:a", &accept, Some(caller("ann", &[])));
+    assert!(!body.contains("hello"));
+    let (reply, body) = visit.at_browser("/records/session:a");
     assert_eq!(reply.status, 403);
     assert!(!body.contains("hello"));
 }
 
 #[test]
 fn a_person_who_is_signed_in_sees_a_page_where_nothing_runs() {
-    let door = Door::new("[]");
+    let visit = Visit::new(r#"["execution:read"]"#);
     let evil = "<script>alert(1)</script>";
-    door.world.session("a", "ann", evil, &[evil, "second"]);
-    let accept = [("accept", "text/html,application/xhtml+xml")];
-    let (reply, body) = door.ask("/records/session:a", &accept, Some(ann()));
-    assert_eq!(reply.status, 200);
+    visit.world.session("a", "ann", evil, &[evil, "second"]);
+    visit.world.session("b", "bob", "Talk", &["of bob"]);
+    let (reply, body) = visit.at_browser("/records/session:a");
+    assert_eq!(reply.status, 200, "{body}");
     assert!(body.contains("&lt;script&gt;") && !body.contains("<script"));
     assert!(body.contains("second"));
     let policy = header(&reply, "content-security-policy").unwrap();
     assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
-    let bob = Some(caller("bob", &[SCOPE]));
-    let (reply, body) = door.ask("/records/session:a", &accept, bob);
+    let (reply, body) = visit.at_browser("/records/session:b");
     assert_eq!(reply.status, 404);
+    assert!(!body.contains("of bob"));
+    visit
+        .world
+        .insert("UPDATE login_sessions SET ended_at = 5", Vec::new());
+    let (reply, body) = visit.at_browser("/records/session:a");
+    assert_eq!(reply.status, 401);
     assert!(!body.contains("second"));
 }
 
 #[test]
+fn a_second_factor_that_is_required_is_asked_for() {
+    let mut visit = Visit::new(r#"["execution:read"]"#);
+    visit.world.session("a", "ann", "Talk", &["hello"]);
+    visit.server.settings = Rc::new(Settings {
+        require_second_factor: true,
+        ..Settings::default()
+    });
+    let (reply, body) = visit.at_browser("/records/session:a");
+    assert_eq!(reply.status, 401);
+    assert!(body.contains("second factor") && !body.contains("hello"));
+    visit
+        .world
+        .insert("UPDATE login_sessions SET second_factor = 1", Vec::new());
+    assert_eq!(visit.at_browser("/records/session:a").0.status, 200);
+}
+
+#[test]
 fn only_reading_is_served() {
-    let door = Door::new("[]");
-    let headers: Vec<(&str, &str)> = Vec::new();
-    let web = WebRequest {
-        method: "POST",
-        path: "/records/session:a",
-        query: "",
-        headers: &headers,
-        body: &[],
-        info: RequestInfo::default(),
-    };
-    let visitor = Visitor {
-        authenticator: &door.authenticator,
-        keys: &SigningKeys::default(),
+    let visit = Visit::new("[]");
+    let headers = Vec::new();
+    let web = web("POST", "/records/session:a", &headers);
+    let door = Door {
+        server: &visit.server,
         resource: None,
-        signed_in: Some(ann()),
     };
-    assert!(block_on(door.world.records().respond(&web, visitor)).is_none());
+    assert!(block_on(visit.world.records().respond(&web, &door)).is_none());
 }
