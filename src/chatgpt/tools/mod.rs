@@ -19,7 +19,8 @@ const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/sv
 
 const INSTRUCTIONS: &str = "Model calls with sessions and exact cost. chatgpt_complete answers in \
     one piece, chatgpt_stream sends the text as progress while the model speaks. Give a \
-    session_id to keep question and answer on file.";
+    session_id to keep question and answer on file; chitty_chat_session_create makes a session \
+    with a name and a system prompt.";
 
 pub fn server(name: &str) -> Server<Services<Chat>> {
     let (title, description) = (
