@@ -111,17 +111,15 @@ fn blame(error: &ExecutionError) -> Blame {
 }
 
 fn no_record(services: &Services<Desk>, error: &RecordError) -> ToolError {
-    match error {
-        RecordError::Execution(error) => failure(services, error, None),
-        _ => {
-            let blame = if error.is_internal() {
-                Blame::Ours
-            } else {
-                Blame::Caller
-            };
-            services.failure(error.code(), error, blame, None)
-        }
+    if let RecordError::Execution(error) = error {
+        return failure(services, error, None);
     }
+    let blame = if error.is_internal() {
+        Blame::Ours
+    } else {
+        Blame::Caller
+    };
+    services.failure(error.code(), error, blame, None)
 }
 
 fn failure(services: &Services<Desk>, error: &ExecutionError, details: Option<Value>) -> ToolError {

@@ -191,11 +191,9 @@ pub(super) fn shortened(text: &str, max: usize) -> String {
         return text.to_owned();
     }
     let kept: String = text.chars().take(max - 1).collect();
-    match kept.rfind(". ") {
-        Some(end) => kept.get(..=end).unwrap_or_default().to_owned(),
-        None => {
-            let end = kept.rfind(' ').unwrap_or(kept.len());
-            format!("{}…", kept.get(..end).unwrap_or_default())
-        }
+    if let Some(end) = kept.rfind(". ") {
+        return kept.get(..=end).unwrap_or_default().to_owned();
     }
+    let end = kept.rfind(' ').unwrap_or(kept.len());
+    format!("{}…", kept.get(..end).unwrap_or_default())
 }

@@ -66,7 +66,7 @@ impl Tool<()> for Writes {
         icon: None,
     };
 
-    async fn call(_: &(), _: &Call, _: Input) -> Result<Reply<Node>, ToolError> {
+    async fn call((): &(), _: &Call, _: Input) -> Result<Reply<Node>, ToolError> {
         Err(ToolError::new("NONE", "only its schema is asked for"))
     }
 }
@@ -88,7 +88,7 @@ impl Tool<()> for Shows {
     };
     const STRUCTURED: bool = false;
 
-    async fn call(_: &(), _: &Call, _: Input) -> Result<Reply<Node>, ToolError> {
+    async fn call((): &(), _: &Call, _: Input) -> Result<Reply<Node>, ToolError> {
         Err(ToolError::new("NONE", "only its schema is asked for"))
     }
 }
