@@ -24,9 +24,6 @@ const COUNT: &str = "INSERT INTO throttles (id, attempts, expires_at) VALUES (?1
         expires_at = CASE WHEN throttles.expires_at <= ?3 THEN ?2 ELSE throttles.expires_at END
     RETURNING attempts, expires_at";
 
-const EXPIRE: &str = "DELETE FROM throttles WHERE id IN
-    (SELECT id FROM throttles WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
-
 impl Throttle {
     /// Counts one more attempt of `id` (such as `sign_in:203.0.113.7`) and says whether it is
     /// among the first `limit` of its window, which opens with the first. One atomic step.
@@ -60,11 +57,6 @@ pub(crate) fn count(id: &str, window_ms: i64, now_ms: i64) -> Statement {
         .timestamp(now_ms)
 }
 
-/// Removes up to `most` windows that are over.
-pub fn expire(now_ms: i64, most: i64) -> Statement {
-    Statement::new(EXPIRE).timestamp(now_ms).bind(most)
-}
-
 /// Whole seconds to wait, for `Retry-After`.
 pub(crate) fn seconds(left_ms: i64) -> i64 {
     left_ms.saturating_add(999).div_euclid(1000).max(1)
@@ -94,14 +86,13 @@ mod tests {
     const NOW: i64 = 1_795_262_349_123;
     const MINUTE: i64 = 60_000;
 
-    fn throttle() -> (Throttle, FakeClock, Rc<SqliteDatabase>) {
+    fn throttle() -> (Throttle, FakeClock) {
         let clock = FakeClock::at(NOW);
-        let database = Rc::new(SqliteDatabase::with_schema());
         let throttle = Throttle {
-            database: database.clone(),
+            database: Rc::new(SqliteDatabase::with_schema()),
             clock: Rc::new(clock.clone()),
         };
-        (throttle, clock, database)
+        (throttle, clock)
     }
 
     fn try_once(throttle: &Throttle, id: &str) -> Attempt {
@@ -110,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_first_of_a_window_pass_and_the_rest_learn_when_it_ends() {
-        let (throttle, clock, _) = throttle();
+        let (throttle, clock) = throttle();
         for _ in 0..3 {
             assert_eq!(try_once(&throttle, "a"), Attempt::Allowed);
         }
@@ -127,27 +118,12 @@ mod tests {
 
     #[test]
     fn refused_attempts_do_not_prolong_the_window() {
-        let (throttle, clock, _) = throttle();
+        let (throttle, clock) = throttle();
         for _ in 0..50 {
             try_once(&throttle, "a");
             clock.advance(MINUTE / 50);
         }
         assert_eq!(try_once(&throttle, "a"), Attempt::Allowed);
-    }
-
-    #[test]
-    fn windows_that_are_over_are_removed_a_few_at_a_time() {
-        let (throttle, clock, database) = throttle();
-        for id in ["a", "b", "c"] {
-            try_once(&throttle, id);
-        }
-        clock.advance(MINUTE);
-        try_once(&throttle, "d");
-        let removed = |most| {
-            let statement = expire(NOW + MINUTE, most);
-            block_on(database.run(statement)).unwrap().changes
-        };
-        assert_eq!((removed(2), removed(2), removed(2)), (2, 1, 0));
     }
 
     #[test]

@@ -19,7 +19,8 @@ const ALERT_WINDOW_MS: i64 = 60_000;
 /// A call without a credential is how clients find out where to sign in: no failure.
 const REFUSED: &str = "SELECT count(*) AS refused FROM audit_logs
     WHERE outcome = 'deny' AND created_at > ?1 AND created_at <= ?2
-    AND action IN ('authenticate', 'sign_in', 'oauth_client', 'oauth_token')
+    AND action IN ('authenticate', 'sign_in', 'client_authenticate', 'authorization_code',
+        'refresh_token')
     AND reason <> 'missing'";
 
 impl AuditLog {

@@ -160,7 +160,7 @@ fn more_than_fifty_refused_credentials_in_a_minute_raise_the_alert_once() {
     );
     assert_eq!(refused(), 50);
     assert!(setup.log.0.borrow().is_empty());
-    setup.row_at("one more", NOW, "sign_in", Some("unknown"));
+    setup.row_at("one more", NOW, "client_authenticate", Some("unknown"));
     assert_eq!(refused(), 51);
     let told = setup.log.0.borrow();
     let (level, event, fields) = &told[0];
