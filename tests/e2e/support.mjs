@@ -18,7 +18,8 @@ export const sha256 = (data) => createHash("sha256").update(data).digest("hex");
 
 /**
  * Starts everything on storage and keys of its own. `restart` starts the workers again on the same
- * storage, with other secrets and variables if wanted; `close` ends all and removes the storage.
+ * storage, with other secrets and variables if wanted, and at the same addresses with `stay`; `close` ends all and
+ * removes the storage.
  */
 export async function startWorld(overrides = {}) {
   const folder = mkdtempSync(join(tmpdir(), "chitty-e2e-"));
@@ -27,10 +28,11 @@ export async function startWorld(overrides = {}) {
   process.once("exit", remove);
   const [keys, model] = await Promise.all([makeKeys(), startStandIn()]);
   const world = { folder, keys, model, token: keys.token, user: keys.userId };
-  world.restart = async ({ secrets = {}, vars = {} } = {}) => {
+  world.restart = async ({ secrets = {}, vars = {}, stay = false } = {}) => {
     await world.stack?.stop();
+    const portOf = (name) => (stay ? Number(new URL(world.stack.urls[name]).port) : 0);
     world.stack = await startStack({
-      ports: Object.fromEntries(PRODUCT.map((name) => [name, 0])),
+      ports: Object.fromEntries(PRODUCT.map((name) => [name, portOf(name)])),
       persist: folder,
       secrets: { ...keys.secrets, OPENAI_API_KEY: MODEL_KEY, ...secrets },
       vars: { OPENAI_BASE_URL: model.url, ...vars },
