@@ -20,6 +20,8 @@ pub const LEEWAY_MS: i64 = 60_000;
 /// What a token says under a signature that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
+    /// The key that signed it.
+    pub key_id: String,
     pub issuer: String,
     /// The one resource that it is for.
     pub audience: String,
@@ -92,6 +94,7 @@ impl Claims {
         let text = |claim| said.text(claim).map(str::to_owned);
         let time = |claim| said.time_ms(claim).ok().flatten();
         Some(Self {
+            key_id: said.header.get("kid")?.as_str()?.to_owned(),
             issuer: text("iss")?,
             // A list would be for more than one.
             audience: text("aud")?,

@@ -263,8 +263,8 @@ impl Access<'_> {
             None => (None, None),
         };
         let claims = match claims {
-            Some(claims) => claims,
-            None => Rc::new(self.verified().await?),
+            Some(claims) if fresh.is_some() || self.key_is_listed(&claims).await? => claims,
+            _ => Rc::new(self.verified().await?),
         };
         // Also those of the cache: the request may be for another resource, and later.
         let resource = self.domain.resource;
@@ -279,6 +279,19 @@ impl Access<'_> {
             self.spend(&proof).await?;
         }
         Ok(principal)
+    }
+
+    /// Whether the key that a token was checked with is still one of ours: who removes a
+    /// stolen one ends the tokens of it that are known here too.
+    async fn key_is_listed(&self, claims: &Claims) -> Result<bool, AuthError> {
+        let own = self.check.authenticator;
+        let (database, clock) = (&*own.audit.database, &*own.audit.clock);
+        let key = self.domain.keys.key(&claims.key_id, database, clock).await;
+        let key = key.map_err(|error| own.unavailable(&error, self.check.request))?;
+        if key.is_none() {
+            own.cache.forget(&self.hash);
+        }
+        Ok(key.is_some())
     }
 
     async fn verified(&self) -> Result<Claims, AuthError> {

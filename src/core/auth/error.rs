@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn without_a_credential_a_challenge_shows_the_way_and_no_error() {
         let told = AuthError::Missing.challenge(Some(&resource())).unwrap();
-        assert_eq!(told, format!("Bearer scope=\"chain:verify\", {WHERE}"));
+        assert_eq!(
+            told,
+            format!("Bearer scope=\"chain:verify execution:run\", {WHERE}")
+        );
         assert_eq!(AuthError::Missing.challenge(None).unwrap(), "Bearer");
     }
 
@@ -180,7 +183,7 @@ mod tests {
     fn a_refused_token_is_named_as_such() {
         let expired = AuthError::Expired.challenge(Some(&resource())).unwrap();
         assert!(expired.starts_with("Bearer error=\"invalid_token\", error_description=\"The to"));
-        assert!(expired.ends_with(&format!("scope=\"chain:verify\", {WHERE}")));
+        assert!(expired.ends_with(&format!("scope=\"chain:verify execution:run\", {WHERE}")));
         assert_eq!(AuthError::Unavailable.challenge(Some(&resource())), None);
     }
 

@@ -6,9 +6,10 @@ use crate::sql::{DatabaseError, Row, Statement};
 /// Longest life of a service token: 90 days.
 pub const MAX_SERVICE_LIFE_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 
-const LOOK_UP: &str =
-    "SELECT id, user_id, identity_id, name, scopes, status, expires_at, revoked_at, created_at
-    FROM api_tokens WHERE token_hash = ?1 AND type = 'bearer'";
+const LOOK_UP: &str = "SELECT t.id, t.user_id, t.identity_id, t.name, t.scopes, t.status,
+    t.expires_at, t.revoked_at, t.created_at, i.status AS person
+    FROM api_tokens t LEFT JOIN identities i ON i.id = COALESCE(t.user_id, t.identity_id)
+    WHERE t.token_hash = ?1 AND t.type = 'bearer'";
 
 pub fn look_up(hash: &[u8; 32]) -> Statement {
     Statement::new(LOOK_UP).bind(hex::encode(hash))
@@ -27,6 +28,7 @@ pub struct StoredToken {
     created_at: i64,
     status: Option<String>,
     revoked: bool,
+    suspended: bool,
     has_scopes: bool,
 }
 
@@ -44,6 +46,10 @@ impl StoredToken {
             created_at: row.timestamp("created_at")?,
             status: row.opt_text("status")?,
             revoked: row.opt_timestamp("revoked_at")?.is_some(),
+            // Not every user has a row; one that has must be active.
+            suspended: row
+                .opt_text("person")?
+                .is_some_and(|person| person != "active"),
             has_scopes: scopes.is_some(),
             principal: Principal {
                 user_id,
@@ -56,9 +62,13 @@ impl StoredToken {
         })
     }
 
-    /// Status, revocation, expiry and scopes; whatever is not said is a no.
+    /// Status, revocation, its owner's standing, expiry and scopes; whatever is not said is a no.
     pub fn check(&self, now_ms: i64) -> Result<(), AuthError> {
-        if self.status.as_deref() != Some("active") || self.revoked || !self.has_scopes {
+        if self.status.as_deref() != Some("active")
+            || self.revoked
+            || self.suspended
+            || !self.has_scopes
+        {
             return Err(AuthError::Inactive);
         }
         if self.ends_at().is_some_and(|end| end <= now_ms) {

@@ -389,6 +389,18 @@ fn whatever_ends_a_grant_ends_its_tokens_within_ten_seconds() {
 }
 
 #[test]
+fn a_signing_key_that_is_removed_ends_the_tokens_that_are_known_by_it() {
+    let world = World::new();
+    let good = good();
+    world.bearer(&good).unwrap();
+    world.sql("DELETE FROM signing_keys");
+    // Another key, as the issuer makes one at once.
+    world.list(&key(2));
+    world.setup.clock.advance(crate::signing_keys::FRESH_MS);
+    assert_eq!(world.refused(&good), AuthError::Unknown);
+}
+
+#[test]
 fn a_key_that_ends_within_the_ten_seconds_ends_the_token_then() {
     let world = World::new();
     world.setup.store(&Token {

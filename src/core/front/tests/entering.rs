@@ -26,7 +26,7 @@ fn who_is_refused_has_no_body_read() {
     assert_eq!(
         missing.header("www-authenticate").as_deref(),
         Some(
-            "Bearer scope=\"fortress:verify\", resource_metadata=\"http://localhost:8787/.well-known/oauth-protected-resource/mcp\""
+            "Bearer scope=\"fortress:execute fortress:verify\", resource_metadata=\"http://localhost:8787/.well-known/oauth-protected-resource/mcp\""
         )
     );
     let unknown = TOKEN.replace("00112233", "ffffffff");

@@ -65,7 +65,7 @@ impl AuthorizationServer {
     /// A page either way.
     fn settle(&self, web: &WebRequest<'_>, result: Result<HttpReply, Trouble>) -> HttpReply {
         result.unwrap_or_else(|trouble| {
-            self.note_cause(web, &trouble);
+            self.note_trouble(web, &trouble);
             self.error_page(trouble.status, &trouble.message, web)
         })
     }

@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
+use crate::auth::{AuditEvent, Decision};
 use crate::oauth::{AuthorizationServer, OAuthError, WebRequest};
 use crate::ports::{EntropyError, Level};
 use crate::seal::SealError;
@@ -85,7 +86,8 @@ impl From<SealError> for Trouble {
 }
 
 impl AuthorizationServer {
-    pub(super) fn note_cause(&self, web: &WebRequest<'_>, trouble: &Trouble) {
+    /// In the log what is ours, in the audit log what was refused.
+    pub(super) fn note_trouble(&self, web: &WebRequest<'_>, trouble: &Trouble) {
         if let Some(cause) = &trouble.cause {
             let fields = json!({
                 "error": cause,
@@ -93,6 +95,19 @@ impl AuthorizationServer {
                 "request_id": web.info.request_id,
             });
             self.audit.log.record(Level::Error, "page_failed", fields);
+            return;
         }
+        let event = AuditEvent {
+            action: "page",
+            resource_type: "service",
+            resource_id: None,
+            decision: Decision::Deny(match trouble.status {
+                403 => "foreign",
+                429 => "too_many",
+                _ => "stale_or_malformed",
+            }),
+            details: json!({ "path": web.path }),
+        };
+        self.audit.record(event, None, &web.info);
     }
 }

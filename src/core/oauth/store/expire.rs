@@ -13,10 +13,11 @@ const ROUNDS: u32 = 10;
 
 /// Tables, their keys, and how long a row is kept after its end. A redeemed code is known
 /// for a day, so that its replay still ends its grant.
-const KEPT: [(&str, &str, i64); 6] = [
+const KEPT: [(&str, &str, i64); 7] = [
     ("oauth_authorization_codes", "code_hash", DAY_MS),
     ("oauth_refresh_tokens", "token_hash", DAY_MS),
-    ("oauth_grants", "id", 7 * DAY_MS),
+    ("oauth_grants", "id", 30 * DAY_MS),
+    ("oauth_clients", "id", DAY_MS),
     ("login_sessions", "id", DAY_MS),
     ("used_once", "id", HOUR_MS),
     ("throttles", "id", HOUR_MS),

@@ -37,6 +37,9 @@ const CODE: &str = "authorization_code";
 const REFRESH_TOKEN: &str = "refresh_token";
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 
+/// Refusals that no way to tokens notes by itself.
+const UNNOTED: [&str; 3] = ["invalid_dpop_proof", "invalid_target", "invalid_scope"];
+
 /// A successful answer of the token endpoint (RFC 6749 section 5.1).
 struct Tokens {
     access: AccessToken,
@@ -59,14 +62,26 @@ impl AuthorizationServer {
         let form = web.form()?;
         let grant_type = known_grant_type(&form)?;
         let client = self.authenticate_client(web, &form).await?;
-        let exchange = Exchange {
+        let mut exchange = Exchange {
             web,
             client: &client,
             form: &form,
             grant_type,
-            jkt: self.proven_key(web, None).await?,
+            jkt: None,
         };
-        self.tokens_for(&exchange).await
+        let tokens = match self.proven_key(web, None).await {
+            Ok(jkt) => {
+                exchange.jkt = jkt;
+                self.tokens_for(&exchange).await
+            }
+            Err(error) => Err(error),
+        };
+        // Where its own room has not written the row.
+        tokens.inspect_err(|error| {
+            if UNNOTED.contains(&error.code) {
+                self.note(&exchange, None, Err(error.code));
+            }
+        })
     }
 
     /// For a client that has proven itself.

@@ -1,15 +1,29 @@
 //! `UserInfo` (`OpenID` Connect Core section 5.3): claims about the person behind an access
 //! token, which may be for any of our resources.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::super::{AuthorizationServer, OAuthError, WebRequest};
 use super::never_stored;
+use crate::auth::{AuditEvent, Decision};
 use crate::http::HttpReply;
 
 impl AuthorizationServer {
     pub(in crate::oauth) async fn userinfo(&self, web: &WebRequest<'_>) -> HttpReply {
-        match self.about_caller(web).await {
+        let answer = self.about_caller(web).await;
+        let refused = answer.as_ref().err().map(|error| error.code);
+        self.audit.record(
+            AuditEvent {
+                action: "userinfo",
+                resource_type: "identity",
+                resource_id: None,
+                decision: refused.map_or(Decision::Allow, Decision::Deny),
+                details: json!({}),
+            },
+            None,
+            &web.info,
+        );
+        match answer {
             Ok(claims) => {
                 let body = Value::Object(claims).to_string().into_bytes();
                 never_stored(HttpReply::json(200, body), web)

@@ -132,7 +132,7 @@ impl AuthorizationServer {
                     .await?
             }
             Err(refused) => {
-                self.note_cause(web, &refused.trouble());
+                self.note_trouble(web, &refused.trouble());
                 let decision = Decision::Deny(refused.reason);
                 self.record(
                     web,
