@@ -166,7 +166,10 @@ export const clients = [
     name: "registering what only the operator may say",
     source: "RFC 7591 §5",
     attack: async ({ world }) => {
-      const wishes = { client_id: "vault", client_secret: "chosen", pkce_exempt: true, source: "predefined", status: "active", default_resource: EVIL, secret_hash: "00", expires_at: null };
+      const wishes = {
+        client_id: "vault", client_secret: "chosen", pkce_exempt: true, source: "predefined", status: "active", default_resource: EVIL,
+        secret_hash: "00", expires_at: null,
+      };
       const client = await register(world, { ...wishes, scope: "admin:* execution:read" });
       assert.notEqual(client.id, "vault");
       assert.equal(client.secret, undefined);

@@ -41,6 +41,18 @@ const HOSTS = [
   ["X-Original-URL", (host) => ({ host, "x-original-url": "https://evil.example/", "x-rewrite-url": "https://evil.example/" })],
 ];
 
+/** Methods that a path does not take. */
+const METHODS = [
+  ["GET", "/token"], ["PUT", "/token"], ["DELETE", "/token"], ["GET", "/revoke"], ["GET", "/introspect"], ["GET", "/register"],
+  ["PUT", "/authorize"], ["DELETE", "/consent"], ["GET", "/consent"], ["GET", "/sign-out"], ["PUT", "/account"], ["PATCH", "/sign-in"],
+];
+
+/** Parameters of a request in which a script or a line break might come through. */
+const REFLECTED = [
+  "client_id", "redirect_uri", "state", "scope", "response_type", "prompt", "nonce", "login_hint", "code_challenge_method", "resource",
+  "ui_locales", "error", "error_description",
+];
+
 export const pages = [
   ...SCRIPTS.map((script) => ({
     name: `a client called ${script}`,
@@ -55,7 +67,7 @@ export const pages = [
       assertTextOnly(await browser.get("/account"));
     },
   })),
-  ...["client_id", "redirect_uri", "state", "scope", "response_type", "prompt", "nonce", "login_hint", "code_challenge_method", "resource", "ui_locales", "error", "error_description"].map((name) => ({
+  ...REFLECTED.map((name) => ({
     name: `a script in ${name}`,
     source: "CWE-79",
     attack: async ({ world, app }) => {
@@ -180,7 +192,10 @@ export const pages = [
       assert.equal((await redeem(world, grant)).status, 200);
     },
   })),
-  ...["application/json", "text/plain", "multipart/form-data; boundary=x", "", "text/html, application/x-www-form-urlencoded", "application/x-www-form-urlencoded-evil"].map((type) => ({
+  ...[
+    "application/json", "text/plain", "multipart/form-data; boundary=x", "", "text/html, application/x-www-form-urlencoded",
+    "application/x-www-form-urlencoded-evil",
+  ].map((type) => ({
     name: `the token endpoint with the type '${type}'`,
     source: "workers-oauth-provider #240",
     attack: async ({ world, app }) => {
@@ -191,7 +206,7 @@ export const pages = [
       }
     },
   })),
-  ...[["GET", "/token"], ["PUT", "/token"], ["DELETE", "/token"], ["GET", "/revoke"], ["GET", "/introspect"], ["GET", "/register"], ["PUT", "/authorize"], ["DELETE", "/consent"], ["GET", "/consent"], ["GET", "/sign-out"], ["PUT", "/account"], ["PATCH", "/sign-in"]].map(([method, path]) => ({
+  ...METHODS.map(([method, path]) => ({
     name: `${method} ${path}, also as an override of a POST`,
     source: "CWE-436",
     attack: async ({ world, app }) => {

@@ -2,7 +2,7 @@
 // ends it.
 import assert from "node:assert/strict";
 import {
-  assertNoCode, assertNoTokens, assertUseless, assertWorks, authorizePath, Browser, clientCall, connected, consentPage, decoded, granted,
+  assertNoCode, assertNoTokens, assertWorks, authorizePath, Browser, clientCall, connected, consentPage, decoded, granted,
   redeem, redirected, refresh, register, saying, sha256, userKey, useToken,
 } from "../oauth-attacks.mjs";
 import { request, until } from "../support.mjs";

@@ -294,7 +294,11 @@ export const tokens = [
       const body = JSON.stringify(request("tools/list"));
       const reply = await raw(world.stack.urls.coordinator, {
         method: "POST", path: "/mcp", body,
-        headers: { "content-type": "application/json", accept: "application/json, text/event-stream", authorization: [`Bearer ${note("forged-token-0123456789")}`, `Bearer ${access_token}`] },
+        headers: {
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream",
+          authorization: [`Bearer ${note("forged-token-0123456789")}`, `Bearer ${access_token}`],
+        },
       });
       assert.ok(reply.status >= 400, reply.text);
     },
