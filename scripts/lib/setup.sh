@@ -194,4 +194,6 @@ setup_test() {
   prepare test
   cargo_tool cargo-deny "$CARGO_DENY_VERSION" cargo-deny 2
   export CARGO_DENY_BIN=$TOOLS/cargo-deny-$CARGO_DENY_VERSION/bin/cargo-deny
+  CHROMIUM=$(command -v chromium)
+  export CHROMIUM
 }

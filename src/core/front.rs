@@ -124,7 +124,7 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
                     .preflight(&incoming.host(), incoming.headers(), self.request_id)
             }
             (_, "/mcp") => method_not_allowed(&method, self.request_id),
-            ("GET" | "HEAD", "/health") => self.health().await,
+            ("GET" | "HEAD", "/health" | "/api/v1/status") => self.health().await,
             ("GET" | "HEAD", "/") => self.welcome(),
             ("GET" | "HEAD", APPS_CHALLENGE) => self.challenge(),
             (_, path) => match Door::of(path) {

@@ -29,7 +29,11 @@ fn each_path_has_its_methods() {
     let welcome = world.send(&get("GET", "/"));
     assert_eq!(welcome.status, 200);
     assert!(welcome.body.contains("cloudflare-fortress-mcp") && welcome.body.contains("POST /mcp"));
-    for got in [welcome, world.send(&get("GET", "/health"))] {
+    for got in [
+        welcome,
+        world.send(&get("GET", "/health")),
+        world.send(&get("GET", "/api/v1/status")),
+    ] {
         assert_eq!(
             got.header("x-content-type-options").as_deref(),
             Some("nosniff")
