@@ -32,7 +32,7 @@ export function describeMachine(args) {
     `rustc ${rustc}`,
     `worker ${crateVersion("worker")}`,
     `wasm-bindgen ${crateVersion("wasm-bindgen")}`,
-    ...["workerd", "miniflare", "@modelcontextprotocol/server"].map((name) => `${name} ${npmVersion(name)}`),
+    ...["workerd", "miniflare", "@modelcontextprotocol/server", "@cloudflare/workers-oauth-provider"].map((name) => `${name} ${npmVersion(name)}`),
     `Node ${process.versions.node}`,
     wrkVersion().split(" ").slice(0, 2).join(" "),
   ];

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { usedBy } from "./cpu.mjs";
 
-const SCRIPT = fileURLToPath(new URL("post.lua", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("request.lua", import.meta.url));
 const run = promisify(execFile);
 
 /**
@@ -16,14 +16,16 @@ const run = promisify(execFile);
  * @property {string} name
  * @property {string} url
  * @property {Record<string, string>} headers
- * @property {string} body
+ * @property {string} [body] it is a GET without one
  * @property {string} wanted part of every right answer
  * @property {number} pid the server's process
  */
 
+const methodOf = (body) => (body === undefined ? "GET" : "POST");
+
 /** Sends the request of `subject` once and returns the answer's text; throws if it is not the right one. */
 export async function once({ name, url, headers, body, wanted }) {
-  const response = await fetch(url, { method: "POST", headers, body });
+  const response = await fetch(url, { method: methodOf(body), headers, body });
   const text = await response.text();
   if (!response.ok || !text.includes(wanted)) {
     throw new Error(`${name}: status ${response.status}, and the answer is not the one wanted: ${text.slice(0, 400)}`);
@@ -41,11 +43,11 @@ export async function once({ name, url, headers, body, wanted }) {
 export async function load(subject, { folder, seconds, concurrency }) {
   const file = join(folder, "request");
   const head = Object.entries(subject.headers).map(([name, value]) => `${name}: ${value}`);
-  writeFileSync(file, `${head.join("\n")}\n\n${subject.body}`);
+  writeFileSync(file, `${head.join("\n")}\n\n${subject.body ?? ""}`);
   const before = usedBy(subject.pid);
   const { stdout } = await run("wrk", [
     "--threads", "1", "--connections", String(concurrency), "--duration", `${seconds}s`, "--timeout", "10s",
-    "--latency", "--script", SCRIPT, subject.url, "--", file, subject.wanted,
+    "--latency", "--script", SCRIPT, subject.url, "--", file, subject.wanted, methodOf(subject.body),
   ], { timeout: (seconds + 30) * 1000 });
   const used = usedBy(subject.pid) - before;
 

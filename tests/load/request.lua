@@ -1,5 +1,6 @@
--- wrk's side of a measurement: one POST again and again, replies checked, one line of JSON at the end.
--- Takes the path of a file of lines: "name: value" headers, an empty line, then the body.
+-- wrk's side of a measurement: one request again and again, replies checked, one line of JSON at the end.
+-- Takes the path of a file of lines ("name: value" headers, an empty line, then the body), what every
+-- right answer holds, and the method.
 
 local threads = {}
 
@@ -12,8 +13,8 @@ function init(args)
   local whole = file:read("*a")
   file:close()
   local head, body = whole:match("^(.-)\n\n(.*)$")
-  wrk.method = "POST"
-  wrk.body = body
+  wrk.method = args[3]
+  if body ~= "" then wrk.body = body end
   for name, value in head:gmatch("([^\n:]+): ([^\n]*)") do
     wrk.headers[name] = value
   end
