@@ -17,7 +17,6 @@ const MAX_AUDITED_ID: usize = 128;
 /// A SHA-256 in base64url: a challenge (RFC 7636 section 4.2) or a thumbprint.
 const DIGEST_CHARS: usize = 43;
 /// Of a browser that is signed in, over https and in development.
-const SESSION_COOKIES: [&str; 2] = ["__Host-chitty-session", "chitty-session"];
 
 /// Why a request goes no further.
 pub(super) enum Refusal {
@@ -131,7 +130,7 @@ impl AuthorizationServer {
             let error = OAuthError::invalid_request("state may have up to 2048 bytes");
             return Err(Refusal::Redirect(back, error));
         }
-        match self.read_request(web, &client, params, &back) {
+        match self.read_request(&client, params, &back) {
             Ok(request) => Ok((client, request)),
             Err(error) => Err(Refusal::Redirect(back, error)),
         }
@@ -154,7 +153,6 @@ impl AuthorizationServer {
 
     fn read_request(
         &self,
-        web: &WebRequest<'_>,
         client: &Client,
         params: &Params,
         back: &Back,
@@ -177,7 +175,7 @@ impl AuthorizationServer {
         };
         bounded(params, "login_hint", MAX_HINT_BYTES)?;
         if prompt.silent {
-            return Err(nobody_asked(web));
+            return Err(nobody_asked());
         }
         Ok(request)
     }
@@ -280,17 +278,13 @@ impl Prompt {
     }
 }
 
-/// The answer to `prompt=none`: nothing is granted here without a person's yes.
-fn nobody_asked(web: &WebRequest<'_>) -> OAuthError {
-    let signed_in = SESSION_COOKIES
-        .iter()
-        .any(|name| web.cookie(name).is_some());
-    let code = if signed_in {
-        "consent_required"
-    } else {
-        "login_required"
-    };
-    OAuthError::new(code, "a person must be asked; send no prompt=none")
+/// The answer to `prompt=none`: nothing is granted here without a person's yes. The same whether
+/// somebody is signed in or not, which is no client's to learn this way.
+fn nobody_asked() -> OAuthError {
+    OAuthError::new(
+        "login_required",
+        "a person must be asked; send no prompt=none",
+    )
 }
 
 fn max_age(params: &Params) -> Result<Option<i64>, OAuthError> {

@@ -11,8 +11,9 @@ pub const CODE_MS: i64 = 60 * 1000;
 /// Each refresh token; its successor starts anew, up to [`GRANT_MS`].
 pub const REFRESH_TOKEN_MS: i64 = 30 * DAY_MS;
 pub const GRANT_MS: i64 = 90 * DAY_MS;
-/// How long the same successor is given out again to the same client.
-pub const REFRESH_AGAIN_MS: i64 = 10 * 1000;
+/// How long the same successor is given out again to the same client: longer than clients wait
+/// for a reply that is lost.
+pub const REFRESH_AGAIN_MS: i64 = 60 * 1000;
 pub const LOGIN_MS: i64 = 12 * 60 * 60 * 1000;
 pub const REGISTERED_CLIENT_MS: i64 = 90 * DAY_MS;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;

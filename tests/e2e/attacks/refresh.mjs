@@ -74,7 +74,7 @@ export const refreshes = [
       const stolen = await connected(world, app);
       const { json: second } = await refresh(world, app, stolen.refresh_token);
       const { json: third } = await refresh(world, app, second.refresh_token);
-      await world.stack.d1("UPDATE oauth_refresh_tokens SET replaced_at = replaced_at - 11000 WHERE token_hash = ?", [sha256(stolen.refresh_token)]);
+      await world.stack.d1("UPDATE oauth_refresh_tokens SET replaced_at = replaced_at - 61000 WHERE token_hash = ?", [sha256(stolen.refresh_token)]);
       assertNoTokens(await refresh(world, app, stolen.refresh_token), "invalid_grant");
       for (const token of [second, third]) assertNoTokens(await refresh(world, app, token.refresh_token), "invalid_grant");
       await Promise.all([stolen, second, third].map(({ access_token }) => ended(world, access_token)));
@@ -86,7 +86,7 @@ export const refreshes = [
     attack: async ({ world, app }) => {
       const first = await connected(world, app);
       const { json: second } = await refresh(world, app, first.refresh_token);
-      await world.stack.d1("UPDATE oauth_refresh_tokens SET replaced_at = replaced_at - 11000 WHERE token_hash = ?", [sha256(first.refresh_token)]);
+      await world.stack.d1("UPDATE oauth_refresh_tokens SET replaced_at = replaced_at - 61000 WHERE token_hash = ?", [sha256(first.refresh_token)]);
       assertNoTokens(await refresh(world, await register(world), first.refresh_token), "invalid_grant");
       assert.equal((await refresh(world, app, second.refresh_token)).status, 200);
     },

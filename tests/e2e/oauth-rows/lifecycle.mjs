@@ -7,7 +7,7 @@ const introspect = async (the, client, token, params) => ok(await sendAs(the.wor
 const revoke = (the, client, token, params) => sendAs(the.world, client, "/revoke", { token, ...params });
 
 /** Makes a replaced token look as if its time to be sent again were over. */
-const longAgo = (the, token) => the.world.stack.d1("UPDATE oauth_refresh_tokens SET replaced_at = replaced_at - 60000 WHERE token_hash = ?", [sha256(token)]);
+const longAgo = (the, token) => the.world.stack.d1("UPDATE oauth_refresh_tokens SET replaced_at = replaced_at - 61000 WHERE token_hash = ?", [sha256(token)]);
 
 export default [
   {

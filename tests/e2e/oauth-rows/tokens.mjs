@@ -45,13 +45,13 @@ export default [
   },
   {
     id: "token-redirect",
-    rfc: "RFC 6749 §4.1.3",
-    requirement: "`redirect_uri` must be that of the authorization request",
+    rfc: "RFC 6749 §4.1.3, OAuth 2.1 §4.1.3",
+    requirement: "`redirect_uri` must be that of the authorization request; beside PKCE it may be left out",
     test: async (the) => {
       const client = await register(the.world, { redirect_uris: [CALLBACK, "https://client.example/other"] });
       const asked = await code(the, client);
       await refused(await exchange(the.world, client, asked, { redirect_uri: "https://client.example/other" }), "invalid_grant");
-      await ok(await exchange(the.world, client, asked));
+      await ok(await exchange(the.world, client, asked, { redirect_uri: undefined }));
     },
   },
   {

@@ -85,7 +85,7 @@ impl AuthorizationServer {
     /// Refuses what a page of another site sent. The ticket would refuse it too.
     ///
     /// Under `referrer-policy: no-referrer` browsers send `Origin: null` with our own forms,
-    /// so `Sec-Fetch-Site` counts where there is one.
+    /// so `Sec-Fetch-Site` counts where there is one, and where there is none `null` may be us.
     pub(super) fn refuse_foreign(&self, web: &WebRequest<'_>) -> Result<(), Trouble> {
         if let Some(site) = web.headers.get("sec-fetch-site") {
             return match site.as_str() {
@@ -93,11 +93,10 @@ impl AuthorizationServer {
                 _ => Err(Trouble::foreign()),
             };
         }
-        match web.headers.get("origin") {
-            Some(origin) if origin != self.origin && origin != self.base() => {
-                Err(Trouble::foreign())
-            }
-            _ => Ok(()),
+        match web.headers.get("origin").as_deref() {
+            Some("null") | None => Ok(()),
+            Some(origin) if origin == self.origin || origin == self.base() => Ok(()),
+            Some(_) => Err(Trouble::foreign()),
         }
     }
 }

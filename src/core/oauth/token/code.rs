@@ -26,7 +26,6 @@ impl AuthorizationServer {
         exchange: &Exchange<'_>,
     ) -> Result<StoredCode, OAuthError> {
         let code = exchange.form.require("code")?;
-        exchange.form.require("redirect_uri")?;
         let Some(stored) = self.code(code).await? else {
             return Err(self.refuse(exchange, None, "unknown_code"));
         };
@@ -115,14 +114,21 @@ impl AuthorizationServer {
     }
 }
 
+/// OAuth 2.1 section 4.1.3 has no `redirect_uri` here: PKCE does its work. Where it is sent it
+/// must be right, and without PKCE it must be sent (RFC 6749 section 4.1.3).
+fn returns(redirect_uri: Option<&str>, stored: &StoredCode) -> bool {
+    redirect_uri.map_or(stored.code_challenge.is_some(), |sent| {
+        same(sent.as_bytes(), stored.redirect_uri.as_bytes())
+    })
+}
+
 fn belongs(exchange: &Exchange<'_>, stored: &StoredCode) -> Result<(), &'static str> {
     let grant = &stored.standing.grant;
     let sent = |name| exchange.form.get(name);
     if grant.client_id != exchange.client.id {
         return Err("code_of_another_client");
     }
-    let redirect_uri = sent("redirect_uri").unwrap_or_default();
-    if !same(redirect_uri.as_bytes(), stored.redirect_uri.as_bytes()) {
+    if !returns(sent("redirect_uri"), stored) {
         return Err("redirect_uri_mismatch");
     }
     if !pkce::proves(sent("code_verifier"), stored.code_challenge.as_deref()) {

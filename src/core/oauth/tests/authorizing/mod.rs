@@ -335,7 +335,7 @@ fn other_flows_and_forms_are_refused_by_name() {
     let silent = query(&[("prompt", "none")]);
     let request = web("GET", "/authorize", &silent, &headers, b"");
     let told = told(&block_on(world.server.authorize(&request)));
-    assert!(told.contains(&("error".to_owned(), "consent_required".to_owned())));
+    assert!(told.contains(&("error".to_owned(), "login_required".to_owned())));
 }
 
 #[test]

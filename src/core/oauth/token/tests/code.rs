@@ -122,13 +122,35 @@ fn a_verifier_for_a_code_without_a_challenge_is_refused() {
 }
 
 #[test]
+fn a_redirect_uri_may_be_left_out_where_pkce_does_its_work() {
+    let world = World::new();
+    for (challenged, form) in
+        [(Some(challenge()), VERIFIER), (None, "")].map(|(challenged, verifier)| {
+            let code = world.code_for(new_grant("ann"), challenged.as_deref());
+            let form = with(code_form(&code), "code_verifier", verifier);
+            (challenged.is_some(), form)
+        })
+    {
+        let bare = with(form.clone(), "redirect_uri", "");
+        let answer = world.post(&client("client-1"), &bare);
+        assert_eq!(answer.map_err(|error| error.code).is_ok(), challenged);
+        if !challenged {
+            assert!(world.post(&client("client-1"), &form).is_ok());
+        }
+    }
+    assert_eq!(
+        world.audited(),
+        ["allow/", "deny/redirect_uri_mismatch", "allow/"]
+    );
+}
+
+#[test]
 fn missing_parameters_and_unknown_codes_are_told_apart() {
     let world = World::new();
     let code = world.code();
     let unknown = format!("chitty_code_{}", "0".repeat(64));
     for (name, value, expected) in [
         ("code", "", "invalid_request"),
-        ("redirect_uri", "", "invalid_request"),
         ("grant_type", "", "invalid_request"),
         ("grant_type", "password", "unsupported_grant_type"),
         ("grant_type", "implicit", "unsupported_grant_type"),

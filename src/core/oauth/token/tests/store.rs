@@ -75,6 +75,25 @@ fn an_id_counts_once_until_it_expires() {
 }
 
 #[test]
+fn a_grant_that_made_a_key_is_kept_as_long_as_the_key() {
+    let world = World::new();
+    world.first_refresh();
+    world.code();
+    world.sql(&format!(
+        "INSERT INTO api_tokens (id, token_hash, name, scopes, status, created_at, created_by)
+        SELECT 'key-1', '{}', 'k', '[]', 'revoked', 1, id FROM oauth_grants
+        WHERE last_used_at IS NOT NULL",
+        "0".repeat(64)
+    ));
+    let later = NOW + 1000 * DAY;
+    block_on(expire(&*world.database, later)).unwrap();
+    assert_eq!(world.count("oauth_grants"), 1);
+    world.sql("DELETE FROM api_tokens");
+    block_on(expire(&*world.database, later)).unwrap();
+    assert_eq!(world.count("oauth_grants"), 0);
+}
+
+#[test]
 fn what_is_over_is_swept_and_nothing_else() {
     let world = World::new();
     let token = world.first_refresh();
@@ -90,11 +109,11 @@ fn what_is_over_is_swept_and_nothing_else() {
     assert_eq!((swept.rows, swept.more), (2, false));
     let swept = block_on(expire(&*world.database, NOW + 2 * DAY)).unwrap();
     assert_eq!(swept.rows, 3, "two codes and an id");
-    let swept = block_on(expire(&*world.database, NOW + 8 * DAY)).unwrap();
+    let swept = block_on(expire(&*world.database, NOW + 30 * DAY + 3600 * SECOND)).unwrap();
     assert_eq!(swept.rows, 1, "the grant that was never used");
     world.clock.advance(8 * DAY);
     assert!(world.refresh(&token).is_ok());
-    let swept = block_on(expire(&*world.database, NOW + 98 * DAY)).unwrap();
+    let swept = block_on(expire(&*world.database, NOW + 121 * DAY)).unwrap();
     assert_eq!((swept.rows, swept.more), (4, false));
     for table in [
         "oauth_grants",
