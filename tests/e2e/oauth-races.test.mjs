@@ -15,7 +15,7 @@ const AT_ONCE = 64;
 const SAMPLE = 10;
 const DEATHS = 10;
 const FLOWS = 12;
-const SCOPES = ["execution:read", "chain:verify", "fortress:verify", "execution:run", "token:manage"];
+const SCOPES = ["execution:read", "chain:verify", "fortress:verify", "execution:run", "evidence:package"];
 
 let world;
 before(async () => void (world = await startWorld()));

@@ -72,7 +72,8 @@ pub const SCOPES: &[ScopeInfo] = &[
         "evidence:package",
         "make evidence packages of your executions",
     ),
-    act("token:manage", "make and revoke keys of yours"),
+    // A client that could make keys would outlive its grant.
+    kept("token:manage", "make and revoke keys of yours"),
     kept("chain:read_all", "check everybody's facts in the log"),
     kept("audit:read", "read and export the audit log"),
     kept("delegation:act", "act on other users' data"),

@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use super::keys::MANAGE_SCOPE;
 use super::{Scopes, catalogue};
 
 /// Where RFC 9728 section 3.1 puts the metadata of `{origin}/mcp`.
@@ -48,11 +47,9 @@ impl ProtectedResource {
     pub fn new(origin: &str, traits: &ResourceTraits<'_>) -> Self {
         let url = format!("{origin}/mcp");
         // All that its tools need: tools without their scopes are not listed, so nobody would
-        // ever come to ask for more. What a client may do is decided on the consent page. Only
-        // keys are kept by people themselves.
+        // ever come to ask for more. What a client may do is decided on the consent page.
         let first = traits.scopes.iter();
-        let first = first.filter(|scope| is_grantable(scope) && *scope != MANAGE_SCOPE);
-        let first: Vec<&str> = first.collect();
+        let first: Vec<&str> = first.filter(|scope| is_grantable(scope)).collect();
         let metadata_url = traits.issuer.map(|_| format!("{origin}{METADATA_PATH}"));
         Self {
             metadata: metadata(origin, &url, traits, &first).to_string(),

@@ -200,8 +200,8 @@ export const consent = [
     },
   },
   ...[
-    ["scopes that were not asked for", { "allow:execution:run": "yes", "allow:token:manage": "yes", "allow:openid": "yes" }],
-    ["scopes that no client may have", { "allow:admin:*": "yes", "allow:delegation:act": "yes", "allow:audit:read": "yes" }],
+    ["scopes that were not asked for", { "allow:execution:run": "yes", "allow:chain:verify": "yes", "allow:openid": "yes" }],
+    ["scopes that no client may have", { "allow:admin:*": "yes", "allow:token:manage": "yes", "allow:delegation:act": "yes", "allow:audit:read": "yes" }],
     ["wildcards", { "allow:execution:*": "yes", "allow:*": "yes" }],
     ["a list of scopes", { scope: "admin:* execution:run", scopes: "admin:*" }],
     ["that it stays", { "allow:offline_access": "yes" }],

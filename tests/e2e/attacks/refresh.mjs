@@ -198,7 +198,7 @@ export const refreshes = [
     source: "RFC 9700 §2.3",
     attack: async ({ world, app }) => {
       const key = await userKey(world, { scopes: ["execution:read"] });
-      const tokens = await connected(world, app, { scope: "execution:read execution:run token:manage", key });
+      const tokens = await connected(world, app, { scope: "execution:read execution:run evidence:package", key });
       assert.equal(tokens.scope, "execution:read");
     },
   },

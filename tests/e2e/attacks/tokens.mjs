@@ -207,7 +207,7 @@ export const tokens = [
     name: "an access token as a refresh token, a code, a key at the sign-in page, and a hint",
     source: "RFC 9700 §2.3",
     attack: async ({ world, app }) => {
-      const { access_token, redirect } = await connected(world, app, { scope: "openid token:manage" });
+      const { access_token, redirect } = await connected(world, app, { scope: "openid execution:run" });
       const call = (fields) => clientCall(world, "/token", app, fields);
       for (const fields of [
         { grant_type: "refresh_token", refresh_token: access_token },

@@ -28,6 +28,8 @@ pub enum KeyError {
     TooManyOnPlatform { max: i64 },
     #[error("too many keys were made for this user: try again in {retry_after_s} seconds")]
     TooOften { retry_after_s: i64 },
+    #[error("apps cannot make keys: make one with a key of your own")]
+    Client,
     #[error("there is no key with this id, or it is not yours")]
     NotFound,
     #[error("the key is expired or revoked: make a new one")]
@@ -47,6 +49,7 @@ impl KeyError {
         match self {
             Self::Scope(error) => error.code(),
             Self::User(_) => "USER_ID_REFUSED",
+            Self::Client => "CLIENT_REFUSED",
             Self::UnknownScope(_)
             | Self::NoScopes
             | Self::RoleAndScopes
@@ -65,7 +68,7 @@ impl KeyError {
     pub fn status(&self) -> u16 {
         match self {
             Self::Scope(error) => error.status(),
-            Self::User(DelegationError::NotAllowed) => 403,
+            Self::User(DelegationError::NotAllowed) | Self::Client => 403,
             Self::User(DelegationError::Malformed)
             | Self::UnknownScope(_)
             | Self::NoScopes
@@ -87,6 +90,7 @@ impl KeyError {
         match self {
             Self::Scope(error) => error.reason(),
             Self::User(_) => "user_id",
+            Self::Client => "client",
             Self::UnknownScope(_) | Self::NoScopes | Self::RoleAndScopes => "scopes",
             Self::TooLong { .. } => "life",
             Self::ServiceOfUser => "service",

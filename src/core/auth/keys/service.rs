@@ -15,6 +15,7 @@ use crate::ids;
 use crate::sql::{Outcome, Statement};
 
 const MAX_LISTED: i64 = 100;
+const EVERYTHING: &str = "admin:*";
 
 /// Keys, on behalf of one request. Each yes and no is an audit row.
 pub struct KeyService<'a> {
@@ -90,6 +91,7 @@ impl KeyService<'_> {
         caller: &Principal,
         input: &MintInput,
     ) -> Result<MintOutput, KeyError> {
+        require_own(caller)?;
         require_for(caller, input.kind)?;
         let owner = caller.resolve_user(input.user_id.as_deref())?;
         let scopes = scopes_for(caller, input)?;
@@ -100,6 +102,7 @@ impl KeyService<'_> {
         if input.kind == PrincipalKind::User && input.service.is_some() {
             return Err(KeyError::ServiceOfUser);
         }
+        let latest = self.latest_end(caller).await?;
         let now_ms = self.audit.clock.now_ms();
         let drawn = self.draw(&text::stem(input.kind, input.service.as_deref()))?;
         let key = NewKey {
@@ -110,7 +113,9 @@ impl KeyService<'_> {
             name: &input.name,
             scopes: &scopes,
             platform: input.platform.as_deref(),
-            expires_at: now_ms.saturating_add(input.expires_in_days * DAY_MS),
+            expires_at: now_ms
+                .saturating_add(input.expires_in_days * DAY_MS)
+                .min(latest),
             now_ms,
             made_with: &caller.token_id,
         };
@@ -147,12 +152,20 @@ impl KeyService<'_> {
         caller: &Principal,
         input: &RotateInput,
     ) -> Result<RotateOutput, KeyError> {
+        require_own(caller)?;
         let old = self.of(caller, &input.id).await?;
         let (stem, kind) = old.stem().ok_or(KeyError::UnknownForm)?;
         require_for(caller, kind)?;
         // Or its new text would give the caller what the caller may not.
         let scopes = old.scopes();
         caller.scopes.require(&borrowed(&scopes))?;
+        // A key may renew itself; of another it makes nothing that outlasts both.
+        let latest = if caller.token_id == input.id {
+            i64::MAX
+        } else {
+            let own_end = old.token.ends_at().unwrap_or(i64::MAX);
+            self.latest_end(caller).await?.max(own_end)
+        };
         let now_ms = self.audit.clock.now_ms();
         if old.token.check(now_ms).is_err() {
             return Err(KeyError::NotActive);
@@ -166,7 +179,7 @@ impl KeyService<'_> {
             name: &old.token.principal.name,
             scopes: &scopes,
             platform: old.platform.as_deref(),
-            expires_at: now_ms.saturating_add(life_of(&old, kind)),
+            expires_at: now_ms.saturating_add(life_of(&old, kind)).min(latest),
             now_ms,
             made_with: &caller.token_id,
         };
@@ -205,6 +218,22 @@ impl KeyService<'_> {
             key,
             revoked: ended as u64,
         })
+    }
+
+    /// When keys made by the caller must have ended: with the caller's own, administrators
+    /// excepted.
+    async fn latest_end(&self, caller: &Principal) -> Result<i64, KeyError> {
+        if caller.scopes.allows(EVERYTHING) {
+            return Ok(i64::MAX);
+        }
+        let find = statements::find(&caller.token_id);
+        let found = self.audit.database.run(find).await?;
+        let own = found.first().ok_or(KeyError::NotActive)?;
+        let own = StoredKey::read(own)?.token;
+        if own.check(self.audit.clock.now_ms()).is_err() {
+            return Err(KeyError::NotActive);
+        }
+        Ok(own.ends_at().unwrap_or(i64::MAX))
     }
 
     /// The key, if the caller may know of it.
@@ -297,6 +326,14 @@ fn no_room(tally: &Outcome, now_ms: i64) -> Result<KeyError, KeyError> {
 fn stored(outcome: Option<&Outcome>) -> Result<StoredKey, KeyError> {
     let row = outcome.and_then(Outcome::first).ok_or(KeyError::NotFound)?;
     Ok(StoredKey::read(row)?)
+}
+
+/// Refuses an OAuth client: a key would outlive the grant that it was made under.
+fn require_own(caller: &Principal) -> Result<(), KeyError> {
+    match caller.client_id {
+        Some(_) => Err(KeyError::Client),
+        None => Ok(()),
+    }
 }
 
 fn require_for(caller: &Principal, kind: PrincipalKind) -> Result<(), KeyError> {

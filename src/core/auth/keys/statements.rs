@@ -7,7 +7,8 @@ use super::{MAX_KEYS, MAX_KEYS_PER_PLATFORM, MAX_MINTS_AN_HOUR};
 use crate::sql::Statement;
 
 const COLUMNS: &str = "id, user_id, identity_id, name, key_prefix, scopes, status, platform, \
-    last_used_at, expires_at, created_at, revoked_at";
+    last_used_at, expires_at, created_at, revoked_at, (SELECT i.status FROM identities i \
+    WHERE i.id = COALESCE(api_tokens.user_id, api_tokens.identity_id)) AS person";
 
 /// Whether a key opens anything at the time `?n`.
 fn live(n: u8) -> String {

@@ -81,6 +81,7 @@ impl Setup {
         who: &Principal,
         work: impl FnOnce(KeyService<'_>, Asking<'_>) -> T,
     ) -> T {
+        self.store_maker();
         let request = Self::request();
         let keys = KeyService {
             audit: &self.auth.audit,
@@ -90,6 +91,23 @@ impl Setup {
             request: &request,
         };
         work(keys, asking)
+    }
+
+    /// The key that callers of [`caller`] come with; it never ends unless it is made to.
+    fn store_maker(&self) {
+        let insert = Statement::new(
+            "INSERT INTO api_tokens (id, user_id, token_hash, name, scopes, status, created_at)
+             VALUES ('made-with', 'maker', ?1, 'maker', '[]', 'active', ?2)
+             ON CONFLICT (id) DO NOTHING",
+        );
+        let insert = insert.bind("f".repeat(64)).timestamp(NOW);
+        let stored = block_on(self.database.run(insert));
+        assert!(stored.is_ok() || self.database.down.get());
+    }
+
+    /// The end of a key, in milliseconds from [`NOW`].
+    fn end_of(&self, id: &str) -> i64 {
+        self.row(id).timestamp("expires_at").unwrap() - NOW
     }
 
     fn row(&self, id: &str) -> Row {
@@ -163,6 +181,61 @@ fn nobody_makes_a_key_that_may_more_than_they() {
         let refused = setup.mint(&caller("eve", &scopes), &with_scopes(&["admin:*"]));
         assert!(matches!(refused, Err(KeyError::Scope(_))), "{role:?}");
     }
+}
+
+#[test]
+fn no_key_outlasts_the_one_that_made_it() {
+    let setup = Setup::new();
+    let lasting = setup.mint(&ann(), &wanted("lasting")).unwrap().key.id;
+    let input = MintInput {
+        expires_in_days: 30,
+        ..wanted("month")
+    };
+    let month = setup.mint(&ann(), &input).unwrap().key.id;
+    let short = |scopes| {
+        let end = Statement::new("UPDATE api_tokens SET expires_at = ?1 WHERE id = 'made-with'");
+        block_on(setup.database.run(end.timestamp(NOW + 2 * DAY))).unwrap();
+        caller("ann", scopes)
+    };
+    let ann = short(&["token:manage", "execution:*", "chain:verify"]);
+    let made = setup.mint(&ann, &wanted("short")).unwrap().key.id;
+    assert_eq!(setup.end_of(&made), 2 * DAY);
+    let made = setup.mint(&short(&["admin:*"]), &wanted("key"));
+    assert_eq!(setup.end_of(&made.unwrap().key.id), 90 * DAY);
+    setup.clock.advance(DAY);
+    let renewed = setup.rotate(&ann, &month, 0).unwrap().key.id;
+    assert_eq!(setup.end_of(&renewed), 30 * DAY, "not later than before");
+    let itself = Principal {
+        token_id: lasting.clone(),
+        ..ann.clone()
+    };
+    let renewed = setup.rotate(&itself, &lasting, 0).unwrap().key.id;
+    assert_eq!(setup.end_of(&renewed), 91 * DAY);
+    let refused = setup.mint(&itself, &wanted("late")).unwrap_err();
+    assert_eq!(refused, KeyError::NotActive, "the caller's own has ended");
+    setup.clock.advance(DAY);
+    let refused = setup.mint(&ann, &wanted("late")).unwrap_err();
+    assert_eq!(refused, KeyError::NotActive);
+}
+
+#[test]
+fn apps_make_no_keys() {
+    let setup = Setup::new();
+    let id = setup.mint(&ann(), &wanted("key")).unwrap().key.id;
+    for who in [ann(), admin()] {
+        let app = Principal {
+            client_id: Some("app".into()),
+            ..who
+        };
+        let refused = setup.mint(&app, &wanted("key")).unwrap_err();
+        assert_eq!((&refused, refused.status()), (&KeyError::Client, 403));
+        let refused = setup.rotate(&app, &id, 0).unwrap_err();
+        assert_eq!(refused, KeyError::Client);
+    }
+    assert_eq!(setup.row(&id).text("status").unwrap(), "active");
+    let refusals = setup.audited();
+    let told = |row: &&String| row.starts_with("deny/client/");
+    assert_eq!(refusals.iter().filter(told).count(), 4);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::browser::{self, Browser};
 use super::session::Session;
 use super::ticket::TicketKind;
 use super::trouble::Trouble;
-use crate::auth::catalogue::IDENTITY_SCOPES;
+use crate::auth::catalogue::{self, IDENTITY_SCOPES};
 use crate::auth::{AuditEvent, Decision, Scopes};
 use crate::http::HttpReply;
 use crate::oauth::pages::AppShown;
@@ -38,7 +38,10 @@ fn offered(request: &AuthorizationRequest, session: &Session) -> Scopes {
     // Said by how long it lasts.
     let asked = request.scopes.iter().filter(|scope| *scope != STAYS);
     let about_you = |scope: &str| IDENTITY_SCOPES.iter().any(|(name, _)| *name == scope);
-    let mine = |scope: &str| session.scopes.iter().any(|held| held == scope);
+    let mine = |scope: &str| {
+        let grantable = catalogue::find(scope).is_some_and(|info| info.grantable);
+        grantable && session.scopes.iter().any(|held| held == scope)
+    };
     Scopes::new(asked.filter(|scope| about_you(scope) || mine(scope)))
 }
 

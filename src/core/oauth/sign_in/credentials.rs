@@ -29,7 +29,14 @@ const USE: &str = "UPDATE credentials SET last_step = ?1
 
 const REMOVE: &str = "DELETE FROM credentials WHERE id = ?1 AND user_id = ?2";
 
-const MARK: &str = "UPDATE login_sessions SET second_factor = ?1 WHERE id = ?2 AND user_id = ?3";
+/// After `CONFIRM` in one batch: only if that found the guard open.
+const MARK: &str = "UPDATE login_sessions SET second_factor = ?1 WHERE id = ?2 AND user_id = ?3
+    AND EXISTS (SELECT 1 FROM credentials WHERE id = ?4 AND confirmed_at = ?5)";
+
+/// Those opened without it, perhaps by whoever it is to keep out.
+const END_OTHERS: &str = "UPDATE login_sessions SET ended_at = ?1
+    WHERE user_id = ?2 AND id <> ?3 AND ended_at IS NULL
+    AND EXISTS (SELECT 1 FROM credentials WHERE id = ?4 AND confirmed_at = ?1)";
 
 pub(super) struct Credential {
     id: String,
@@ -99,7 +106,8 @@ impl AuthorizationServer {
         Ok(self.audit.database.run(statement).await?.changes > 0)
     }
 
-    /// True if the code shows that the app has the secret. This session counts as proven then.
+    /// True if the code shows that the app has the secret. This session counts as proven then,
+    /// and the person's others end.
     pub(super) async fn confirm_totp(
         &self,
         user_id: &str,
@@ -113,17 +121,28 @@ impl AuthorizationServer {
         let Some(step) = self.step_of(user_id, &credential, code)? else {
             return Ok(false);
         };
-        let statement = Statement::new(CONFIRM)
-            .timestamp(self.audit.clock.now_ms())
+        let now_ms = self.audit.clock.now_ms();
+        let confirm = Statement::new(CONFIRM)
+            .timestamp(now_ms)
             .bind(step)
             .bind(&credential.id)
             .bind(user_id);
-        if self.audit.database.run(statement).await?.changes == 0 {
-            return Ok(false);
-        }
-        let mark = Statement::new(MARK).bind(true).bind(session).bind(user_id);
-        self.audit.database.run(mark).await?;
-        Ok(true)
+        let mark = Statement::new(MARK)
+            .bind(true)
+            .bind(session)
+            .bind(user_id)
+            .bind(&credential.id)
+            .timestamp(now_ms);
+        let end_others = Statement::new(END_OTHERS)
+            .timestamp(now_ms)
+            .bind(user_id)
+            .bind(session)
+            .bind(&credential.id);
+        let batch = vec![confirm, mark, end_others];
+        let outcomes = self.audit.database.batch(batch).await?;
+        Ok(outcomes
+            .first()
+            .is_some_and(|confirmed| confirmed.changes > 0))
     }
 
     /// True if the code is right and was never used.

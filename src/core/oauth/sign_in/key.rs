@@ -4,16 +4,29 @@ use serde_json::json;
 
 use super::browser::Browser;
 use super::flow::Back;
-use super::session::{Candidate, Method, grantable_of};
+use super::session::{Candidate, Method, usable_of};
 use super::trouble::Trouble;
 use crate::auth::{AuthError, Decision, Principal, PrincipalKind};
 use crate::http::HttpReply;
 use crate::oauth::{AuthorizationServer, WebRequest};
+use crate::sql::Statement;
 
 /// Wrong keys of one address before it is told to wait.
 const WRONG_KEYS: i64 = 10;
-const NOT_ACCEPTED: &str =
-    "That key was not accepted. Check that you copied all of it, and that it has not ended.";
+const NOT_ACCEPTED: &str = "That key was not accepted. Check that you copied all of it, that it has not ended, \
+    and that it is a key of yours: services' keys, and those that somebody else made for you, cannot sign in.";
+
+/// Finds a key in whose line one was made by anything but a key of the same person: by somebody
+/// who acts for others, or by a client. They have seen it, so it does not prove who comes.
+const MADE_BY_OTHERS: &str = "WITH RECURSIVE line (id, owner, maker) AS (
+        SELECT id, COALESCE(user_id, identity_id, ''), created_by FROM api_tokens WHERE id = ?1
+        UNION
+        SELECT k.id, COALESCE(k.user_id, k.identity_id, ''), k.created_by
+        FROM line JOIN api_tokens k ON k.id = line.maker)
+    SELECT line.id FROM line LEFT JOIN api_tokens k ON k.id = line.maker
+    WHERE line.maker IS NOT NULL
+        AND (k.id IS NULL OR COALESCE(k.user_id, k.identity_id, '') <> line.owner)
+    LIMIT 1";
 
 impl AuthorizationServer {
     pub(super) async fn with_key(
@@ -32,7 +45,7 @@ impl AuthorizationServer {
             return self.wrong_key(web, browser, back).await;
         }
         let candidate = Candidate {
-            scopes: grantable_of(&principal.scopes),
+            scopes: usable_of(&principal.scopes),
             user_id: principal.user_id,
             token_id: Some(principal.token_id),
             method: Method::Key,
@@ -101,6 +114,10 @@ impl AuthorizationServer {
     async fn why_not(&self, principal: &Principal) -> Result<Option<&'static str>, Trouble> {
         if principal.kind != PrincipalKind::User {
             return Ok(Some("service_key"));
+        }
+        let line = Statement::new(MADE_BY_OTHERS).bind(&principal.token_id);
+        if self.audit.database.run(line).await?.first().is_some() {
+            return Ok(Some("made_by_others"));
         }
         let person = self.person(&principal.user_id).await?;
         Ok(person.and_then(|person| (!person.active).then_some("suspended")))

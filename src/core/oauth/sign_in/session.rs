@@ -9,6 +9,7 @@ use super::identities::Person;
 use super::ticket::TicketKind;
 use super::trouble::Trouble;
 use crate::auth::catalogue::SCOPES;
+use crate::auth::keys::MANAGE_SCOPE;
 use crate::auth::{AuditEvent, Decision, Principal, PrincipalKind, Scopes};
 use crate::http::HttpReply;
 use crate::oauth::settings::LOGIN_MS;
@@ -62,7 +63,7 @@ pub(super) struct Candidate {
     pub token_id: Option<String>,
     pub method: Method,
     pub second_factor: bool,
-    /// The most that may be granted.
+    /// The most that may be granted, and whether keys may be managed.
     pub scopes: Scopes,
 }
 
@@ -111,11 +112,11 @@ pub(super) fn principal(user_id: &str, token_id: Option<&str>, scopes: &Scopes) 
     }
 }
 
-/// What somebody who holds `scopes` may grant to a client.
-pub(super) fn grantable_of(scopes: &Scopes) -> Scopes {
+/// What a session of somebody who holds `scopes` may: grant to clients, and manage keys.
+pub(super) fn usable_of(scopes: &Scopes) -> Scopes {
     let held = SCOPES
         .iter()
-        .filter(|info| info.grantable && scopes.allows(info.name));
+        .filter(|info| (info.grantable || info.name == MANAGE_SCOPE) && scopes.allows(info.name));
     Scopes::new(held.map(|info| info.name))
 }
 

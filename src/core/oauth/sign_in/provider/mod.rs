@@ -17,7 +17,7 @@ use url::Url;
 use super::browser::{self, Browser};
 use super::flow::Back;
 use super::identities::Claimed;
-use super::session::{self, Candidate, Method, grantable_of};
+use super::session::{self, Candidate, Method, usable_of};
 use super::ticket::{TICKET_MS, TicketKind};
 use super::trouble::Trouble;
 use crate::auth::{Decision, Scopes, roles};
@@ -192,7 +192,7 @@ impl AuthorizationServer {
             return self.not_signed_in(browser, &back, 403, SUSPENDED);
         }
         let candidate = Candidate {
-            scopes: grantable_of(&roles::scopes_of(&person.roles)),
+            scopes: usable_of(&roles::scopes_of(&person.roles)),
             user_id: person.id,
             token_id: None,
             method: Method::OpenId,

@@ -121,3 +121,47 @@ fn a_database_that_is_away_is_said_so_and_nothing_is_granted() {
     assert!(page.html.contains("Wait a few seconds") && page.html.contains("req-1"));
     assert!(!page.html.contains("login_sessions"));
 }
+
+#[test]
+fn keys_that_others_made_do_not_sign_in() {
+    let world = world();
+    let text = |n: usize| format!("chitty_key_{n:0>32}");
+    admit(&world, "TOKEN-root", "root", &text(9), &["admin:*"]);
+    // Who made each, and whether it signs in.
+    let keys = [
+        ("a1", "TOKEN-ada", true),
+        ("a2", "a1", true),
+        ("by_root", "TOKEN-root", false),
+        ("of_that", "by_root", false),
+        ("by_app", "GRANT-1", false),
+    ];
+    for (n, (key, maker, may)) in keys.into_iter().enumerate() {
+        let text = text(n);
+        admit(&world, key, "ada", &text, &["token:manage"]);
+        let made = Statement::new("UPDATE api_tokens SET created_by = ?1 WHERE id = ?2");
+        block_on(world.database.run(made.bind(maker).bind(key))).unwrap();
+        let browser = visitor(&world);
+        let page = browser.sign_in(&text);
+        assert_eq!(page.status, if may { 303 } else { 403 }, "{key}");
+        assert_eq!(browser.cookie("session").is_some(), may, "{key}");
+        assert_eq!(page.html.contains("somebody else made for you"), !may);
+    }
+    let refusals = world.refusals();
+    let told = |row: &&String| *row == "sign_in made_by_others";
+    assert_eq!(refusals.iter().filter(told).count(), 3);
+}
+
+#[test]
+fn no_client_is_offered_to_manage_keys() {
+    let world = world();
+    admit(&world, "TOKEN-2", "ada", OTHER, &["admin:*"]);
+    let browser = visitor(&world);
+    browser.sign_in(OTHER);
+    let asked = AuthorizationRequest {
+        scopes: Scopes::new(["token:manage", "execution:read"]),
+        ..request()
+    };
+    let html = browser.authorize(&asked, QUERY).html;
+    assert!(html.contains("allow:execution:read") && !html.contains("allow:token:manage"));
+    assert!(browser.get("/account").html.contains("Revoke"));
+}

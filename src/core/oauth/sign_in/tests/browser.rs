@@ -99,7 +99,8 @@ fn denying_or_ticking_nothing_grants_nothing() {
     let form = [("ticket", ticket.as_str()), ("allow:execution:read", "yes")];
     assert_eq!(browser.post("/consent", &form).status, 400);
     assert!(world.rows("SELECT * FROM oauth_grants").is_empty());
-    assert_eq!(world.refusals(), ["consent denied_by_user"]);
+    let refusals = ["consent denied_by_user", "page stale_or_malformed"];
+    assert_eq!(world.refusals(), refusals);
 }
 
 #[test]
@@ -181,7 +182,7 @@ fn only_keys_of_people_open_a_session() {
     let refusals = world.refusals();
     for wanted in [
         "sign_in service_key",
-        "sign_in suspended",
+        "authenticate inactive",
         "sign_in malformed",
         "authenticate unknown",
     ] {

@@ -173,3 +173,39 @@ fn where_it_is_required_nothing_else_is_open_before() {
     );
     assert!(browser.get("/account").html.contains("Your keys"));
 }
+
+#[test]
+fn turning_it_on_signs_out_the_persons_other_browsers() {
+    const BOBS: &str = "chitty_key_b0b0456789abcdef0123456789abcdef";
+    let world = world();
+    admit(&world, "TOKEN-bob", "bob", BOBS, &["chain:verify"]);
+    let (thief, bob, ada) = (visitor(&world), visitor(&world), visitor(&world));
+    thief.sign_in(KEY);
+    bob.sign_in(BOBS);
+    ada.sign_in(KEY);
+    act(&ada, "start_totp", "");
+    assert_eq!(act(&ada, "confirm_totp", "000000").status, 403);
+    assert_eq!(live_sessions(&world).len(), 3, "a wrong code ends nothing");
+    let html = ada.get("/account").html;
+    act(&ada, "confirm_totp", &code(&html, now(&world)));
+    assert!(ada.get("/account").html.contains("Your account"));
+    assert!(bob.get("/account").html.contains("Your account"));
+    assert!(thief.get("/account").html.contains("Your key"));
+    assert_eq!(live_sessions(&world).len(), 2);
+}
+
+#[test]
+fn a_session_that_owes_the_code_cannot_enrol_another() {
+    let world = world_with(Settings {
+        require_second_factor: true,
+        ..settings()
+    });
+    let browser = visitor(&world);
+    enrol(&world, &browser);
+    run(&world, "UPDATE login_sessions SET second_factor = 0");
+    let secret = || world.rows("SELECT secret FROM credentials")[0].text("secret");
+    let before = secret().unwrap();
+    assert_eq!(act(&browser, "start_totp", "").status, 409);
+    assert_eq!(act(&browser, "confirm_totp", "000000").status, 403);
+    assert_eq!(secret().unwrap(), before);
+}

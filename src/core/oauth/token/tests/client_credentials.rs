@@ -50,7 +50,7 @@ fn scopes_stay_within_what_the_operator_gave() {
         ..service()
     };
     let everything_a_person_may_give = "chain:verify chatgpt:complete chatgpt:sessions evidence:package \
-         execution:read execution:run fortress:execute fortress:verify token:manage";
+         execution:read execution:run fortress:execute fortress:verify";
     for (client, scope, expected) in [
         (
             service(),
