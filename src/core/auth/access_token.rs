@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::backing::{self, Backing};
 use super::bearer::Scheme;
 use super::protected_resource::ProtectedResource;
 use super::token::StoredToken;
@@ -145,15 +146,12 @@ impl Claims {
     }
 }
 
-const LOOK_UP: &str = "SELECT g.kind AS grant_kind, g.user_id AS grant_user, g.client_id,
+const SELECT: &str = "SELECT g.kind AS grant_kind, g.user_id AS grant_user, g.client_id,
         g.client_name, g.resource, g.scopes AS grant_scopes, g.dpop_jkt, g.token_id AS key_id,
-        g.expires_at AS grant_ends, g.revoked_at AS grant_revoked, i.status AS person,
+        g.expires_at AS grant_ends, g.revoked_at AS grant_revoked,
         t.id, t.user_id, t.identity_id, t.name, t.scopes, t.status, t.expires_at, t.revoked_at,
-        t.created_at
-    FROM oauth_grants g
-    LEFT JOIN api_tokens t ON t.id = g.token_id
-    LEFT JOIN identities i ON i.id = g.user_id
-    WHERE g.id = ?1";
+        t.created_at";
+const FROM: &str = "FROM oauth_grants g LEFT JOIN api_tokens t ON t.id = g.token_id";
 
 /// A grant as stored, with the key and the person behind it.
 pub struct Grant {
@@ -166,7 +164,7 @@ pub struct Grant {
     jkt: Option<String>,
     ends_at: i64,
     revoked: bool,
-    suspended: bool,
+    backing: Backing,
     key: Key,
 }
 
@@ -180,7 +178,9 @@ enum Key {
 
 impl Grant {
     pub async fn find(id: &str, database: &dyn Database) -> Result<Option<Self>, DatabaseError> {
-        let outcome = database.run(Statement::new(LOOK_UP).bind(id)).await?;
+        let (columns, joins) = (backing::COLUMNS, backing::JOINS);
+        let sql = format!("{SELECT}, {columns} {FROM} {joins} WHERE g.id = ?1");
+        let outcome = database.run(Statement::new(sql).bind(id)).await?;
         outcome.first().map(Self::read).transpose()
     }
 
@@ -192,8 +192,10 @@ impl Grant {
             (Some(_), None) => Key::Gone,
             (Some(_), Some(_)) => Key::Stored(StoredToken::read(row, PrincipalKind::User)?),
         };
+        let kind = row.text("grant_kind")?;
+        let by_roles = kind == "code" && matches!(key, Key::None);
         Ok(Self {
-            kind: row.text("grant_kind")?,
+            kind,
             user_id: row.text("grant_user")?,
             client_id: row.text("client_id")?,
             client_name: row.text("client_name")?,
@@ -202,16 +204,14 @@ impl Grant {
             jkt: row.opt_text("dpop_jkt")?,
             ends_at: row.timestamp("grant_ends")?,
             revoked: row.opt_timestamp("grant_revoked")?.is_some(),
-            suspended: row
-                .opt_text("person")?
-                .is_some_and(|status| status != "active"),
+            backing: Backing::read(row, by_roles)?,
             key,
         })
     }
 
     /// Who calls with a token that says this, if the grant still stands.
     pub fn principal(self, claims: &Claims, now_ms: i64) -> Result<Principal, AuthError> {
-        if self.revoked || self.suspended {
+        if self.revoked || self.backing.suspended || self.backing.client_disabled {
             return Err(AuthError::Inactive);
         }
         if self.ends_at <= now_ms {
@@ -227,19 +227,18 @@ impl Grant {
         }
         let mut granted: Vec<&str> = claims.scopes.iter().collect();
         granted.retain(|scope| self.scopes.iter().any(|own| own == *scope));
-        match &self.key {
-            Key::None => {}
+        // What a key or the roles may no longer do, nobody may for them.
+        let granted = Scopes::new(granted);
+        let scopes = match &self.key {
+            Key::None => self.backing.narrow(&granted),
             Key::Gone => return Err(AuthError::Inactive),
             Key::Stored(key) => {
                 key.check(now_ms)?;
-                // What a key may no longer do, nobody may for it. Scopes about the person
-                // are no key's.
-                let kept = |scope: &str| !scope.contains(':') || key.principal.scopes.allows(scope);
-                granted.retain(|scope| kept(scope));
+                granted.within(&key.principal.scopes)
             }
-        }
+        };
         Ok(Principal {
-            scopes: Scopes::new(granted),
+            scopes,
             kind: match self.kind.as_str() {
                 "client_credentials" => PrincipalKind::Service,
                 _ => PrincipalKind::User,

@@ -10,6 +10,7 @@ pub mod access_token;
 pub mod assertion;
 mod audit;
 mod authenticator;
+pub mod backing;
 mod bearer;
 mod cache;
 pub mod catalogue;

@@ -75,6 +75,14 @@ impl Scopes {
         })
     }
 
+    /// Those of these that `held` allows too. Scopes about the person, which name no service,
+    /// stay: no key or role has them.
+    #[must_use]
+    pub fn within(&self, held: &Self) -> Self {
+        let kept = |scope: &&str| !scope.contains(':') || held.allows(scope);
+        Self::new(self.iter().filter(kept))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

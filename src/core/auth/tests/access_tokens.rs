@@ -42,6 +42,10 @@ impl World {
         };
         world.list(&key(1));
         world.grant("");
+        world.sql(
+            "INSERT INTO identities (id, roles, created_at, updated_at)
+            VALUES ('ann', '[\"admin\"]', 0, 0)",
+        );
         world
     }
 
@@ -371,12 +375,20 @@ fn whatever_ends_a_grant_ends_its_tokens_within_ten_seconds() {
             "UPDATE identities SET status = 'suspended'",
             AuthError::Inactive,
         ),
+        (
+            "UPDATE oauth_clients SET status = 'disabled'",
+            AuthError::Inactive,
+        ),
     ];
     for (sql, expected) in ends {
         let world = World::new();
         world.setup.store(&Token::default());
         world.grant("token_id = 'id-43'");
-        world.sql("INSERT INTO identities (id, created_at, updated_at) VALUES ('ann', 0, 0)");
+        world.sql(
+            "INSERT INTO oauth_clients (id, name, redirect_uris, auth_method, grant_types,
+                metadata, created_at)
+            VALUES ('client-1', 'c', '[]', 'none', '[]', '{}', 1)",
+        );
         let good = good();
         assert!(world.bearer(&good).is_ok());
         world.sql(sql);
@@ -443,6 +455,24 @@ fn the_scopes_are_those_that_token_grant_and_key_all_have() {
     world.setup.clock.advance(cache::FRESH_MS);
     assert_eq!(scopes(&world, &wide), ["chain:verify"]);
     assert_eq!(scopes(&world, &good()), ["openid"]);
+}
+
+#[test]
+fn a_role_taken_away_takes_its_scopes_from_grants_without_a_key() {
+    let world = World::new();
+    for (change, scopes) in [
+        ("SELECT 1", vec!["chatgpt:complete", "openid"]),
+        (
+            "UPDATE identities SET roles = '[\"reader\"]'",
+            vec!["openid"],
+        ),
+        ("DELETE FROM identities", vec!["openid"]),
+    ] {
+        world.sql(change);
+        world.setup.clock.advance(cache::FRESH_MS);
+        let caller = world.bearer(&good()).unwrap();
+        assert_eq!(caller.scopes, Scopes::new(scopes), "{change}");
+    }
 }
 
 #[test]

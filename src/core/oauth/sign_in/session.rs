@@ -8,6 +8,7 @@ use super::flow::Back;
 use super::identities::Person;
 use super::ticket::TicketKind;
 use super::trouble::Trouble;
+use crate::auth::backing;
 use crate::auth::catalogue::SCOPES;
 use crate::auth::keys::MANAGE_SCOPE;
 use crate::auth::{AuditEvent, Decision, Principal, PrincipalKind, Scopes};
@@ -21,7 +22,7 @@ const MAX_LISTED: i64 = 50;
 
 /// A session ends with its key, and with its person's good standing.
 const LOOK_UP: &str = "SELECT s.id, s.user_id, s.token_id, s.method, s.second_factor, s.scopes,
-        s.created_at, s.expires_at
+        s.created_at, s.expires_at, i.roles AS person_roles
     FROM login_sessions s
     LEFT JOIN identities i ON i.id = s.user_id
     LEFT JOIN api_tokens t ON t.id = s.token_id
@@ -95,6 +96,15 @@ impl Session {
         })
     }
 
+    /// With what its person may grant now: without a key that is what their roles allow.
+    fn live(row: &Row) -> Result<Self, DatabaseError> {
+        let mut session = Self::read(row)?;
+        if session.token_id.is_none() {
+            session.scopes = session.scopes.within(&backing::may(row)?);
+        }
+        Ok(session)
+    }
+
     /// For the audit log.
     pub(super) fn principal(&self) -> Principal {
         principal(&self.user_id, self.token_id.as_deref(), &self.scopes)
@@ -133,7 +143,7 @@ impl AuthorizationServer {
             .bind(browser::sha256(&value))
             .timestamp(self.audit.clock.now_ms());
         let outcome = self.audit.database.run(statement).await?;
-        outcome.first().map(Session::read).transpose()
+        outcome.first().map(Session::live).transpose()
     }
 
     /// A new session with an id of its own, whatever cookie came; the one before ends. Then

@@ -1,7 +1,9 @@
-//! A grant together with what may end it from outside: its key and its user.
+//! A grant together with what may end it from outside: its key, its user and its client.
 
-use super::super::Grant;
+use super::super::{Grant, GrantKind};
 use super::grants::COLUMNS;
+use crate::auth::Scopes;
+use crate::auth::backing::{self, Backing};
 use crate::sql::{DatabaseError, Row};
 
 /// A grant as it was read, and whether those it depends on still stand.
@@ -10,7 +12,7 @@ pub(in crate::oauth) struct Standing {
     pub grant: Grant,
     /// The key that its user signed in with is there and active; true where there is none.
     key_active: bool,
-    suspended: bool,
+    backing: Backing,
 }
 
 /// Why a grant gives nothing any more.
@@ -20,6 +22,7 @@ pub(in crate::oauth) enum Ended {
     Expired,
     Key,
     Suspended,
+    Client,
 }
 
 impl Ended {
@@ -30,6 +33,7 @@ impl Ended {
             Self::Expired => "grant_expired",
             Self::Key => "key_ended",
             Self::Suspended => "user_suspended",
+            Self::Client => "client_disabled",
         }
     }
 }
@@ -37,12 +41,12 @@ impl Ended {
 /// `SELECT` of a grant `g`, its key and its user. `?1` is now; `from` joins the grant to a row that
 /// is asked for by `?2`.
 pub(super) fn select(columns: &str, from: &str) -> String {
+    let (backing, joins) = (backing::COLUMNS, backing::JOINS);
     format!(
-        "SELECT {COLUMNS}{columns}, i.status AS user_status,
+        "SELECT {COLUMNS}{columns}, {backing},
         (t.status = 'active' AND t.revoked_at IS NULL
             AND (t.expires_at IS NULL OR t.expires_at > ?1)) AS key_active
-        FROM {from} LEFT JOIN api_tokens t ON t.id = g.token_id
-        LEFT JOIN identities i ON i.id = g.user_id"
+        FROM {from} LEFT JOIN api_tokens t ON t.id = g.token_id {joins}"
     )
 }
 
@@ -50,13 +54,17 @@ impl Standing {
     pub(super) fn read(row: &Row) -> Result<Self, DatabaseError> {
         let grant = Grant::read(row)?;
         let key_active = row.opt_boolean("key_active")?.unwrap_or(false);
-        let status = row.opt_text("user_status")?;
+        let by_roles = grant.kind == GrantKind::Code && grant.token_id.is_none();
         Ok(Self {
             key_active: key_active || grant.token_id.is_none(),
-            // A key may belong to a user without a row.
-            suspended: status.is_some_and(|status| status != "active"),
+            backing: Backing::read(row, by_roles)?,
             grant,
         })
+    }
+
+    /// What is left of `scopes`, which were granted, under the roles that the user has now.
+    pub fn narrow(&self, scopes: &Scopes) -> Scopes {
+        self.backing.narrow(scopes)
     }
 
     pub fn check(&self, now_ms: i64) -> Result<(), Ended> {
@@ -69,8 +77,11 @@ impl Standing {
         if !self.key_active {
             return Err(Ended::Key);
         }
-        if self.suspended {
+        if self.backing.suspended {
             return Err(Ended::Suspended);
+        }
+        if self.backing.client_disabled {
+            return Err(Ended::Client);
         }
         Ok(())
     }

@@ -87,6 +87,7 @@ impl AuthorizationServer {
         let key = exchange.jkt.clone().filter(|_| exchange.client.is_public());
         Grant {
             expires_at_ms: grant_end(self.audit.clock.now_ms(), with_refresh),
+            scopes: stored.standing.narrow(&granted.scopes),
             dpop_jkt: key.or(granted.dpop_jkt),
             ..granted
         }

@@ -67,7 +67,7 @@ impl AuthorizationServer {
         let grant = &stored.standing.grant;
         json!({
             "active": true,
-            "scope": joined(&grant.scopes),
+            "scope": joined(&stored.standing.narrow(&grant.scopes)),
             "client_id": grant.client_id,
             "sub": grant.user_id,
             "aud": grant.resource,

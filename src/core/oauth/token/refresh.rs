@@ -22,6 +22,7 @@ impl AuthorizationServer {
         let granted = &stored.standing.grant;
         self.check_resource(exchange.form, &granted.resource)?;
         let scopes = narrowed(exchange.form.get("scope"), &granted.scopes)?;
+        let scopes = stored.standing.narrow(&scopes);
         let access = self.access_for(exchange, granted, &scopes).await?;
         let refresh = self.replaced(exchange, presented, &stored).await?;
         self.note(exchange, Some(granted), Ok(()));

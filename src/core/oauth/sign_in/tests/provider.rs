@@ -194,7 +194,8 @@ fn the_provider_is_asked_as_openid_connect_says() {
 fn a_person_is_one_row_with_roles_that_are_the_operators() {
     let provider = provider();
     let world = upstream_world(&provider);
-    assert_eq!(come_back(&provider, &visitor(&world)).status, 303);
+    let before = visitor(&world);
+    assert_eq!(come_back(&provider, &before).status, 303);
     let row = &world.rows("SELECT * FROM identities")[0];
     assert_eq!(row.text("name").unwrap(), "Ada <b>");
     assert_eq!(row.json("roles").unwrap(), json!(["analyst"]));
@@ -210,6 +211,11 @@ fn a_person_is_one_row_with_roles_that_are_the_operators() {
             .contains("execution:run")
     );
     run(&world, "UPDATE identities SET roles = '[\"reader\"]'");
+    let page = before.authorize(&request(), QUERY);
+    assert!(
+        !page.html.contains("allow:execution:run"),
+        "in open browsers"
+    );
     provider.set("email", json!("ada@new.example"));
     provider.set("nonce", Value::Null);
     let browser = visitor(&world);
@@ -369,7 +375,8 @@ fn what_the_token_leaves_out_comes_from_userinfo_of_the_same_subject() {
         .as_object_mut()
         .unwrap()
         .remove("name");
-    assert_eq!(come_back(&provider, &visitor(&world)).status, 303);
+    let before = visitor(&world);
+    assert_eq!(come_back(&provider, &before).status, 303);
     let row = &world.rows("SELECT * FROM identities")[0];
     assert_eq!(row.text("name").unwrap(), "Ada of userinfo");
     provider

@@ -290,7 +290,6 @@ fn a_code_ends_with_its_key_its_user_and_its_grant() {
             VALUES ('key-1', '{}', 'k', '[]', 'active', 1)",
             "0".repeat(64)
         ));
-        world.sql("INSERT INTO identities (id, created_at, updated_at) VALUES ('ann', 1, 1)");
         let mut grant = new_grant("ann");
         grant.token_id = Some("key-1".to_owned());
         let good = world.code_for(grant.clone(), Some(&challenge()));

@@ -173,13 +173,18 @@ impl World {
             documents: Rc::default(),
             provider: Rc::default(),
         };
-        Self {
+        let world = Self {
             clock,
             database,
             background,
             server,
             jkt: None,
-        }
+        };
+        world.sql(
+            "INSERT INTO identities (id, roles, created_at, updated_at)
+            VALUES ('ann', '[\"admin\"]', 0, 0)",
+        );
+        world
     }
 
     /// A code of `client-1`, with PKCE.

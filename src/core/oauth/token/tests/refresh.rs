@@ -193,7 +193,6 @@ fn tokens_end_after_a_month_unused_and_grants_after_three() {
 #[test]
 fn a_revoked_key_ends_the_grant_and_a_suspended_user_pauses_it() {
     let world = World::new();
-    world.sql("INSERT INTO identities (id, created_at, updated_at) VALUES ('ann', 1, 1)");
     let token = world.first_refresh();
     world.sql("UPDATE identities SET status = 'suspended'");
     assert_eq!(world.refresh(&token), Err("invalid_grant"));
@@ -256,4 +255,33 @@ fn a_hundred_redemptions_at_once_give_tokens_once() {
         assert_eq!(world.count("oauth_refresh_tokens"), 1);
         assert_eq!(world.revoke_reason().as_deref(), Some("code_replayed"));
     }
+}
+
+#[test]
+fn a_role_taken_away_and_a_client_disabled_are_felt_at_the_next_refresh() {
+    let world = World::new();
+    let token = world.first_refresh();
+    world.sql("UPDATE identities SET roles = '[\"reader\"]'");
+    let all = with(
+        refresh_form(&token),
+        "scope",
+        "chain:verify fortress:* offline_access",
+    );
+    let tokens = world.post(&client("client-1"), &all).unwrap();
+    assert_eq!(
+        tokens.scopes,
+        Scopes::new(["chain:verify", "offline_access"])
+    );
+    world.sql(
+        "INSERT INTO oauth_clients (id, name, redirect_uris, auth_method, grant_types, metadata,
+            status, created_at)
+        VALUES ('client-1', 'c', '[]', 'none', '[]', '{}', 'active', 1)",
+    );
+    let token = world.refresh(&tokens.refresh.unwrap()).unwrap();
+    world.sql("UPDATE oauth_clients SET status = 'disabled'");
+    assert_eq!(world.refresh(&token), Err("invalid_grant"));
+    assert_eq!(
+        world.audited().last().map(String::as_str),
+        Some("deny/client_disabled")
+    );
 }

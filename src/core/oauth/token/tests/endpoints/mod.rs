@@ -335,8 +335,8 @@ fn it_learns_nothing_of_others_tokens_or_of_what_has_ended() {
 fn user_info_says_what_the_scopes_allow() {
     let world = served();
     world.sql(
-        "INSERT INTO identities (id, chitty_id, email, email_verified, name, created_at, updated_at)
-        VALUES ('ann', 'an id', 'ann@example.com', 1, 'Ann', 1, 1)",
+        "UPDATE identities SET chitty_id = 'an id', email = 'ann@example.com', email_verified = 1,
+            name = 'Ann'",
     );
     let id = ("chitty_id", "an id");
     for (scopes, expected) in [
