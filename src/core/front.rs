@@ -96,6 +96,8 @@ struct Checked {
 }
 
 const HEALTH_MS: i64 = 5_000;
+/// For browsers that have been here once (RFC 6797).
+const ONE_YEAR: &str = "max-age=31536000";
 
 impl HealthCache {
     fn fresh(&self, now_ms: i64) -> Option<Checked> {
@@ -109,10 +111,35 @@ const APPS_CHALLENGE: &str = "/.well-known/openai-apps-challenge";
 
 impl<T: Dependencies + Routes + 'static> Front<'_, T> {
     pub async fn answer(&self, incoming: &dyn Incoming) -> HttpReply {
-        let reply = self.route(incoming).await;
-        reply
+        let origin = incoming.origin();
+        let reply = if self.statement.is_none() && self.origins.is_in_the_clear(&origin) {
+            self.refuse_in_the_clear(incoming)
+        } else {
+            self.route(incoming).await
+        };
+        let reply = reply
             .with_header("x-content-type-options", "nosniff")
-            .with_header("referrer-policy", "no-referrer")
+            .with_header("referrer-policy", "no-referrer");
+        if self.origins.development || !origin.starts_with("https://") {
+            return reply;
+        }
+        reply.with_header("strict-transport-security", ONE_YEAR)
+    }
+
+    /// What only reads is sent on; what may carry secrets must be mended where it comes from.
+    fn refuse_in_the_clear(&self, incoming: &dyn Incoming) -> HttpReply {
+        if !matches!(incoming.method().as_str(), "GET" | "HEAD") {
+            let message = "this server is called over https: change http to https in the address, \
+                           and replace any token that was sent";
+            return plain_error(403, "HTTPS_REQUIRED", message, self.request_id);
+        }
+        let mut location = format!("https://{}{}", incoming.host(), incoming.path());
+        let query = incoming.query();
+        if !query.is_empty() {
+            location.push('?');
+            location.push_str(&query);
+        }
+        HttpReply::empty(308).with_header("location", location)
     }
 
     async fn route(&self, incoming: &dyn Incoming) -> HttpReply {
@@ -262,11 +289,12 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         let platform = &self.services.platform;
         let authorization = headers.get("authorization");
         let proof = headers.get("dpop");
-        let method = incoming.method();
+        let (method, path) = (incoming.method(), incoming.path());
         let credential = Credential {
             authorization: authorization.as_deref(),
             proof: proof.as_deref(),
             method: &method,
+            path: &path,
         };
         let domain = platform.resource.as_deref().map(|resource| Domain {
             resource,

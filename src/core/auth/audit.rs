@@ -5,11 +5,13 @@
 //! machine. What cannot be written goes to the log instead.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::throttle::{self, network_of};
 use super::{Principal, RequestInfo};
 use crate::ids;
 use crate::ports::{Background, Clock, Database, Entropy, Level, Log};
@@ -18,6 +20,11 @@ use crate::sql::Statement;
 pub const FLUSH_DELAY_MS: u64 = 50;
 const MAX_BATCH: usize = 50;
 const MAX_QUEUED: usize = 1000;
+/// Rows of refusals of unknown callers, for an action and network in a minute.
+pub const MAX_REFUSALS: i64 = 60;
+const MINUTE_MS: i64 = 60_000;
+/// The reason in the last of these rows: what follows in that minute has none.
+const FURTHER: &str = "too_many_to_list";
 const MAX_ADDRESS_CHARS: usize = 64;
 const MAX_AGENT_CHARS: usize = 256;
 
@@ -78,23 +85,64 @@ pub struct AuditEvent<'a> {
 }
 
 impl AuditLog {
-    /// Returns at once; the row is written in the background.
+    /// Returns at once; the row is written in the background. Of refusals of nobody in
+    /// particular, which anybody can cause without end, [`MAX_REFUSALS`] rows are written in a
+    /// minute for each action and network, and one more that says so.
     pub fn record(&self, event: AuditEvent<'_>, who: Option<&Principal>, request: &RequestInfo) {
+        let bounded = who.is_none() && event.decision != Decision::Allow;
         let Some(row) = self.row(event, who, request) else {
             return;
         };
+        let log = self.clone();
+        if bounded {
+            let network = network_of(request.ip.as_deref());
+            self.background.spawn(Box::pin(async move {
+                if let Some(row) = log.within_bounds(row, &network).await
+                    && log.enqueue(row)
+                {
+                    log.flush_soon().await;
+                }
+            }));
+        } else if self.enqueue(row) {
+            self.background
+                .spawn(Box::pin(async move { log.flush_soon().await }));
+        }
+    }
+
+    /// The row to write, if it is to be. What cannot be counted is written.
+    async fn within_bounds(&self, row: AuditRow, network: &str) -> Option<AuditRow> {
+        let id = format!("refused:{}:{network}", row.action);
+        let statement = throttle::count(&id, MINUTE_MS, row.created_at);
+        let counted = self.database.run(statement).await;
+        let attempts = counted.and_then(|outcome| {
+            let row = outcome.first();
+            row.map_or(Ok(0), |row| row.int("attempts"))
+        });
+        match attempts.unwrap_or_default().cmp(&(MAX_REFUSALS + 1)) {
+            Ordering::Less => Some(row),
+            Ordering::Equal => Some(AuditRow {
+                reason: Some(FURTHER),
+                ..row
+            }),
+            Ordering::Greater => None,
+        }
+    }
+
+    /// False if there is no room: it is in the log then.
+    fn enqueue(&self, row: AuditRow) -> bool {
         let mut queue = self.queue.0.borrow_mut();
         if queue.len() >= MAX_QUEUED {
             drop(queue);
-            return self.tell("audit_queue_full", "too many rows wait", &[row]);
+            self.tell("audit_queue_full", "too many rows wait", &[row]);
+            return false;
         }
         queue.push_back(row);
-        drop(queue);
-        let log = self.clone();
-        self.background.spawn(Box::pin(async move {
-            log.clock.sleep(FLUSH_DELAY_MS).await;
-            log.flush().await;
-        }));
+        true
+    }
+
+    async fn flush_soon(&self) {
+        self.clock.sleep(FLUSH_DELAY_MS).await;
+        self.flush().await;
     }
 
     /// Writes one batch of what waits, whoever recorded it. There is a flush for each row, so

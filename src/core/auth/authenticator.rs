@@ -44,6 +44,8 @@ pub struct Credential<'a> {
     /// The `DPoP` header.
     pub proof: Option<&'a str>,
     pub method: &'a str,
+    /// Of the request's URL, still encoded: what the proof must be for, with the origin.
+    pub path: &'a str,
 }
 
 /// What access tokens are judged by.
@@ -98,6 +100,7 @@ impl Authenticator {
             authorization: header,
             proof: None,
             method: "POST",
+            path: "/mcp",
         };
         let admitted = self.admit(credential, None, request).await;
         admitted.map(Rc::unwrap_or_clone)
@@ -312,9 +315,9 @@ impl Access<'_> {
     fn proven(&self, jkt: &str) -> Result<Proof, AuthError> {
         let credential = self.check.credential;
         let proof = credential.proof.unwrap_or_default();
-        let url = &self.domain.resource.url;
+        let url = format!("{}{}", self.domain.resource.origin, credential.path);
         let now_ms = self.check.authenticator.now_ms();
-        let proof = dpop::verify(proof, credential.method, url, Some(self.token), now_ms)
+        let proof = dpop::verify(proof, credential.method, &url, Some(self.token), now_ms)
             .map_err(AuthError::Proof)?;
         if proof.jkt == jkt {
             Ok(proof)

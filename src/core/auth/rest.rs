@@ -145,6 +145,7 @@ impl TokenApi<'_> {
             authorization: authorization.as_deref(),
             proof: proof.as_deref(),
             method: web.method,
+            path: web.path,
         };
         let domain = platform.resource.as_deref().map(|resource| Domain {
             resource,

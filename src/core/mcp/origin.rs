@@ -87,6 +87,13 @@ impl OriginPolicy {
         cors.apply(reply)
     }
 
+    /// Whether a request for `origin` came in the clear from outside: what it holds, and what it
+    /// would be answered, can be read on its way. Loopback does not leave the machine.
+    pub fn is_in_the_clear(&self, origin: &str) -> bool {
+        let host = origin.strip_prefix("http://");
+        !self.development && host.is_some_and(|host| !is_loopback(host))
+    }
+
     fn allows_host(&self, host: &str) -> bool {
         if self
             .hosts

@@ -35,11 +35,13 @@ pub use clients::DocumentCache;
 pub use error::OAuthError;
 pub use grant::{Grant, GrantKind, NewGrant};
 pub use params::Params;
+pub use redirect::check as check_redirect_uri;
 pub use request::AuthorizationRequest;
 pub use routes::{is_open, knows};
 pub use settings::{ACCESS_TOKEN_MS, PredefinedClient, Settings, UpstreamSettings};
 pub use sign_in::ProviderCache;
 pub use store::{Expired, expire};
+pub use token::GRANT_TYPES;
 pub use web::{MAX_BODY, WebRequest};
 
 use crate::auth::AuditLog;

@@ -60,7 +60,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// Whether a client may register it. The error completes "the redirect URI …".
-pub(super) fn check(uri: &str) -> Result<(), &'static str> {
+pub fn check(uri: &str) -> Result<(), &'static str> {
     if uri.len() > MAX_BYTES {
         return Err("is longer than 2048 characters");
     }

@@ -68,4 +68,22 @@ pub struct UpstreamSettings {
     pub label: String,
     /// Role of who signs in for the first time.
     pub default_role: String,
+    /// Lower case. When not empty, only people with a verified e-mail address in one of these
+    /// domains may sign in; subdomains are others.
+    pub allowed_domains: Vec<String>,
+}
+
+impl UpstreamSettings {
+    /// Whether someone with this address may come in.
+    pub fn admits(&self, email: Option<&str>, verified: bool) -> bool {
+        if self.allowed_domains.is_empty() {
+            return true;
+        }
+        let domain = email.and_then(|email| email.rsplit_once('@'));
+        verified
+            && domain.is_some_and(|(_, domain)| {
+                let mut allowed = self.allowed_domains.iter();
+                allowed.any(|known| known.eq_ignore_ascii_case(domain))
+            })
+    }
 }

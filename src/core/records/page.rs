@@ -103,6 +103,7 @@ async fn bearer(
         authorization: header,
         proof: proof.as_deref(),
         method: web.method,
+        path: web.path,
     };
     let domain = door.resource.map(|resource| Domain {
         resource,

@@ -1,5 +1,8 @@
-use chitty_core::auth::Scopes;
-use chitty_core::oauth::{AuthMethod, PredefinedClient, Settings, UpstreamSettings};
+use chitty_core::auth::roles::Role;
+use chitty_core::auth::{Scopes, catalogue};
+use chitty_core::oauth::{
+    AuthMethod, GRANT_TYPES, PredefinedClient, Settings, UpstreamSettings, check_redirect_uri,
+};
 use chitty_core::secret::Secret;
 use serde::Deserialize;
 
@@ -75,10 +78,45 @@ fn upstream(reader: &mut Reader<'_>, environment: Environment) -> Option<Upstrea
         label: reader
             .optional("OPENID_LABEL")
             .unwrap_or_else(|| "your organisation".to_owned()),
-        default_role: reader
-            .optional("OPENID_DEFAULT_ROLE")
-            .unwrap_or_else(|| "reader".to_owned()),
+        default_role: default_role(reader).name().to_owned(),
+        allowed_domains: allowed_domains(reader),
     })
+}
+
+/// Never one that is for programs, or may do everything: anybody the provider knows gets it.
+fn default_role(reader: &mut Reader<'_>) -> Role {
+    const NAME: &str = "OPENID_DEFAULT_ROLE";
+    let Some(name) = reader.optional(NAME) else {
+        return Role::Reader;
+    };
+    match Role::named(&name) {
+        Some(role) if !matches!(role, Role::Admin | Role::Service) => role,
+        _ => {
+            reader.wrong(NAME, "reader, analyst, counsel or operator");
+            Role::Reader
+        }
+    }
+}
+
+fn allowed_domains(reader: &mut Reader<'_>) -> Vec<String> {
+    const NAME: &str = "OPENID_ALLOWED_DOMAINS";
+    let domains = reader.list(NAME);
+    let is_set = reader.optional(NAME).is_some();
+    if (is_set && domains.is_empty()) || !domains.iter().all(|domain| is_domain(domain)) {
+        reader.wrong(NAME, "domains such as example.com, separated by commas");
+    }
+    let domains = domains.iter();
+    domains.map(|domain| domain.to_ascii_lowercase()).collect()
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    text.contains('.') && text.split('.').all(is_label)
 }
 
 fn predefined(reader: &mut Reader<'_>) -> Vec<PredefinedClient> {
@@ -93,7 +131,8 @@ fn predefined(reader: &mut Reader<'_>) -> Vec<PredefinedClient> {
     reader.wrong(
         "OAUTH_CLIENTS",
         "a JSON array of clients as docs/CLIENTS.md shows: a known auth method, a secret of 32 \
-         characters or more where the method has one, and pkce_exempt only with a secret",
+         characters or more where the method has one, pkce_exempt only with a secret, redirect \
+         URIs that could be registered, and known scopes and grant types",
     );
     Vec::new()
 }
@@ -112,6 +151,9 @@ fn client(entry: ClientEntry) -> Option<PredefinedClient> {
     if auth == AuthMethod::PrivateKeyJwt && entry.jwks.is_none() && entry.jwks_uri.is_none() {
         return None;
     }
+    if !is_sound(&entry) {
+        return None;
+    }
     Some(PredefinedClient {
         id: entry.client_id,
         name: entry.client_name,
@@ -127,6 +169,16 @@ fn client(entry: ClientEntry) -> Option<PredefinedClient> {
         pkce_exempt: entry.pkce_exempt,
         default_resource: entry.default_resource,
     })
+}
+
+/// What a client that registers itself would be refused for is a slip here too.
+fn is_sound(entry: &ClientEntry) -> bool {
+    let mut uris = entry.redirect_uris.iter();
+    let mut grant_types = entry.grant_types.iter();
+    let scope = entry.scope.as_deref().unwrap_or_default();
+    uris.all(|uri| check_redirect_uri(uri).is_ok())
+        && grant_types.all(|name| GRANT_TYPES.contains(&name.as_str()))
+        && scope.split_ascii_whitespace().all(catalogue::is_known)
 }
 
 const MIN_SECRET_CHARS: usize = 32;

@@ -169,6 +169,9 @@ fn predefined_clients_are_read_whole_or_refused() {
         entry(r#""token_endpoint_auth_method":"private_key_jwt""#),
         entry(r#""token_endpoint_auth_method":"implicit""#),
         entry(r#""token_endpoint_auth_method":"none","unknown":1"#),
+        entry(r#""token_endpoint_auth_method":"none","scope":"execution:raed""#),
+        entry(r#""token_endpoint_auth_method":"none","grant_types":["implicit"]"#),
+        entry(r#""token_endpoint_auth_method":"none","redirect_uris":["http://a.example/"]"#),
         "{}",
     ] {
         assert!(oauth(&[("OAUTH_CLIENTS", bad)]).is_err(), "{bad}");
@@ -184,4 +187,28 @@ fn a_provider_needs_a_client_id() {
         .unwrap()
         .upstream;
     assert_eq!(upstream.unwrap().default_role, "reader");
+}
+
+#[test]
+fn a_provider_gives_no_role_of_power_and_domains_are_domains() {
+    let read = |name, value| {
+        oauth(&[
+            ("OPENID_ISSUER", "http://127.0.0.1:9/"),
+            ("OPENID_CLIENT_ID", "chitty"),
+            (name, value),
+        ])
+        .map(|settings| settings.upstream.unwrap())
+    };
+    let role = |value| read("OPENID_DEFAULT_ROLE", value).map(|upstream| upstream.default_role);
+    assert_eq!(role("counsel").unwrap(), "counsel");
+    for bad in ["admin", "service", "Reader", "owner"] {
+        assert!(role(bad).is_err(), "{bad}");
+    }
+    let domains =
+        |value| read("OPENID_ALLOWED_DOMAINS", value).map(|upstream| upstream.allowed_domains);
+    let two = domains("Example.com, law.example").unwrap();
+    assert_eq!(two, ["example.com", "law.example"]);
+    for bad in [",", "*", "@example.com", "example", "a..example"] {
+        assert!(domains(bad).is_err(), "{bad}");
+    }
 }

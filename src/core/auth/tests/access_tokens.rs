@@ -79,12 +79,13 @@ impl World {
     }
 
     fn send(&self, authorization: &str, proof: Option<&str>) -> Result<Rc<Principal>, AuthError> {
-        self.send_to(&self.resource, authorization, proof)
+        self.send_to(&self.resource, "/mcp", authorization, proof)
     }
 
     fn send_to(
         &self,
         resource: &ProtectedResource,
+        path: &str,
         authorization: &str,
         proof: Option<&str>,
     ) -> Result<Rc<Principal>, AuthError> {
@@ -92,6 +93,7 @@ impl World {
             authorization: Some(authorization),
             proof,
             method: "POST",
+            path,
         };
         let keys = &self.keys;
         let domain = Some(Domain { resource, keys });
@@ -189,12 +191,13 @@ fn a_token_for_another_resource_or_issuer_is_refused() {
     }
     let elsewhere = world.send_to(
         &resource("https://fortress.example.com", Some(ISSUER)),
+        "/mcp",
         &format!("Bearer {}", good()),
         None,
     );
     assert_eq!(elsewhere, Err(AuthError::WrongAudience));
     let nobody = resource(ORIGIN, None);
-    let refused = world.send_to(&nobody, &format!("Bearer {}", good()), None);
+    let refused = world.send_to(&nobody, "/mcp", &format!("Bearer {}", good()), None);
     assert_eq!(refused, Err(AuthError::Malformed));
 }
 
@@ -207,7 +210,7 @@ fn what_is_known_of_a_token_here_is_worth_nothing_at_another_resource() {
         resource(ORIGIN, Some("https://evil.example")),
         resource(ORIGIN, None),
     ] {
-        let refused = world.send_to(&other, &format!("Bearer {}", good()), None);
+        let refused = world.send_to(&other, "/mcp", &format!("Bearer {}", good()), None);
         assert!(
             matches!(refused, Err(AuthError::WrongAudience | AuthError::Unknown)),
             "{refused:?}"

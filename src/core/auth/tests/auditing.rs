@@ -42,6 +42,30 @@ fn rows_recorded_together_are_written_together() {
 }
 
 #[test]
+fn a_flood_of_refusals_leaves_a_bounded_number_of_rows_and_says_so() {
+    let setup = Setup::with(&Token::default());
+    for _ in 0..100 {
+        setup
+            .call("chitty_key_ffffffffffffffffffffffffffffffff")
+            .unwrap_err();
+    }
+    setup.call(USER_TOKEN).unwrap();
+    let count = |rows: &[String], word: &str| rows.iter().filter(|row| row.contains(word)).count();
+    let rows = setup.audited();
+    assert_eq!(count(&rows, "deny/"), 61);
+    assert_eq!(count(&rows, "too_many_to_list"), 1);
+    assert_eq!(count(&rows, "allow/"), 1);
+    setup.clock.advance(60_000);
+    setup
+        .call("chitty_key_ffffffffffffffffffffffffffffffff")
+        .unwrap_err();
+    setup.background.run_all();
+    let select = Statement::new("SELECT id FROM audit_logs WHERE outcome = 'deny'");
+    let refused = block_on(setup.database.run(select)).unwrap();
+    assert_eq!(refused.rows.len(), 62);
+}
+
+#[test]
 fn a_batch_that_cannot_be_written_is_logged_whole() {
     let setup = Setup::with(&Token::default());
     for _ in 0..60 {

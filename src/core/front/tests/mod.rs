@@ -131,6 +131,7 @@ impl Tool<Services<Parts>> for Repeat {
 /// A request, and whether its body was read.
 struct Sent {
     method: &'static str,
+    scheme: &'static str,
     host: &'static str,
     path: &'static str,
     query: &'static str,
@@ -158,7 +159,7 @@ impl Incoming for Sent {
     }
 
     fn origin(&self) -> String {
-        format!("http://{}", self.host)
+        format!("{}://{}", self.scheme, self.host)
     }
 
     fn path(&self) -> String {
@@ -196,6 +197,7 @@ fn post(headers: &[(&'static str, &str)]) -> Sent {
     );
     Sent {
         method: "POST",
+        scheme: "http",
         host: "localhost:8787",
         path: "/mcp",
         query: "",

@@ -141,3 +141,37 @@ fn a_failure_is_logged_and_told_as_its_blame_says() {
         ]
     );
 }
+
+#[test]
+fn outside_development_nothing_is_said_in_the_clear() {
+    let mut world = World::new();
+    let public = |method, scheme| Sent {
+        scheme,
+        host: "mcp.example.com",
+        query: "a=b%20c",
+        ..get(method, "/open")
+    };
+    let kept = |got: &Got| got.header("strict-transport-security");
+    world.origins.development = false;
+    for method in ["GET", "HEAD"] {
+        let got = world.send(&public(method, "http"));
+        assert_eq!(got.status, 308);
+        let location = got.header("location");
+        assert_eq!(
+            location.as_deref(),
+            Some("https://mcp.example.com/open?a=b%20c")
+        );
+        assert_eq!(kept(&got), None, "it means nothing over http");
+    }
+    for method in ["POST", "OPTIONS", "DELETE"] {
+        let sent = public(method, "http");
+        let got = world.refuses(&sent, 403);
+        assert_eq!(got.json()["error"]["code"], "HTTPS_REQUIRED");
+    }
+    let got = world.send(&public("GET", "https"));
+    assert_eq!(got.status, 200);
+    assert_eq!(kept(&got).as_deref(), Some("max-age=31536000"));
+    assert_eq!(world.send(&get("GET", "/open")).status, 200, "loopback");
+    world.origins.development = true;
+    assert_eq!(kept(&world.send(&get("GET", "/open"))), None);
+}

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -19,6 +19,9 @@ pub struct DocumentCache {
     failures: Kept<OAuthError>,
 }
 
+/// How long what was good is served where its host does not answer.
+const STALE_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// A client's keys, and when they came.
 #[derive(Clone)]
 pub(super) struct KeySet {
@@ -33,6 +36,16 @@ impl DocumentCache {
             return Some(Ok(client));
         }
         self.failure(url, now_ms).map(Err)
+    }
+
+    /// What an address that does not answer last said, for up to a day after its time.
+    pub(super) fn stale_client(&self, url: &str, now_ms: i64) -> Option<Client> {
+        self.clients.find(url, STALE_MS, now_ms)
+    }
+
+    /// What an address said is no longer so.
+    pub(super) fn forget_client(&self, url: &str) {
+        self.clients.remove(url);
     }
 
     pub(super) fn put_client(&self, client: &Client, fresh_ms: i64, now_ms: i64) {
@@ -59,33 +72,61 @@ impl DocumentCache {
     }
 }
 
-struct Kept<T>(RefCell<HashMap<String, Entry<T>>>);
+/// When full, the least recently used goes.
+struct Kept<T> {
+    entries: RefCell<HashMap<String, Entry<T>>>,
+    uses: Cell<u64>,
+}
 
 struct Entry<T> {
     value: T,
     from_ms: i64,
     until_ms: i64,
+    /// Number of its last use.
+    used: u64,
 }
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
-        Self(RefCell::default())
+        Self {
+            entries: RefCell::default(),
+            uses: Cell::default(),
+        }
     }
 }
 
 impl<T: Clone> Kept<T> {
     fn get(&self, key: &str, now_ms: i64) -> Option<T> {
-        let entries = self.0.borrow();
-        let entry = entries.get(key)?;
+        self.find(key, 0, now_ms)
+    }
+
+    /// The same up to `more_ms` after the entry's time.
+    fn find(&self, key: &str, more_ms: i64, now_ms: i64) -> Option<T> {
+        let mut entries = self.entries.borrow_mut();
+        let entry = entries.get_mut(key)?;
+        let until_ms = entry.until_ms.saturating_add(more_ms);
         // A clock that was set back does not prolong an entry.
-        let fresh = (entry.from_ms..entry.until_ms).contains(&now_ms);
-        fresh.then(|| entry.value.clone())
+        if !(entry.from_ms..until_ms).contains(&now_ms) {
+            return None;
+        }
+        entry.used = self.next_use();
+        Some(entry.value.clone())
+    }
+
+    fn next_use(&self) -> u64 {
+        let next = self.uses.get().saturating_add(1);
+        self.uses.set(next);
+        next
+    }
+
+    fn remove(&self, key: &str) {
+        self.entries.borrow_mut().remove(key);
     }
 
     fn put(&self, key: String, value: T, fresh_ms: i64, now_ms: i64) {
-        let mut entries = self.0.borrow_mut();
+        let mut entries = self.entries.borrow_mut();
         if entries.len() >= MAX_ENTRIES && !entries.contains_key(&key) {
-            let first = entries.iter().min_by_key(|(_, entry)| entry.until_ms);
+            let first = entries.iter().min_by_key(|(_, entry)| entry.used);
             if let Some(first) = first.map(|(key, _)| key.clone()) {
                 entries.remove(&first);
             }
@@ -94,6 +135,7 @@ impl<T: Clone> Kept<T> {
             value,
             from_ms: now_ms,
             until_ms: now_ms.saturating_add(fresh_ms),
+            used: self.next_use(),
         };
         entries.insert(key, entry);
     }
@@ -115,7 +157,7 @@ mod tests {
         for n in 0..3 * MAX_ENTRIES {
             cache.put_failure(&format!("https://{n}.example.com/"), &error, 0);
         }
-        assert_eq!(cache.failures.0.borrow().len(), MAX_ENTRIES);
+        assert_eq!(cache.failures.entries.borrow().len(), MAX_ENTRIES);
         assert!(cache.keys("https://good.example.com/keys", 1).is_some());
         assert!(cache.keys("https://good.example.com/keys", -1).is_none());
         assert!(
@@ -123,5 +165,20 @@ mod tests {
                 .keys("https://good.example.com/keys", 1_000_000)
                 .is_none()
         );
+    }
+
+    #[test]
+    fn what_is_in_use_stays_when_others_come() {
+        let kept = Kept::default();
+        kept.put("used".to_owned(), 0, 10, 0);
+        for n in 0..3 * MAX_ENTRIES {
+            kept.put(n.to_string(), n, 1_000_000, 0);
+            assert_eq!(kept.get("used", 1), Some(0));
+        }
+        assert_eq!(kept.entries.borrow().len(), MAX_ENTRIES);
+        assert_eq!(kept.get("0", 1), None);
+        assert_eq!(kept.get("used", 10), None);
+        assert_eq!(kept.find("used", 5, 14), Some(0));
+        assert_eq!(kept.find("used", 5, 15), None);
     }
 }

@@ -35,7 +35,7 @@ impl AuthorizationServer {
         }
         let now_ms = self.audit.clock.now_ms();
         if let Some(known) = self.documents.client(id, now_ms) {
-            return known;
+            return known.or_else(|error| self.stale_client(id, error));
         }
         if let Some(request) = stranger {
             self.allow_fetch(request).await?;
@@ -45,7 +45,18 @@ impl AuthorizationServer {
             let now_ms = self.audit.clock.now_ms();
             self.documents.put_failure(id, error, now_ms);
         }
-        read
+        read.or_else(|error| self.stale_client(id, error))
+    }
+
+    /// What the address last said, where it does not answer now. A host that answers with
+    /// anything else has taken its document back.
+    fn stale_client(&self, id: &str, error: OAuthError) -> Result<Client, OAuthError> {
+        if error.status < 500 {
+            self.documents.forget_client(id);
+            return Err(error);
+        }
+        let now_ms = self.audit.clock.now_ms();
+        self.documents.stale_client(id, now_ms).ok_or(error)
     }
 
     async fn read_document(&self, id: &str, host: Option<&str>) -> Result<Client, OAuthError> {

@@ -8,7 +8,7 @@ use crate::oauth::AuthorizationServer;
 use crate::ports::{HttpError, HttpRequest, HttpResponse};
 
 /// From the request to the last byte.
-const TOTAL_MS: u64 = 10_000;
+const TOTAL_MS: u64 = 5_000;
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const SHORTEST_MS: i64 = 5 * 60 * 1000;
 const LONGEST_MS: i64 = 7 * 24 * HOUR_MS;
@@ -38,7 +38,7 @@ impl AuthorizationServer {
         let fetch = Box::pin(self.fetch_whole(url, limit));
         match select(fetch, self.audit.clock.sleep(TOTAL_MS)).await {
             Either::Left((fetched, _)) => fetched,
-            Either::Right(_) => Err(FetchError::Away("did not answer within 10 seconds")),
+            Either::Right(_) => Err(FetchError::Away("did not answer within 5 seconds")),
         }
     }
 

@@ -89,10 +89,7 @@ impl AuthorizationServer {
     ) -> Result<Client, OAuthError> {
         let mut claimed = None;
         match self.prove_client(web, form, &mut claimed).await {
-            Ok(client) => {
-                self.touch(&client);
-                Ok(client)
-            }
+            Ok(client) => Ok(client),
             Err(refusal) => Err(self.client_refused(web, claimed.as_deref(), refusal).await),
         }
     }

@@ -22,12 +22,19 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 const MAX_CLIENTS: i64 = 10_000;
 const UNNAMED: &str = "Unnamed client";
 
-/// Only when full: makes room of what is over, or was never used within a day.
-const MAKE_ROOM: &str = "DELETE FROM oauth_clients WHERE id IN (
+/// Only when full: makes room of what is over, then of what was never used within a day, then
+/// of what is longest unused, but for an hour at least, with nothing granted to it.
+const MAKE_ROOM: &str = "DELETE FROM oauth_clients
+    WHERE (SELECT count(*) FROM oauth_clients) >= ?4 AND id IN (
         SELECT id FROM oauth_clients
         WHERE expires_at <= ?1 OR (last_used_at IS NULL AND created_at <= ?2)
-        ORDER BY created_at LIMIT 100)
-    AND (SELECT count(*) FROM oauth_clients) >= ?3";
+            OR (COALESCE(last_used_at, created_at) <= ?3 AND NOT EXISTS (
+                SELECT 1 FROM oauth_grants WHERE oauth_grants.client_id = oauth_clients.id
+                    AND oauth_grants.revoked_at IS NULL AND oauth_grants.expires_at > ?1))
+        ORDER BY CASE WHEN expires_at <= ?1 THEN 0
+                WHEN last_used_at IS NULL AND created_at <= ?2 THEN 1 ELSE 2 END,
+            COALESCE(last_used_at, created_at)
+        LIMIT 10)";
 
 const INSERT: &str = "INSERT INTO oauth_clients (id, name, redirect_uris, auth_method,
         secret_hash, grant_types, metadata, registered_from, created_at, expires_at)
@@ -130,6 +137,7 @@ impl AuthorizationServer {
         let room = Statement::new(MAKE_ROOM)
             .timestamp(now_ms)
             .timestamp(now_ms - DAY_MS)
+            .timestamp(now_ms - HOUR_MS)
             .bind(MAX_CLIENTS);
         let secret = made.secret.as_ref().map(|secret| hash(secret.as_bytes()));
         let insert = Statement::new(INSERT)

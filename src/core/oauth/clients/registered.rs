@@ -30,8 +30,9 @@ impl AuthorizationServer {
         Ok(outcome.first().map(read).transpose()?)
     }
 
-    /// After the response: a client in use does not end.
-    pub(super) fn touch(&self, client: &Client) {
+    /// After the response: a client in use does not end. Only when it was given tokens: the name
+    /// of a public client, which anybody may send, prolongs nothing.
+    pub(in crate::oauth) fn touch(&self, client: &Client) {
         if client.source != ClientSource::Registered {
             return;
         }

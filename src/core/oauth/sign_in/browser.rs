@@ -31,7 +31,8 @@ impl AuthorizationServer {
     }
 
     /// `__Host-` keeps other hosts of the domain from setting it. Browsers take it over
-    /// https only, so that it is left out in development.
+    /// https only, so that it is left out in development, and nowhere else: a request that
+    /// somehow came over http must not get a cookie that could be read on its way.
     pub(super) fn cookie_name(&self, name: &str) -> String {
         if self.is_secure() {
             format!("__Host-chitty-{name}")
@@ -41,7 +42,7 @@ impl AuthorizationServer {
     }
 
     fn is_secure(&self) -> bool {
-        !self.origin.starts_with("http://")
+        !self.settings.development
     }
 
     /// `Lax`, since requests for authorization come from pages of clients.

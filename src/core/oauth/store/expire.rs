@@ -7,9 +7,9 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Rows of a table that one statement deletes. A grant takes its codes and tokens along.
-const MOST: i64 = 200;
+const MOST: i64 = 1000;
 /// Statements for a table in one call.
-const ROUNDS: u32 = 10;
+const ROUNDS: u32 = 20;
 
 /// Tables, their keys, how long a row is kept after its end, and what else must hold. A redeemed code is known
 /// for a day, so that its replay still ends its grant.
@@ -37,7 +37,7 @@ pub struct Expired {
     pub more: bool,
 }
 
-/// Deletes rows whose time is over, at most 2,000 of each table. Safe to call at any time and
+/// Deletes rows whose time is over, at most 20,000 of each table. Safe to call at any time and
 /// from several places at once.
 pub async fn expire(database: &dyn Database, now_ms: i64) -> Result<Expired, DatabaseError> {
     let mut expired = Expired::default();

@@ -35,13 +35,14 @@ impl AuthorizationServer {
             auth_time_ms: None,
             dpop_jkt: None,
         };
+        self.spend_proof(exchange.proof.as_ref()).await?;
         let expires_at_ms = self.audit.clock.now_ms() + ACCESS_TOKEN_MS;
         let grant = self.add_grant(new, expires_at_ms).await?;
         let access = self.access_for(exchange, &grant, &grant.scopes).await?;
         self.note(exchange, Some(&grant), Ok(()));
         Ok(Tokens {
             access,
-            bound: exchange.jkt.is_some(),
+            bound: exchange.proof.is_some(),
             scopes: grant.scopes,
             refresh: None,
             id_token: None,

@@ -15,6 +15,7 @@ impl AuthorizationServer {
         self.check_resource(exchange.form, &stored.standing.grant.resource)?;
         let grant = self.started(exchange, &stored);
         let mut tokens = self.signed(exchange, &grant, &stored).await?;
+        self.spend_proof(exchange.proof.as_ref()).await?;
         tokens.refresh = self.redeemed(exchange, &stored, &grant).await?;
         self.note(exchange, Some(&grant), Ok(()));
         Ok(tokens)
@@ -84,11 +85,11 @@ impl AuthorizationServer {
     pub(super) fn started(&self, exchange: &Exchange<'_>, stored: &StoredCode) -> Grant {
         let with_refresh = exchange.client.may(REFRESH_TOKEN);
         let granted = stored.standing.grant.clone();
-        let key = exchange.jkt.clone().filter(|_| exchange.client.is_public());
+        let key = exchange.jkt().filter(|_| exchange.client.is_public());
         Grant {
             expires_at_ms: grant_end(self.audit.clock.now_ms(), with_refresh),
             scopes: stored.standing.narrow(&granted.scopes),
-            dpop_jkt: key.or(granted.dpop_jkt),
+            dpop_jkt: key.map(str::to_owned).or(granted.dpop_jkt),
             ..granted
         }
     }
@@ -107,7 +108,7 @@ impl AuthorizationServer {
         };
         Ok(Tokens {
             access: self.access_for(exchange, grant, &grant.scopes).await?,
-            bound: exchange.jkt.is_some(),
+            bound: exchange.proof.is_some(),
             scopes: grant.scopes.clone(),
             refresh: None,
             id_token,
@@ -135,7 +136,7 @@ fn belongs(exchange: &Exchange<'_>, stored: &StoredCode) -> Result<(), &'static 
     if !pkce::proves(sent("code_verifier"), stored.code_challenge.as_deref()) {
         return Err("code_verifier_mismatch");
     }
-    if grant.dpop_jkt.is_some() && grant.dpop_jkt != exchange.jkt {
+    if grant.dpop_jkt.is_some() && grant.dpop_jkt.as_deref() != exchange.jkt() {
         return Err("key_mismatch");
     }
     Ok(())

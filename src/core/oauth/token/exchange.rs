@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::super::{AuthorizationServer, Client, Grant, OAuthError, Params, WebRequest};
 use super::AccessToken;
+use crate::auth::dpop::Proof;
 use crate::auth::{AuditEvent, Decision, Principal, PrincipalKind, Scopes};
 
 /// A request of a client that has proven itself.
@@ -12,8 +13,15 @@ pub(super) struct Exchange<'a> {
     pub client: &'a Client,
     pub form: &'a Params,
     pub grant_type: &'static str,
+    /// Of the key that the request proved to hold; not used up yet.
+    pub proof: Option<Proof>,
+}
+
+impl Exchange<'_> {
     /// Thumbprint of the key that the request proved to hold.
-    pub jkt: Option<String>,
+    pub fn jkt(&self) -> Option<&str> {
+        self.proof.as_ref().map(|proof| proof.jkt.as_str())
+    }
 }
 
 /// What a client did or tried, for the audit log.
@@ -32,7 +40,7 @@ impl AuthorizationServer {
         scopes: &Scopes,
     ) -> Result<AccessToken, OAuthError> {
         let bound = Grant {
-            dpop_jkt: exchange.jkt.clone(),
+            dpop_jkt: exchange.jkt().map(str::to_owned),
             ..grant.clone()
         };
         self.access_token(&bound, scopes).await

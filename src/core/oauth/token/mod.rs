@@ -3,7 +3,7 @@
 //!
 //! Everything is checked, and the tokens are signed, before anything is consumed, so a
 //! worker that dies in the middle leaves the code or refresh token as it was. What is
-//! consumed then is one batch.
+//! consumed then is the proof of the key, if there is one, and after it, in one batch, the rest.
 //!
 //! A code gives tokens once ([OAuth 2.1 section 4.1.3]): a second valid request with it ends
 //! the grant, also when the first reply was lost, and the user is asked again. A refresh token
@@ -36,6 +36,8 @@ use exchange::Exchange;
 const CODE: &str = "authorization_code";
 const REFRESH_TOKEN: &str = "refresh_token";
 const CLIENT_CREDENTIALS: &str = "client_credentials";
+/// What `grant_type` may be.
+pub const GRANT_TYPES: [&str; 3] = [CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS];
 
 /// Refusals that no way to tokens notes by itself.
 const UNNOTED: [&str; 3] = ["invalid_dpop_proof", "invalid_target", "invalid_scope"];
@@ -67,15 +69,18 @@ impl AuthorizationServer {
             client: &client,
             form: &form,
             grant_type,
-            jkt: None,
+            proof: None,
         };
-        let tokens = match self.proven_key(web, None).await {
-            Ok(jkt) => {
-                exchange.jkt = jkt;
+        let tokens = match self.proof(web, None) {
+            Ok(proof) => {
+                exchange.proof = proof;
                 self.tokens_for(&exchange).await
             }
             Err(error) => Err(error),
         };
+        if tokens.is_ok() {
+            self.touch(&client);
+        }
         // Where its own room has not written the row.
         tokens.inspect_err(|error| {
             if UNNOTED.contains(&error.code) {
@@ -114,7 +119,7 @@ impl AuthorizationServer {
 
 fn known_grant_type(form: &Params) -> Result<&'static str, OAuthError> {
     let asked = form.require("grant_type")?;
-    [CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS]
+    GRANT_TYPES
         .into_iter()
         .find(|known| *known == asked)
         .ok_or_else(|| {

@@ -24,11 +24,12 @@ impl AuthorizationServer {
         let scopes = narrowed(exchange.form.get("scope"), &granted.scopes)?;
         let scopes = stored.standing.narrow(&scopes);
         let access = self.access_for(exchange, granted, &scopes).await?;
+        self.spend_proof(exchange.proof.as_ref()).await?;
         let refresh = self.replaced(exchange, presented, &stored).await?;
         self.note(exchange, Some(granted), Ok(()));
         Ok(Tokens {
             access,
-            bound: exchange.jkt.is_some(),
+            bound: exchange.proof.is_some(),
             scopes,
             refresh: Some(refresh),
             id_token: None,
@@ -69,7 +70,7 @@ impl AuthorizationServer {
         if grant.client_id != exchange.client.id {
             return refuse("refresh_token_of_another_client");
         }
-        if grant.dpop_jkt.is_some() && grant.dpop_jkt != exchange.jkt {
+        if grant.dpop_jkt.is_some() && grant.dpop_jkt.as_deref() != exchange.jkt() {
             return refuse("key_mismatch");
         }
         if let Err(ended) = stored.standing.check(now_ms) {

@@ -51,8 +51,12 @@ impl AuthorizationServer {
                 "send the access token under the scheme it was issued for",
             ));
         }
-        if bound && self.proven_key(web, Some(token)).await? != claims.jkt {
-            return Err(invalid_token("the DPoP proof is not of the token's key"));
+        if bound {
+            let proof = self.proof(web, Some(token))?;
+            if proof.as_ref().map(|proof| &proof.jkt) != claims.jkt.as_ref() {
+                return Err(invalid_token("the DPoP proof is not of the token's key"));
+            }
+            self.spend_proof(proof.as_ref()).await?;
         }
         if !who.scopes.iter().any(|scope| scope == "openid") {
             return Err(OAuthError {

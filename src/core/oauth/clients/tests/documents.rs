@@ -220,6 +220,37 @@ fn a_document_is_kept_as_long_as_it_says_within_bounds() {
 }
 
 #[test]
+fn a_host_that_is_away_does_not_end_its_clients_for_a_day() {
+    const FRESH_MS: i64 = 600_000;
+    let known = || {
+        let world = World::new();
+        let answer = Answer::json(&document()).with_header("cache-control", "max-age=600");
+        world.answer(ID, answer);
+        look_up(&world, ID).unwrap();
+        world.clock.advance(FRESH_MS);
+        world
+    };
+    let world = known();
+    world.answer(ID, Answer::status(503));
+    for _ in 0..3 {
+        assert!(look_up(&world, ID).unwrap().is_some());
+    }
+    assert_eq!(world.fetches(ID), 2, "it is not asked again at once");
+    world.clock.advance(24 * HOUR_MS - 1);
+    world.answer(ID, Answer::Unreachable);
+    assert!(look_up(&world, ID).is_ok());
+    world.clock.advance(1);
+    assert!(look_up(&world, ID).is_err());
+
+    let world = known();
+    world.answer(ID, Answer::status(404));
+    assert!(look_up(&world, ID).is_err(), "it has been taken back");
+    world.answer(ID, Answer::Unreachable);
+    world.clock.advance(10_000);
+    assert!(look_up(&world, ID).is_err());
+}
+
+#[test]
 fn a_bad_document_is_not_kept_but_not_asked_for_again_at_once() {
     let world = World::new();
     world.answer(ID, Answer::status(404));

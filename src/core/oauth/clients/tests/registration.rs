@@ -250,6 +250,35 @@ fn clients_are_bounded_and_unused_ones_make_room() {
 }
 
 #[test]
+fn the_longest_unused_without_a_grant_makes_room_last() {
+    let world = World::new();
+    let now = crate::oauth::tests::world::NOW;
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+        INSERT INTO oauth_clients (id, name, redirect_uris, auth_method, grant_types, metadata,
+            created_at, expires_at, last_used_at)
+        SELECT 'c-' || i, 'old', '[]', 'none', '[]', '{}', ?1, ?2, ?1 + i FROM n";
+    let grant = "INSERT INTO oauth_grants (id, kind, user_id, client_id, client_name, resource,
+            scopes, created_at, expires_at)
+        VALUES ('g', 'code', 'ann', 'c-1', 'old', 'r', '[]', ?1, ?2)";
+    for sql in [fill, grant] {
+        let statement = Statement::new(sql)
+            .timestamp(now)
+            .timestamp(now + 90 * DAY_MS);
+        block_on(world.database.run(statement)).unwrap();
+    }
+    assert_eq!(register(&world, &minimal()).status, 503, "all are in use");
+    world.clock.advance(60 * 60 * 1000 + 20_000);
+    assert_eq!(register(&world, &minimal()).status, 201);
+    let left = world.rows("SELECT id FROM oauth_clients WHERE id LIKE 'c-%' ORDER BY last_used_at");
+    let first: Vec<_> = left
+        .iter()
+        .take(2)
+        .map(|row| row.text("id").unwrap())
+        .collect();
+    assert_eq!(first, ["c-1", "c-12"]);
+}
+
+#[test]
 fn a_client_lives_as_long_as_it_is_used() {
     let world = World::new();
     let used = registered(&world, "none")["client_id"]
@@ -261,7 +290,8 @@ fn a_client_lives_as_long_as_it_is_used() {
         .unwrap()
         .to_owned();
     world.clock.advance(80 * DAY_MS);
-    prove(&world, &[("client_id", &used)], None).unwrap();
+    let client = prove(&world, &[("client_id", &used)], None).unwrap();
+    world.server.touch(&client);
     world.background.run_all();
     world.clock.advance(11 * DAY_MS);
     assert!(block_on(world.server.client(&used)).unwrap().is_some());
@@ -282,14 +312,16 @@ fn use_is_noted_once_a_day_and_disabled_clients_are_gone() {
         let rows = world.rows("SELECT last_used_at FROM oauth_clients");
         rows[0].opt_timestamp("last_used_at").unwrap()
     };
-    assert_eq!(used_at(), None);
-    prove(&world, &[("client_id", &id)], None).unwrap();
+    let client = prove(&world, &[("client_id", &id)], None).unwrap();
+    assert_eq!(used_at(), None, "its name alone shows nothing");
+    world.server.touch(&client);
     let first = used_at();
+    assert_ne!(first, None);
     world.clock.advance(DAY_MS);
-    prove(&world, &[("client_id", &id)], None).unwrap();
+    world.server.touch(&client);
     assert_eq!(used_at(), first);
     world.clock.advance(1);
-    prove(&world, &[("client_id", &id)], None).unwrap();
+    world.server.touch(&client);
     assert_ne!(used_at(), first);
     world.rows("UPDATE oauth_clients SET status = 'disabled'");
     let error = prove(&world, &[("client_id", &id)], None).unwrap_err();

@@ -171,7 +171,13 @@ impl AuthorizationServer {
         let tokens = self
             .exchange(upstream, &metadata, code, &journey.verifier)
             .await?;
-        self.who(upstream, &metadata, &tokens, &journey.nonce).await
+        let claimed = self
+            .who(upstream, &metadata, &tokens, &journey.nonce)
+            .await?;
+        if upstream.admits(claimed.email.as_deref(), claimed.email_verified) {
+            return Ok(claimed);
+        }
+        Err(Refused::because("domain_not_allowed", "email"))
     }
 
     async fn arrive(

@@ -102,6 +102,7 @@ fn upstream_world(provider: &Rc<Provider>) -> World {
             client_secret: Some(Secret::new(SECRET)),
             label: "Acme".into(),
             default_role: "analyst".into(),
+            allowed_domains: Vec::new(),
         }),
         ..settings()
     });
@@ -244,6 +245,32 @@ fn a_suspended_person_is_not_let_in() {
     assert_eq!(page.status, 403);
     assert!(page.html.contains("suspended"));
     assert!(live_sessions(&world).is_empty());
+}
+
+#[test]
+fn only_verified_addresses_of_the_allowed_domains_come_in() {
+    for (email, verified, enters) in [
+        ("ada@Example.org", true, true),
+        ("ada@example.org", false, false),
+        ("ada@sub.example.org", true, false),
+        ("ada@notexample.org", true, false),
+        ("ada@example.org@evil.example", true, false),
+        ("example.org", true, false),
+    ] {
+        let provider = provider();
+        provider.set("email", json!(email));
+        provider.set("email_verified", json!(verified));
+        let mut world = upstream_world(&provider);
+        let mut settings = Settings::clone(&world.server.settings);
+        let upstream = settings.upstream.as_mut().unwrap();
+        upstream.allowed_domains = vec!["example.org".into()];
+        world.server.settings = Rc::new(settings);
+        let browser = visitor(&world);
+        let seen = come_back(&provider, &browser);
+        assert_eq!(seen.status != 403, enters, "{email} {verified}");
+        let people = world.rows("SELECT id FROM identities");
+        assert_eq!(people.len(), usize::from(enters), "{email} {verified}");
+    }
 }
 
 #[test]

@@ -47,8 +47,6 @@ struct World {
     database: Rc<Shaky>,
     background: Rc<FakeBackground>,
     server: AuthorizationServer,
-    /// The key that requests prove to hold.
-    jkt: Option<String>,
 }
 
 struct NoHttp;
@@ -178,7 +176,6 @@ impl World {
             database,
             background,
             server,
-            jkt: None,
         };
         world.sql(
             "INSERT INTO identities (id, roles, created_at, updated_at)
@@ -226,7 +223,7 @@ impl World {
             client: &client,
             form: &form,
             grant_type: known_grant_type(&form)?,
-            jkt: None,
+            proof: None,
         };
         let server = &self.server;
         if exchange.grant_type == REFRESH_TOKEN {
@@ -249,7 +246,7 @@ impl World {
             client: &client,
             form: &form,
             grant_type: known_grant_type(&form)?,
-            jkt: self.jkt.clone(),
+            proof: None,
         };
         self.server.tokens_for(&exchange).await
     }

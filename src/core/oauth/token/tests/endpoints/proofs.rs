@@ -114,3 +114,24 @@ fn a_confidential_client_may_change_its_key() {
         assert!(told["cnf"]["jkt"].is_string());
     }
 }
+
+#[test]
+fn only_who_gets_tokens_uses_a_proof_up() {
+    let world = served();
+    for n in 0..3 {
+        let proof = proof(7, "POST", "/token", &n.to_string(), None);
+        let (_, body) = post("/token", code_form("chitty_code_00"))
+            .public()
+            .header("dpop", proof)
+            .send(&world);
+        assert_eq!(body["error"], "invalid_grant");
+    }
+    assert_eq!(world.count("used_once"), 0);
+    let code = world.code_for(granted_to("client-1", &["openid"]), Some(&challenge()));
+    let (reply, _) = post("/token", code_form(&code))
+        .public()
+        .header("dpop", proof(7, "POST", "/token", "0", None))
+        .send(&world);
+    assert_eq!(reply.status, 200);
+    assert_eq!(world.count("used_once"), 1);
+}
