@@ -16,7 +16,6 @@ const MAX_HINT_BYTES: usize = 512;
 const MAX_AUDITED_ID: usize = 128;
 /// A SHA-256 in base64url: a challenge (RFC 7636 section 4.2) or a thumbprint.
 const DIGEST_CHARS: usize = 43;
-/// Of a browser that is signed in, over https and in development.
 
 /// Why a request goes no further.
 pub(super) enum Refusal {

@@ -207,6 +207,9 @@ fn an_access_token_of_the_issuer_leads_in() {
         'http://localhost:8787/mcp', '[\"chitty:read\"]', 0, ?1)";
     let grant = Statement::new(grant).timestamp(NOW + 1_000_000);
     block_on(database.run(grant)).unwrap();
+    let person = "INSERT INTO identities (id, roles, created_at, updated_at)
+        VALUES ('carol', '[\"admin\"]', 0, 0)";
+    block_on(database.run(Statement::new(person))).unwrap();
     let claims = |audience: &str| {
         json!({
             "iss": "https://auth.example", "aud": audience, "sub": "carol", "client_id": "c",

@@ -49,6 +49,12 @@ impl Visit {
                 vec![hash.into(), scopes.into(), Value::Timestamp(expires)],
             );
         }
+        // Who came through a provider may do what their roles say now.
+        world.insert(
+            "INSERT INTO identities (id, roles, created_at, updated_at)
+            VALUES ('ann', '[\"reader\"]', 1, 1)",
+            Vec::new(),
+        );
         let server = server(&world);
         Self { world, server }
     }

@@ -123,16 +123,19 @@ fn a_database_that_is_away_is_said_so_and_nothing_is_granted() {
 }
 
 #[test]
-fn keys_that_others_made_do_not_sign_in() {
+fn keys_that_others_than_administrators_made_do_not_sign_in() {
     let world = world();
     let text = |n: usize| format!("chitty_key_{n:0>32}");
     admit(&world, "TOKEN-root", "root", &text(9), &["admin:*"]);
+    admit(&world, "TOKEN-helper", "bob", &text(8), &["delegation:act"]);
     // Who made each, and whether it signs in.
     let keys = [
         ("a1", "TOKEN-ada", true),
         ("a2", "a1", true),
-        ("by_root", "TOKEN-root", false),
-        ("of_that", "by_root", false),
+        ("by_root", "TOKEN-root", true),
+        ("of_that", "by_root", true),
+        ("by_helper", "TOKEN-helper", false),
+        ("of_this", "by_helper", false),
         ("by_app", "GRANT-1", false),
     ];
     for (n, (key, maker, may)) in keys.into_iter().enumerate() {
@@ -144,7 +147,10 @@ fn keys_that_others_made_do_not_sign_in() {
         let page = browser.sign_in(&text);
         assert_eq!(page.status, if may { 303 } else { 403 }, "{key}");
         assert_eq!(browser.cookie("session").is_some(), may, "{key}");
-        assert_eq!(page.html.contains("somebody else made for you"), !may);
+        assert_eq!(
+            page.html.contains("somebody but an administrator made"),
+            !may
+        );
     }
     let refusals = world.refusals();
     let told = |row: &&String| *row == "sign_in made_by_others";

@@ -179,7 +179,7 @@ impl World {
         };
         world.sql(
             "INSERT INTO identities (id, roles, created_at, updated_at)
-            VALUES ('ann', '[\"admin\"]', 0, 0)",
+            VALUES ('ann', '[\"admin\"]', 0, 0) ON CONFLICT DO NOTHING",
         );
         world
     }
