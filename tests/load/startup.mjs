@@ -8,13 +8,13 @@ import workerd from "workerd";
 import { ROOT } from "../../scripts/lib/stack.mjs";
 import { spread } from "./statistics.mjs";
 
-const MIB = 1024 * 1024;
+const MB = 1_000_000;
 /** Folder of each built worker, and the most its wasm may have gzipped. */
 const BUILT = {
   bare: { folder: "tests/load/bare/build" },
-  coordinator: { folder: "src/coordinator/build", limit: MIB },
-  chatgpt: { folder: "src/chatgpt/build", limit: MIB },
-  fortress: { folder: "src/fortress/build", limit: 1.5 * MIB },
+  coordinator: { folder: "src/coordinator/build", limit: MB },
+  chatgpt: { folder: "src/chatgpt/build", limit: MB },
+  fortress: { folder: "src/fortress/build", limit: 1.5 * MB },
 };
 const PATIENCE_MS = 20_000;
 
