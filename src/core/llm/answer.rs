@@ -2,9 +2,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ModelError, TokenUsage};
-
-/// Counts above this are taken for nonsense, and the usage for missing.
-const MAX_TOKENS: u64 = 100_000_000;
+use crate::usage::wire::openai_chat;
 
 /// What the model said, and what is known about how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +69,7 @@ pub(super) fn read_answer(body: &[u8]) -> Result<ModelAnswer, ModelError> {
         finish_reason: choice
             .finish_reason
             .ok_or_else(|| missing("finish_reason"))?,
-        usage: read_usage(&wire.usage),
+        usage: openai_chat(&wire.usage),
         provider_request_id: None,
         response_id: wire.id,
         service_tier: wire.service_tier,
@@ -90,64 +88,4 @@ pub(super) fn shape(error: &serde_json::Error) -> String {
         _ => "it is not of the documented shape",
     };
     format!("{what}, line {} column {}", error.line(), error.column())
-}
-
-/// `CompletionUsage`. Zero is a count; a missing, negative or absurd count makes the whole
-/// usage unknown.
-pub(super) fn read_usage(usage: &Value) -> Option<TokenUsage> {
-    let count = |value: Option<&Value>| value?.as_u64().filter(|count| *count <= MAX_TOKENS);
-    let part = |details: &str, name: &str| match usage.get(details).and_then(|d| d.get(name)) {
-        None | Some(Value::Null) => Some(0),
-        given => count(given),
-    };
-    let prompt = count(usage.get("prompt_tokens"))?;
-    let completion = count(usage.get("completion_tokens"))?;
-    Some(TokenUsage {
-        prompt,
-        completion,
-        cached: part("prompt_tokens_details", "cached_tokens")?,
-        cache_write: part("prompt_tokens_details", "cache_write_tokens")?,
-        reasoning: part("completion_tokens_details", "reasoning_tokens")?,
-        total: count(usage.get("total_tokens")).unwrap_or(prompt + completion),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn usage_is_read_whole_or_not_at_all() {
-        let usage = read_usage(&json!({
-            "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
-            "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 3}
-        }));
-        let expected = TokenUsage {
-            prompt: 10,
-            cached: 4,
-            cache_write: 2,
-            completion: 5,
-            reasoning: 3,
-            total: 15,
-        };
-        assert_eq!(usage, Some(expected));
-        let bare = read_usage(
-            &json!({"prompt_tokens": 0, "completion_tokens": 0, "prompt_tokens_details": null}),
-        );
-        assert_eq!(bare, Some(TokenUsage::default()));
-        for bad in [
-            json!(null),
-            json!({}),
-            json!({"prompt_tokens": 1}),
-            json!({"prompt_tokens": -1, "completion_tokens": 1}),
-            json!({"prompt_tokens": 1.5, "completion_tokens": 1}),
-            json!({"prompt_tokens": "1", "completion_tokens": 1}),
-            json!({"prompt_tokens": 1_000_000_000, "completion_tokens": 1}),
-            json!({"prompt_tokens": 1, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": -3}}),
-        ] {
-            assert_eq!(read_usage(&bad), None, "{bad}");
-        }
-    }
 }

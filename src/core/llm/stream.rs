@@ -1,10 +1,11 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::answer::{read_usage, shape};
+use super::answer::shape;
 use super::scrub::scrub;
 use super::sse::{SseError, SseParser};
 use super::{Limits, ModelAnswer, ModelError, TokenUsage};
+use crate::usage::wire::openai_chat;
 
 /// Data of the event that ends a stream.
 const DONE: &str = "[DONE]";
@@ -120,7 +121,7 @@ impl Arriving {
         self.service_tier = chunk.service_tier.or(self.service_tier.take());
         self.system_fingerprint = chunk.system_fingerprint.or(self.system_fingerprint.take());
         // Counts in earlier chunks are placeholders: the last one holds.
-        self.usage = read_usage(&chunk.usage).or(self.usage);
+        self.usage = openai_chat(&chunk.usage).or(self.usage);
         for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
             self.finish_reason = choice.finish_reason.or(self.finish_reason.take());
             self.refused |= choice.delta.refusal.is_some();

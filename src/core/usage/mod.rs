@@ -10,21 +10,39 @@ mod money;
 mod prices;
 #[cfg(test)]
 mod tests;
+pub mod wire;
 
 use serde::{Deserialize, Serialize};
 
 pub use money::dollars;
 pub use prices::{Cost, PriceError, PriceTable, Unpriced};
 
-/// Tokens of one answer, as the provider counted them.
+/// Tokens of one answer in one form for all providers, that of OpenAI: parts are inside.
 ///
-/// `cached` and `cache_write` are parts of `prompt`, `reasoning` is a part of `completion`.
+/// `cached` and `cache_write` are parts of `prompt`, `cache_write_1h` is the part of
+/// `cache_write` kept for the longer of two times (an hour at Anthropic, twelve at OpenAI),
+/// `reasoning` is a part of `completion`. [`wire`] brings each provider's counts into this form.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenUsage {
     pub prompt: u64,
     pub cached: u64,
     pub cache_write: u64,
+    #[serde(default)]
+    pub cache_write_1h: u64,
     pub completion: u64,
     pub reasoning: u64,
     pub total: u64,
+    /// Searches the provider ran and bills apart from tokens.
+    #[serde(default)]
+    pub web_searches: u64,
+}
+
+impl TokenUsage {
+    /// Whether no part is larger than what it is a part of.
+    fn is_consistent(&self) -> bool {
+        let inside = self.cached.checked_add(self.cache_write);
+        inside.is_some_and(|inside| inside <= self.prompt)
+            && self.cache_write_1h <= self.cache_write
+            && self.reasoning <= self.completion
+    }
 }

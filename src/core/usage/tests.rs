@@ -22,8 +22,8 @@ fn tokens(prompt: u64, cached: u64, cache_write: u64, completion: u64) -> TokenU
         cached,
         cache_write,
         completion,
-        reasoning: 0,
         total: prompt + completion,
+        ..TokenUsage::default()
     }
 }
 
