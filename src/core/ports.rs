@@ -16,6 +16,13 @@ pub trait Clock {
     fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()>;
 }
 
+/// The time zones of the IANA database.
+pub trait TimeZones {
+    /// What `zone`, such as `Europe/Berlin`, is ahead of UTC at `at_ms`, in milliseconds.
+    /// None if there is no such zone.
+    fn offset_ms(&self, zone: &str, at_ms: i64) -> Option<i64>;
+}
+
 /// Cryptographically secure random bytes.
 pub trait Entropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError>;

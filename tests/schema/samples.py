@@ -84,6 +84,14 @@ ROWS = {
                      "signs_until": Ms(NOW_MS + 1), "listed_until": Ms(NOW_MS + 2)},
     "used_once": {"id": "jti:1", "expires_at": Ms(NOW_MS)},
     "throttles": {"id": "sign_in:1", "attempts": 1, "expires_at": Ms(NOW_MS)},
+    "usage_events": {"id": "r-1.1", "request_id": "r-1", "attempt": 1, "provider": "openai", "model_asked": "gpt-4",
+                     "model": "gpt-4-0613", "cost_status": "none", "outcome": "ok", "started_at": Ms(NOW_MS),
+                     "bucket": NOW_MS // 900_000},
+    "usage_rollups": {"user_id": "u-1", "scope": "key", "span": 1, "bucket": NOW_MS // 900_000, "member": "",
+                      "model": "gpt-4-0613", "latencies": "",
+                      **dict.fromkeys(("attempts", "requests", "errors", "messages", "prompt_tokens", "cached_tokens",
+                                       "cache_write_tokens", "cache_write_1h_tokens", "completion_tokens",
+                                       "reasoning_tokens", "web_searches", "cost_nanos", "estimated", "unpriced"), 1)},
 }
 
 
@@ -111,6 +119,9 @@ REFUSED = [
     ("evidence_packages", {"status": "signed", "package_hash": HASH}, "evidence_packages_signed_how"),
     ("oauth_grants", {"revoked_at": Ms(NOW_MS)}, "oauth_grants_revoked_has_reason"),
     ("oauth_grants", {"revoke_reason": "why"}, "oauth_grants_revoked_has_reason"),
+    ("usage_events", {"cost_nanos": 5}, "usage_events_cost"),
+    ("usage_events", {"cost_status": "priced"}, "usage_events_cost"),
+    ("usage_events", {"prompt_tokens": 5}, "usage_events_tokens"),
 ]
 
 # (table, what makes it complete): the same constraints, satisfied.
@@ -128,6 +139,8 @@ ACCEPTED = [
     ("evidence_packages", {"verified": True, "verified_at": Ms(NOW_MS), "status": "verified"}),
     ("api_tokens", {"scopes": None, "status": None}),
     ("oauth_grants", {"revoked_at": Ms(NOW_MS), "revoke_reason": "by its user"}),
+    ("usage_events", {"cost_nanos": 0, "cost_status": "estimated", "prompt_tokens": 0, "completion_tokens": 0}),
+    ("usage_events", {"session_id": "no such session", "key_id": "no such key"}),
 ]
 
 # (table, values out of range)
@@ -167,6 +180,12 @@ OUT_OF_RANGE = [
     ("oauth_authorization_codes", {"grant_id": "no such grant"}),
     ("oauth_refresh_tokens", {"grant_id": "no such grant"}),
     ("signing_keys", {"algorithm": "HS256"}),
+    ("usage_events", {"attempt": 0}),
+    ("usage_events", {"cost_nanos": -1, "cost_status": "priced"}),
+    ("usage_events", {"cost_status": "free"}),
+    ("usage_rollups", {"scope": "model"}),
+    ("usage_rollups", {"span": 96}),
+    ("usage_rollups", {"span": 4, "bucket": 1}),
 ]
 
 # (table, first row's and second row's differences): the second must be refused as a duplicate.
@@ -190,6 +209,8 @@ DUPLICATES = [
     ("oauth_refresh_tokens", {}, {}),
     ("signing_keys", {}, {"id": "kid-2"}),
     ("used_once", {}, {}),
+    ("usage_events", {}, {"user_id": "u-2"}),
+    ("usage_rollups", {}, {"attempts": 2}),
 ]
 
 # The same with values that only look alike: both rows must stand.
@@ -207,6 +228,7 @@ DISTINCT = [
      {"id": "u-2", "issuer": "https://other.example", "subject": "s"}),
     ("oauth_grants", {}, {"id": "g-2"}),
     ("oauth_refresh_tokens", {}, {"token_hash": OTHER_HASH}),
+    ("usage_rollups", {"bucket": 4}, {"bucket": 4, "span": 4}),
 ]
 
 
