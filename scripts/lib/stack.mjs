@@ -71,7 +71,7 @@ export async function startStack(options = {}) {
 }
 
 /** A loopback port that nobody listens on now. */
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();

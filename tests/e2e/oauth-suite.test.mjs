@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { ROOT } from "../../scripts/lib/stack.mjs";
+import { ROOT, freePort } from "../../scripts/lib/stack.mjs";
 import { Browser, issuer, register, resource, userKey } from "./oauth.mjs";
 import { startWorld } from "./support.mjs";
 
@@ -25,15 +24,6 @@ function scenarios() {
   const text = execFileSync(process.execPath, [SUITE, "list", "--authorization"], { encoding: "utf8" });
   const found = Array.from(text.matchAll(/^ {2}- (\S+) \[([^\]]+)\]$/gm), ([, name, revisions]) => [name, revisions.split(",")]);
   return Object.fromEntries(found);
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Runs the suite, follows the URL that it prints, and returns its checks by scenario and what it printed. */

@@ -5,10 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::used_once;
 use crate::jose::{Algorithm, Decoded, JoseError, PublicKey, Unverified, public_only, thumbprint};
 use crate::ports::Database;
 use crate::secret::same;
-use crate::sql::{DatabaseError, Statement};
+use crate::sql::DatabaseError;
 
 /// How far `iat` may be from now, either way.
 pub const WINDOW_MS: i64 = 300_000;
@@ -112,16 +113,9 @@ pub async fn spend(
 ) -> Result<bool, DatabaseError> {
     // Only the holder of a key can use up its ids.
     let id = Sha256::digest(format!("{}.{}", proof.jkt, proof.jti));
-    let statement = Statement::new(SPEND)
-        .bind(format!("dpop:{}", hex::encode(id)))
-        .timestamp(proof.ends_ms)
-        .timestamp(now_ms);
-    Ok(database.run(statement).await?.changes > 0)
+    let id = format!("dpop:{}", hex::encode(id));
+    used_once::first_use(database, id, proof.ends_ms, now_ms).await
 }
-
-const SPEND: &str = "INSERT INTO used_once (id, expires_at) VALUES (?1, ?2)
-    ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
-    WHERE used_once.expires_at <= ?3";
 
 /// Equal without query and fragment, after normalization (RFC 9449 section 4.3, RFC 3986
 /// section 6).

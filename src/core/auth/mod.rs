@@ -25,6 +25,7 @@ pub mod rest;
 pub mod roles;
 pub mod throttle;
 mod token;
+pub mod used_once;
 
 pub use audit::{AuditEvent, AuditLog, AuditQueue, Decision};
 pub use authenticator::{Authenticator, Credential, Domain, RequestInfo};

@@ -1,12 +1,8 @@
-//! Ids that count once, such as the `jti` of an assertion.
+//! Ids that clients may use once.
 
 use super::super::{AuthorizationServer, OAuthError};
 use super::hash;
-use crate::sql::Statement;
-
-const USE: &str = "INSERT INTO used_once (id, expires_at) VALUES (?1, ?2)
-    ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
-    WHERE used_once.expires_at <= ?3";
+use crate::auth::used_once;
 
 impl AuthorizationServer {
     /// True the first time an id is used before it expires. `id` may be of any length.
@@ -17,10 +13,8 @@ impl AuthorizationServer {
         id: &str,
         expires_at_ms: i64,
     ) -> Result<bool, OAuthError> {
-        let statement = Statement::new(USE)
-            .bind(format!("{kind}:{}", hash(id)))
-            .timestamp(expires_at_ms)
-            .timestamp(self.now_ms());
-        Ok(self.audit.database.run(statement).await?.changes > 0)
+        let id = format!("{kind}:{}", hash(id));
+        let database = &*self.audit.database;
+        Ok(used_once::first_use(database, id, expires_at_ms, self.now_ms()).await?)
     }
 }
