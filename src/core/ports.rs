@@ -103,6 +103,26 @@ pub trait Database {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError>;
 }
 
+/// ES256 (RFC 7518 section 3.4) by the platform, whose own code is many times faster than
+/// ours. Keys are JWKs in JSON; `kid` names one for good, so that it need not be read again.
+/// Signatures are `r || s`, 64 bytes.
+#[async_trait(?Send)]
+pub trait Es256 {
+    /// `jwk` holds the private member `d`.
+    async fn sign(&self, kid: &str, jwk: &str, message: &[u8]) -> Result<Vec<u8>, Es256Error>;
+    async fn verify(
+        &self,
+        kid: &str,
+        jwk: &str,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Es256Error>;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the key could not be used: {0}")]
+pub struct Es256Error(pub String);
+
 /// Work that outlives the response, such as audit rows. The platform keeps the isolate
 /// alive for it.
 pub trait Background {

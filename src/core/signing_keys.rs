@@ -12,9 +12,9 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use crate::jose::{JoseError, PublicKey, SigningKey};
+use crate::jose::{InProcess, JoseError, PublicKey, SigningKey, Unverified};
 use crate::oauth::ACCESS_TOKEN_MS;
-use crate::ports::{Clock, Database, Entropy, EntropyError, Level, Log};
+use crate::ports::{Clock, Database, Entropy, EntropyError, Es256, Es256Error, Level, Log};
 use crate::seal::{SealError, Sealer};
 use crate::sql::DatabaseError;
 use table::{Plan, Stored};
@@ -57,13 +57,15 @@ pub enum KeyError {
     Entropy(#[from] EntropyError),
     #[error("a signing key is damaged: {0}")]
     Damaged(#[from] JoseError),
+    #[error(transparent)]
+    Es256(#[from] Es256Error),
     #[error("a signing key was made and is not there; look at the table `signing_keys`")]
     Gone,
 }
 
 /// The keys in memory, one for an isolate.
-#[derive(Default)]
 pub struct SigningKeys {
+    es256: Rc<dyn Es256>,
     published: RefCell<Published>,
     current: RefCell<Option<Current>>,
 }
@@ -77,9 +79,14 @@ struct Published {
 }
 
 struct PublishedKey {
-    kid: String,
-    key: Rc<PublicKey>,
+    key: Rc<CheckingKey>,
     listed_until: i64,
+}
+
+/// A published key, to check tokens with.
+pub struct CheckingKey {
+    kid: String,
+    jwk: String,
 }
 
 /// The key that signs.
@@ -90,7 +97,37 @@ struct Current {
     read_at: i64,
 }
 
+impl Default for SigningKeys {
+    fn default() -> Self {
+        Self::new(Rc::new(InProcess))
+    }
+}
+
 impl SigningKeys {
+    pub fn new(es256: Rc<dyn Es256>) -> Self {
+        Self {
+            es256,
+            published: RefCell::default(),
+            current: RefCell::default(),
+        }
+    }
+
+    /// A compact JWS by the key that signs now. `typ` is what kind of token it is.
+    pub async fn sign(
+        &self,
+        ports: &KeyPorts<'_>,
+        typ: &str,
+        claims: &Value,
+    ) -> Result<String, KeyError> {
+        let key = self.signer(ports).await?;
+        Ok(key.sign_by(&*self.es256, typ, claims).await?)
+    }
+
+    /// Whether a token, ES256 alone, has the signature of `key`.
+    pub async fn check(&self, token: &Unverified<'_>, key: &CheckingKey) -> Result<(), JoseError> {
+        token.check_by(&*self.es256, &key.kid, &key.jwk).await
+    }
+
     /// The key that a token names, to check it with. None: there is no such key. An error:
     /// it is not known here, and the database does not answer.
     pub async fn key(
@@ -98,7 +135,7 @@ impl SigningKeys {
         kid: &str,
         database: &dyn Database,
         clock: &dyn Clock,
-    ) -> Result<Option<Rc<PublicKey>>, DatabaseError> {
+    ) -> Result<Option<Rc<CheckingKey>>, DatabaseError> {
         let now_ms = clock.now_ms();
         let known = self.known(kid, now_ms);
         let lasts = if known.is_some() { FRESH_MS } else { MISSED_MS };
@@ -135,7 +172,7 @@ impl SigningKeys {
     }
 
     /// The key that signs now. The first one is made here.
-    pub async fn signer(&self, ports: &KeyPorts<'_>) -> Result<Rc<SigningKey>, KeyError> {
+    async fn signer(&self, ports: &KeyPorts<'_>) -> Result<Rc<SigningKey>, KeyError> {
         let now_ms = ports.clock.now_ms();
         if let Some(current) = &*self.current.borrow()
             && current.is_fresh(now_ms)
@@ -165,9 +202,9 @@ impl SigningKeys {
         Ok(made)
     }
 
-    fn known(&self, kid: &str, now_ms: i64) -> Option<Rc<PublicKey>> {
+    fn known(&self, kid: &str, now_ms: i64) -> Option<Rc<CheckingKey>> {
         let published = self.published.borrow();
-        let found = published.keys.iter().find(|key| key.kid == kid)?;
+        let found = published.keys.iter().find(|found| found.key.kid == kid)?;
         (now_ms < found.listed_until).then(|| Rc::clone(&found.key))
     }
 
@@ -185,10 +222,12 @@ impl SigningKeys {
         for row in &outcome.rows {
             let jwk = row.json("public_jwk")?;
             // A row that is no key is nobody's key.
-            if let Ok(key) = PublicKey::from_jwk(&jwk) {
+            if PublicKey::from_jwk(&jwk).is_ok() {
                 keys.push(PublishedKey {
-                    kid: row.text("id")?,
-                    key: Rc::new(key),
+                    key: Rc::new(CheckingKey {
+                        kid: row.text("id")?,
+                        jwk: jwk.to_string(),
+                    }),
                     listed_until: row.timestamp("listed_until")?,
                 });
                 jwks.push(jwk);

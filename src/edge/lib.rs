@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod database;
 pub mod entropy;
+mod es256;
 pub mod http;
 pub mod incoming;
 pub mod log;

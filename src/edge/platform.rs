@@ -29,6 +29,7 @@ use crate::clock::SystemClock;
 use crate::config::{Common, Environment};
 use crate::database::D1;
 use crate::entropy::SystemEntropy;
+use crate::es256::WebCrypto;
 use crate::incoming::WebRequest;
 use crate::log::ConsoleLog;
 use crate::response::into_web;
@@ -85,7 +86,7 @@ impl Isolate {
             tokens: Rc::default(),
             audit: Rc::default(),
             health: HealthCache::default(),
-            keys: Rc::default(),
+            keys: Rc::new(SigningKeys::new(Rc::new(WebCrypto))),
             resources: ProtectedResources::default(),
         })
     }

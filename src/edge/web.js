@@ -50,6 +50,44 @@ export function respondWithStream(head, stream) {
   return new Response(stream, JSON.parse(head));
 }
 
+const ES256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const MAX_KEYS = 32;
+/** By use and id; an id means one key for good. */
+const keys = new Map();
+
+/** Tells the signature of `bytes`: `r || s`. */
+export function sign(kid, jwk, bytes, ticket, tell) {
+  // The bytes are WebAssembly's own, which moves them while the key is imported.
+  const message = bytes.slice();
+  imported("sign", kid, jwk)
+    .then((key) => crypto.subtle.sign(ES256, key, message))
+    .then(
+      (signature) => tell(ticket, new Uint8Array(signature)),
+      (error) => tell(ticket, undefined, String(error?.message ?? error)),
+    );
+}
+
+/** Tells one byte if `signature` is that of `bytes`, else none. */
+export function verify(kid, jwk, bytes, signature, ticket, tell) {
+  const [message, shown] = [bytes.slice(), signature.slice()];
+  imported("verify", kid, jwk)
+    .then((key) => crypto.subtle.verify(ES256, key, shown, message))
+    .then(
+      (holds) => tell(ticket, new Uint8Array(holds ? 1 : 0)),
+      (error) => tell(ticket, undefined, String(error?.message ?? error)),
+    );
+}
+
+async function imported(use, kid, jwk) {
+  const name = `${use} ${kid}`;
+  const known = keys.get(name);
+  if (known) return known;
+  const key = await crypto.subtle.importKey("jwk", JSON.parse(jwk), ES256, false, [use]);
+  if (keys.size >= MAX_KEYS) keys.clear();
+  keys.set(name, key);
+  return key;
+}
+
 const encoder = new TextEncoder();
 
 /**

@@ -20,6 +20,8 @@ extern "C" {
     fn read(request: &Request, ticket: u32, tell: &Tell);
     fn watch(request: &Request, ticket: u32, tell: &Tell) -> bool;
     fn query(database: &JsValue, statements: &str, batch: bool, ticket: u32, tell: &Tell);
+    fn sign(kid: &str, jwk: &str, message: &[u8], ticket: u32, tell: &Tell);
+    fn verify(kid: &str, jwk: &str, message: &[u8], signature: &[u8], ticket: u32, tell: &Tell);
     #[wasm_bindgen(catch)]
     fn start(ms: u32, ticket: u32, tell: &Tell) -> Result<i32, JsValue>;
     fn stop(timer: i32);
@@ -95,6 +97,20 @@ impl Ticket {
     pub(crate) fn query(database: &JsValue, statements: &str, batch: bool) -> Self {
         let ticket = Self::new();
         TELL.with(|tell| query(database, statements, batch, ticket.number.0, tell));
+        ticket
+    }
+
+    /// Told the signature of `message`.
+    pub(crate) fn sign(kid: &str, jwk: &str, message: &[u8]) -> Self {
+        let ticket = Self::new();
+        TELL.with(|tell| sign(kid, jwk, message, ticket.number.0, tell));
+        ticket
+    }
+
+    /// Told a byte if the signature holds, and none if not.
+    pub(crate) fn verify(kid: &str, jwk: &str, message: &[u8], signature: &[u8]) -> Self {
+        let ticket = Self::new();
+        TELL.with(|tell| verify(kid, jwk, message, signature, ticket.number.0, tell));
         ticket
     }
 

@@ -77,7 +77,7 @@ pub async fn verify(
     let kid = unverified.kid().ok_or(AuthError::Malformed)?;
     let key = keys.key(kid, database, clock).await?;
     let key = key.ok_or(AuthError::Unknown)?;
-    let checked = unverified.check(&key, &[Algorithm::Es256]);
+    let checked = keys.check(&unverified, &key).await;
     checked.map_err(|_| AuthError::Unknown)?;
     let said = unverified.into_decoded();
     let claims = Claims::read(&said).ok_or(AuthError::Malformed)?;

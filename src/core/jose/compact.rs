@@ -3,6 +3,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::{Algorithm, Decoded, JoseError, MAX_TOKEN_BYTES, PublicKey, strict_json};
+use crate::ports::Es256;
 
 /// A well-formed token whose signature has not been checked: trust nothing in it.
 pub struct Unverified<'a> {
@@ -65,6 +66,17 @@ impl<'a> Unverified<'a> {
     pub fn check(&self, key: &PublicKey, allowed: &[Algorithm]) -> Result<(), JoseError> {
         self.require(allowed)?;
         key.check(self.algorithm, self.signed.as_bytes(), &self.signature)
+    }
+
+    /// The same for an ES256 key that the platform knows as `kid`.
+    pub async fn check_by(&self, es256: &dyn Es256, kid: &str, jwk: &str) -> Result<(), JoseError> {
+        self.require(&[Algorithm::Es256])?;
+        let signed = self.signed.as_bytes();
+        match es256.verify(kid, jwk, signed, &self.signature).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(JoseError::Signature),
+            Err(_) => Err(JoseError::Key("the platform cannot use it")),
+        }
     }
 
     /// What it says. Call it after [`Unverified::check`].

@@ -174,13 +174,13 @@ fn bytes(jwk: &Value, name: &str) -> Result<Vec<u8>, JoseError> {
         .map_err(|_| JoseError::Key("a member of it is missing or no base64url"))
 }
 
-fn fixed(jwk: &Value, name: &str) -> Result<[u8; 32], JoseError> {
+pub(super) fn fixed(jwk: &Value, name: &str) -> Result<[u8; 32], JoseError> {
     let bytes = bytes(jwk, name)?;
     let exact = bytes.try_into();
     exact.map_err(|_| JoseError::Key("a coordinate of it is not 32 bytes"))
 }
 
-fn p256_key(jwk: &Value) -> Result<p256::ecdsa::VerifyingKey, JoseError> {
+pub(super) fn p256_key(jwk: &Value) -> Result<p256::ecdsa::VerifyingKey, JoseError> {
     let (x, y) = (fixed(jwk, "x")?, fixed(jwk, "y")?);
     let point = p256::EncodedPoint::from_affine_coordinates(&x.into(), &y.into(), false);
     p256::ecdsa::VerifyingKey::from_encoded_point(&point)

@@ -4,6 +4,7 @@
 //! its key (`jwk`, `jku`, `x5c`, `x5u`) is never used to check that token.
 
 mod compact;
+mod es256;
 mod key;
 mod signing;
 mod strict_json;
@@ -12,6 +13,7 @@ mod times;
 use serde_json::{Map, Value};
 
 pub use compact::Unverified;
+pub use es256::InProcess;
 pub use key::{PublicKey, public_only, thumbprint};
 pub use signing::SigningKey;
 

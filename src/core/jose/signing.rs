@@ -1,11 +1,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::ecdsa::signature::Signer;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{Algorithm, JoseError, thumbprint};
-use crate::ports::{Entropy, EntropyError};
+use crate::ports::{Entropy, EntropyError, Es256, Es256Error};
 
 /// Random 32 bytes are no scalar once in 2^32 draws.
 const MAX_DRAWS: usize = 4;
@@ -58,15 +57,35 @@ impl SigningKey {
         jwk
     }
 
-    /// A compact JWS of an object of claims. `typ` is what kind of token it is (RFC 8725 section 3.11), such as
-    /// `at+jwt`. The same claims give the same signature (RFC 6979).
-    pub fn sign(&self, typ: &str, claims: &Value) -> String {
+    /// With the private member, for [`Es256::sign`].
+    fn private_jwk(&self) -> Zeroizing<String> {
+        let mut jwk = point(&self.key);
+        if let Some(members) = jwk.as_object_mut() {
+            members.insert("d".to_owned(), json!(encode(self.to_bytes())));
+        }
+        Zeroizing::new(jwk.to_string())
+    }
+
+    /// A compact JWS of an object of claims. `typ` is what kind of token it is (RFC 8725
+    /// section 3.11), such as `at+jwt`.
+    pub async fn sign_by(
+        &self,
+        es256: &dyn Es256,
+        typ: &str,
+        claims: &Value,
+    ) -> Result<String, Es256Error> {
         let header = json!({"alg": Algorithm::Es256.name(), "typ": typ, "kid": self.kid});
         let mut token = encode(header.to_string()) + "." + &encode(claims.to_string());
-        let signature: p256::ecdsa::Signature = self.key.sign(token.as_bytes());
+        let jwk = self.private_jwk();
+        let signature = es256.sign(&self.kid, &jwk, token.as_bytes()).await?;
         token.push('.');
-        token.push_str(&encode(signature.to_bytes()));
-        token
+        token.push_str(&encode(signature));
+        Ok(token)
+    }
+
+    #[cfg(test)]
+    pub fn sign(&self, typ: &str, claims: &Value) -> String {
+        crate::testing::block_on(self.sign_by(&super::InProcess, typ, claims)).unwrap()
     }
 }
 

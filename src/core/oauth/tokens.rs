@@ -31,7 +31,6 @@ impl AuthorizationServer {
         grant: &Grant,
         scopes: &Scopes,
     ) -> Result<AccessToken, OAuthError> {
-        let key = self.keys.signer(&self.key_ports()).await?;
         let life = self.life(ACCESS_TOKEN_MS, grant)?;
         let scopes: Vec<&str> = scopes.iter().collect();
         let mut claims = self.common(grant, &life);
@@ -45,8 +44,9 @@ impl AuthorizationServer {
         if let Some(jkt) = &grant.dpop_jkt {
             claims.insert("cnf".to_owned(), json!({ "jkt": jkt }));
         }
+        let (ports, claims) = (self.key_ports(), Value::Object(claims));
         Ok(AccessToken {
-            token: key.sign(ACCESS_TOKEN, &Value::Object(claims)),
+            token: self.keys.sign(&ports, ACCESS_TOKEN, &claims).await?,
             expires_in_s: life.until - life.from,
         })
     }
@@ -57,14 +57,14 @@ impl AuthorizationServer {
         grant: &Grant,
         nonce: Option<&str>,
     ) -> Result<String, OAuthError> {
-        let key = self.keys.signer(&self.key_ports()).await?;
         let mut claims = self.claims_about(&grant.user_id, &grant.scopes).await?;
         claims.extend(self.common(grant, &self.life(ID_TOKEN_MS, grant)?));
         claims.insert("aud".to_owned(), json!(grant.client_id));
         if let Some(nonce) = nonce {
             claims.insert("nonce".to_owned(), json!(nonce));
         }
-        Ok(key.sign(ID_TOKEN, &Value::Object(claims)))
+        let (ports, claims) = (self.key_ports(), Value::Object(claims));
+        Ok(self.keys.sign(&ports, ID_TOKEN, &claims).await?)
     }
 
     pub(super) fn key_ports(&self) -> KeyPorts<'_> {

@@ -92,7 +92,7 @@ impl World {
         block_on(SigningKeys::default().rotate(&self.ports())).unwrap()
     }
 
-    fn key(&self, keys: &SigningKeys, kid: &str) -> Result<Option<Rc<PublicKey>>, DatabaseError> {
+    fn key(&self, keys: &SigningKeys, kid: &str) -> Result<Option<Rc<CheckingKey>>, DatabaseError> {
         block_on(keys.key(kid, &self.table, &self.clock))
     }
 
@@ -124,7 +124,9 @@ fn what_one_isolate_signs_another_checks() {
     let token = signer.sign("at+jwt", &json!({"sub": "u-1"}));
     let elsewhere = SigningKeys::default();
     let key = world.key(&elsewhere, signer.kid()).unwrap().unwrap();
-    let decoded = jose::verify_under(&token, &key, &[Algorithm::Es256]).unwrap();
+    let unverified = Unverified::parse(&token).unwrap();
+    assert_eq!(block_on(elsewhere.check(&unverified, &key)), Ok(()));
+    let decoded = unverified.into_decoded();
     assert_eq!(decoded.text("sub"), Some("u-1"));
     let set = world.jwks(&elsewhere);
     assert_eq!(jose::verify(&token, &set, &[Algorithm::Es256]), Ok(decoded));
