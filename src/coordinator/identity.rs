@@ -7,7 +7,7 @@ use chitty_core::auth::rest::{self, TokenApi};
 use chitty_core::front::{Access, Routes};
 use chitty_core::http::HttpReply;
 use chitty_core::oauth::{
-    self, AuthorizationServer, DocumentCache, ProviderCache, Settings, WebRequest,
+    self, AuthorizationServer, ClientCache, ProviderCache, Settings, WebRequest,
 };
 use chitty_core::records::{self, Door};
 use chitty_core::services::Platform;
@@ -19,7 +19,7 @@ use crate::domain::Desk;
 #[derive(Clone)]
 pub struct Identity {
     pub settings: Rc<Settings>,
-    pub documents: Rc<DocumentCache>,
+    pub clients: Rc<ClientCache>,
     pub provider: Rc<ProviderCache>,
 }
 
@@ -27,7 +27,7 @@ impl Identity {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings: Rc::new(settings),
-            documents: Rc::default(),
+            clients: Rc::default(),
             provider: Rc::default(),
         }
     }
@@ -53,7 +53,7 @@ impl Identity {
             audit: platform.authenticator.audit.clone(),
             authenticator: platform.authenticator.clone(),
             keys: Rc::clone(&platform.keys),
-            documents: Rc::clone(&self.documents),
+            clients: Rc::clone(&self.clients),
             provider: Rc::clone(&self.provider),
         }
     }

@@ -1,8 +1,9 @@
-//! Rows of `audit_logs`: every yes and no, written after the response.
+//! Rows of `audit_logs`: every yes and no, written after the response. Notes of when a key
+//! or a grant was last used go the same way.
 //!
-//! Rows wait [`FLUSH_DELAY_MS`] for company and are written in one batch. Each request
-//! that records one stays alive until it is written, so rows are lost only with the
-//! machine. What cannot be written goes to the log instead.
+//! What is to be written waits [`FLUSH_DELAY_MS`] for company and goes in one batch. Each
+//! request that adds to it stays alive until it is written, so rows are lost only with the
+//! machine. Rows that cannot be written go to the log instead.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -58,9 +59,15 @@ pub struct AuditRow {
     created_at: i64,
 }
 
-/// Rows not yet written, one for an isolate.
+/// What is not yet written, one for an isolate.
 #[derive(Default)]
-pub struct AuditQueue(RefCell<VecDeque<AuditRow>>);
+pub struct AuditQueue(RefCell<VecDeque<Entry>>);
+
+enum Entry {
+    Row(Box<AuditRow>),
+    /// Something that is no loss if it is lost.
+    Note(Statement),
+}
 
 /// Records on behalf of one request.
 #[derive(Clone)]
@@ -98,12 +105,24 @@ impl AuditLog {
             let network = network_of(request.ip.as_deref());
             self.background.spawn(Box::pin(async move {
                 if let Some(row) = log.within_bounds(row, &network).await
-                    && log.enqueue(row)
+                    && log.enqueue(Entry::Row(Box::new(row)))
                 {
                     log.flush_soon().await;
                 }
             }));
-        } else if self.enqueue(row) {
+        } else {
+            self.write_soon(Entry::Row(Box::new(row)));
+        }
+    }
+
+    /// Runs a statement with the next rows, such as that a key was used.
+    pub fn note(&self, statement: Statement) {
+        self.write_soon(Entry::Note(statement));
+    }
+
+    fn write_soon(&self, entry: Entry) {
+        if self.enqueue(entry) {
+            let log = self.clone();
             self.background
                 .spawn(Box::pin(async move { log.flush_soon().await }));
         }
@@ -129,14 +148,14 @@ impl AuditLog {
     }
 
     /// False if there is no room: it is in the log then.
-    fn enqueue(&self, row: AuditRow) -> bool {
+    fn enqueue(&self, entry: Entry) -> bool {
         let mut queue = self.queue.0.borrow_mut();
         if queue.len() >= MAX_QUEUED {
             drop(queue);
-            self.tell("audit_queue_full", "too many rows wait", &[row]);
+            self.tell("audit_queue_full", "too many rows wait", &[entry]);
             return false;
         }
-        queue.push_back(row);
+        queue.push_back(entry);
         true
     }
 
@@ -145,16 +164,16 @@ impl AuditLog {
         self.flush().await;
     }
 
-    /// Writes one batch of what waits, whoever recorded it. There is a flush for each row, so
-    /// no row is left, and no request pays for more than a batch of others' rows.
+    /// Writes one batch of what waits, whoever added it. There is a flush for each entry, so
+    /// none is left, and no request pays for more than a batch of others' entries.
     async fn flush(&self) {
-        let rows = self.queue.take(MAX_BATCH);
-        if rows.is_empty() {
+        let entries = self.queue.take(MAX_BATCH);
+        if entries.is_empty() {
             return;
         }
-        let statements = rows.iter().map(AuditRow::statement).collect();
+        let statements = entries.iter().map(Entry::statement).collect();
         if let Err(error) = self.database.batch(statements).await {
-            self.tell("audit_write_failed", &error.to_string(), &rows);
+            self.tell("audit_write_failed", &error.to_string(), &entries);
         }
     }
 
@@ -192,17 +211,34 @@ impl AuditLog {
         })
     }
 
-    fn tell(&self, event: &str, error: &str, rows: &[AuditRow]) {
+    fn tell(&self, event: &str, error: &str, entries: &[Entry]) {
+        let rows: Vec<&AuditRow> = entries.iter().filter_map(Entry::row).collect();
         let fields = serde_json::json!({"error": error, "rows": rows});
         self.log.record(Level::Error, event, fields);
     }
 }
 
 impl AuditQueue {
-    fn take(&self, most: usize) -> Vec<AuditRow> {
+    fn take(&self, most: usize) -> Vec<Entry> {
         let mut queue = self.0.borrow_mut();
         let count = queue.len().min(most);
         queue.drain(..count).collect()
+    }
+}
+
+impl Entry {
+    fn row(&self) -> Option<&AuditRow> {
+        match self {
+            Self::Row(row) => Some(row),
+            Self::Note(_) => None,
+        }
+    }
+
+    fn statement(&self) -> Statement {
+        match self {
+            Self::Row(row) => row.statement(),
+            Self::Note(statement) => statement.clone(),
+        }
     }
 }
 

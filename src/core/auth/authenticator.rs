@@ -13,7 +13,7 @@ use super::token::{self, StoredToken};
 use super::{AuthError, Principal, PrincipalKind};
 use crate::ports::Level;
 use crate::signing_keys::SigningKeys;
-use crate::sql::{DatabaseError, Statement};
+use crate::sql::DatabaseError;
 
 /// Wrong tokens from one address in a minute before it is told to wait.
 const MAX_GUESSES: i64 = 30;
@@ -163,17 +163,6 @@ impl Authenticator {
             .record(Level::Error, "token_look_up_failed", fields);
         AuthError::Unavailable
     }
-
-    /// Notes the use, after the response.
-    fn note_use(&self, statement: Statement) {
-        let audit = self.audit.clone();
-        self.audit.background.spawn(Box::pin(async move {
-            if let Err(error) = audit.database.run(statement).await {
-                let fields = json!({"error": error.to_string()});
-                audit.log.record(Level::Warn, "token_use_not_noted", fields);
-            }
-        }));
-    }
 }
 
 /// One credential being judged.
@@ -236,7 +225,8 @@ impl Check<'_> {
         // The look-up took time, and on Workers only it moves the clock.
         let now_ms = own.now_ms();
         stored.check(now_ms)?;
-        own.note_use(token::mark_used(&principal.token_id, now_ms));
+        own.audit
+            .note(token::mark_used(&principal.token_id, now_ms));
         let known = Known {
             principal: Rc::clone(&principal),
             claims: None,
@@ -357,7 +347,8 @@ impl Access<'_> {
             }
         };
         *found = Some(Rc::clone(&principal));
-        own.note_use(access_token::mark_used(&claims.grant_id, now_ms));
+        own.audit
+            .note(access_token::mark_used(&claims.grant_id, now_ms));
         let known = Known {
             principal: Rc::clone(&principal),
             claims: Some(claims),

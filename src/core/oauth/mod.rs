@@ -31,7 +31,7 @@ mod web;
 use std::rc::Rc;
 
 pub use client::{AuthMethod, Client, ClientSource};
-pub use clients::DocumentCache;
+pub use clients::ClientCache;
 pub use error::OAuthError;
 pub use grant::{Grant, GrantKind, NewGrant};
 pub use params::Params;
@@ -65,7 +65,7 @@ pub struct AuthorizationServer {
     pub authenticator: Authenticator,
     /// Of the isolate.
     pub keys: Rc<SigningKeys>,
-    pub documents: Rc<DocumentCache>,
+    pub clients: Rc<ClientCache>,
     pub provider: Rc<ProviderCache>,
 }
 

@@ -70,7 +70,7 @@ impl AuthorizationServer {
             return jose::verify(token, jwks, &ALGORITHMS).map_err(|error| bad(&error));
         }
         let url = client.jwks_uri.as_deref().unwrap_or_default();
-        let known = self.documents.keys(url, self.audit.clock.now_ms());
+        let known = self.clients.keys(url, self.audit.clock.now_ms());
         let keys = match known {
             Some(keys) => keys,
             None => self.fetch_keys(web, url).await?,
@@ -90,7 +90,7 @@ impl AuthorizationServer {
     }
 
     async fn fetch_keys(&self, web: &WebRequest<'_>, url: &str) -> Result<KeySet, OAuthError> {
-        if let Some(error) = self.documents.failure(url, self.audit.clock.now_ms()) {
+        if let Some(error) = self.clients.failure(url, self.audit.clock.now_ms()) {
             return Err(error);
         }
         self.allow_fetch(&web.info).await?;
@@ -109,11 +109,11 @@ impl AuthorizationServer {
                     jwks: Rc::new(jwks),
                     fetched_at_ms: now_ms,
                 };
-                self.documents.put_keys(url, keys.clone(), fresh_ms, now_ms);
+                self.clients.put_keys(url, keys.clone(), fresh_ms, now_ms);
                 Ok(keys)
             }
             Err(error) => {
-                self.documents.put_failure(url, &error, now_ms);
+                self.clients.put_failure(url, &error, now_ms);
                 Err(error)
             }
         }

@@ -10,11 +10,15 @@ const MAX_ENTRIES: usize = 256;
 /// A failure is not asked for again at once, whoever asks.
 const FAILURE_MS: i64 = 10_000;
 
-/// Metadata documents and keys of clients, one for an isolate. Failures stand apart, so that
-/// no flood of them drives out what is good.
+/// How long a registered client is known: as long as it may go on after it was disabled.
+const REGISTERED_MS: i64 = 10_000;
+
+/// What is known of clients: registered ones, metadata documents and keys; one for an isolate.
+/// Each kind stands apart, so that no flood of one drives out another.
 #[derive(Default)]
-pub struct DocumentCache {
-    clients: Kept<Client>,
+pub struct ClientCache {
+    registered: Kept<Client>,
+    documents: Kept<Client>,
     keys: Kept<KeySet>,
     failures: Kept<OAuthError>,
 }
@@ -29,10 +33,20 @@ pub(super) struct KeySet {
     pub fetched_at_ms: i64,
 }
 
-impl DocumentCache {
+impl ClientCache {
+    pub(super) fn registered(&self, id: &str, now_ms: i64) -> Option<Client> {
+        self.registered.get(id, now_ms)
+    }
+
+    pub(super) fn put_registered(&self, client: &Client, now_ms: i64) {
+        let id = client.id.clone();
+        self.registered
+            .put(id, client.clone(), REGISTERED_MS, now_ms);
+    }
+
     /// What is known of a document: the client, or why there was none lately.
     pub(super) fn client(&self, url: &str, now_ms: i64) -> Option<Result<Client, OAuthError>> {
-        if let Some(client) = self.clients.get(url, now_ms) {
+        if let Some(client) = self.documents.get(url, now_ms) {
             return Some(Ok(client));
         }
         self.failure(url, now_ms).map(Err)
@@ -40,17 +54,17 @@ impl DocumentCache {
 
     /// What an address that does not answer last said, for up to a day after its time.
     pub(super) fn stale_client(&self, url: &str, now_ms: i64) -> Option<Client> {
-        self.clients.find(url, STALE_MS, now_ms)
+        self.documents.find(url, STALE_MS, now_ms)
     }
 
     /// What an address said is no longer so.
     pub(super) fn forget_client(&self, url: &str) {
-        self.clients.remove(url);
+        self.documents.remove(url);
     }
 
     pub(super) fn put_client(&self, client: &Client, fresh_ms: i64, now_ms: i64) {
         let url = client.id.clone();
-        self.clients.put(url, client.clone(), fresh_ms, now_ms);
+        self.documents.put(url, client.clone(), fresh_ms, now_ms);
     }
 
     pub(super) fn keys(&self, url: &str, now_ms: i64) -> Option<KeySet> {
@@ -147,7 +161,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_a_flood_of_failures_drives_out_nothing_good() {
-        let cache = DocumentCache::default();
+        let cache = ClientCache::default();
         let keys = KeySet {
             jwks: Rc::default(),
             fetched_at_ms: 0,

@@ -34,7 +34,7 @@ impl AuthorizationServer {
             return Err(OAuthError::invalid_client("the client id has a query"));
         }
         let now_ms = self.audit.clock.now_ms();
-        if let Some(known) = self.documents.client(id, now_ms) {
+        if let Some(known) = self.clients.client(id, now_ms) {
             return known.or_else(|error| self.stale_client(id, error));
         }
         if let Some(request) = stranger {
@@ -43,7 +43,7 @@ impl AuthorizationServer {
         let read = self.read_document(id, url.host_str()).await;
         if let Err(error) = &read {
             let now_ms = self.audit.clock.now_ms();
-            self.documents.put_failure(id, error, now_ms);
+            self.clients.put_failure(id, error, now_ms);
         }
         read.or_else(|error| self.stale_client(id, error))
     }
@@ -52,11 +52,11 @@ impl AuthorizationServer {
     /// anything else has taken its document back.
     fn stale_client(&self, id: &str, error: OAuthError) -> Result<Client, OAuthError> {
         if error.status < 500 {
-            self.documents.forget_client(id);
+            self.clients.forget_client(id);
             return Err(error);
         }
         let now_ms = self.audit.clock.now_ms();
-        self.documents.stale_client(id, now_ms).ok_or(error)
+        self.clients.stale_client(id, now_ms).ok_or(error)
     }
 
     async fn read_document(&self, id: &str, host: Option<&str>) -> Result<Client, OAuthError> {
@@ -64,7 +64,7 @@ impl AuthorizationServer {
         let fetched = fetched.map_err(|error| refused("the client's metadata document", &error))?;
         let client = client(id, host, &fetched.json, self.settings.development)?;
         let now_ms = self.audit.clock.now_ms();
-        self.documents.put_client(&client, fetched.fresh_ms, now_ms);
+        self.clients.put_client(&client, fetched.fresh_ms, now_ms);
         Ok(client)
     }
 

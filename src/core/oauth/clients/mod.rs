@@ -20,7 +20,7 @@ use super::{AuthorizationServer, Client, ClientSource, OAuthError, PredefinedCli
 use crate::auth::{Attempt, RequestInfo, Throttle};
 
 pub(super) use address::{authority, is_loopback};
-pub use cache::DocumentCache;
+pub use cache::ClientCache;
 
 impl AuthorizationServer {
     /// The client of this id: predefined, registered, or by its document. An error says what is

@@ -1,10 +1,9 @@
 //! Clients in `oauth_clients`.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::oauth::settings::REGISTERED_CLIENT_MS;
 use crate::oauth::{AuthMethod, AuthorizationServer, Client, ClientSource, OAuthError};
-use crate::ports::Level;
 use crate::sql::{DatabaseError, Row, Statement};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -23,11 +22,17 @@ impl AuthorizationServer {
         if id.len() > MAX_ID_BYTES {
             return Ok(None);
         }
-        let statement = Statement::new(LOOK_UP)
-            .bind(id)
-            .timestamp(self.audit.clock.now_ms());
+        let now_ms = self.audit.clock.now_ms();
+        if let Some(known) = self.clients.registered(id, now_ms) {
+            return Ok(Some(known));
+        }
+        let statement = Statement::new(LOOK_UP).bind(id).timestamp(now_ms);
         let outcome = self.audit.database.run(statement).await?;
-        Ok(outcome.first().map(read).transpose()?)
+        let client = outcome.first().map(read).transpose()?;
+        if let Some(client) = &client {
+            self.clients.put_registered(client, now_ms);
+        }
+        Ok(client)
     }
 
     /// After the response: a client in use does not end. Only when it was given tokens: the name
@@ -42,15 +47,7 @@ impl AuthorizationServer {
             .timestamp(now_ms + REGISTERED_CLIENT_MS)
             .bind(&client.id)
             .timestamp(now_ms - DAY_MS);
-        let audit = self.audit.clone();
-        self.audit.background.spawn(Box::pin(async move {
-            if let Err(error) = audit.database.run(statement).await {
-                let fields = json!({"error": error.to_string()});
-                audit
-                    .log
-                    .record(Level::Warn, "client_use_not_noted", fields);
-            }
-        }));
+        self.audit.note(statement);
     }
 }
 

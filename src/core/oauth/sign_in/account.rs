@@ -61,7 +61,7 @@ impl AuthorizationServer {
         let mut view = AccountView {
             ticket: self.seal_ticket(TicketKind::Account, browser, id, &())?,
             sign_out_ticket: self.seal_ticket(TicketKind::SignOut, browser, id, &SIGN_IN)?,
-            person: text::shown_name(&Self::named(session, person.as_ref())),
+            person: text::shown_name(&session.name),
             user_id: user_id.clone(),
             email: person.as_ref().and_then(|person| person.email.clone()),
             chitty_id: person.and_then(|person| person.chitty_id),

@@ -83,7 +83,6 @@ impl AuthorizationServer {
         question: &Question,
         problem: Option<&str>,
     ) -> Result<HttpReply, Trouble> {
-        let person = self.person(&session.user_id).await?;
         let id = Some(session.id.as_str());
         let ticket = self.seal_ticket(TicketKind::Consent, browser, id, question)?;
         let switch_ticket = self.seal_ticket(TicketKind::SignOut, browser, id, &question.path)?;
@@ -91,7 +90,7 @@ impl AuthorizationServer {
             app: &question.app,
             ticket: &ticket,
             switch_ticket: &switch_ticket,
-            person: &text::shown_name(&Self::named(session, person.as_ref())),
+            person: &text::shown_name(&session.name),
             resource: &service_of(&question.request.resource),
             scopes: &offered(&question.request, session),
             problem,

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::browser::{self, Browser};
 use super::flow::Back;
-use super::identities::Person;
 use super::ticket::TicketKind;
 use super::trouble::Trouble;
 use crate::auth::backing;
@@ -22,7 +21,8 @@ const MAX_LISTED: i64 = 50;
 
 /// A session ends with its key, and with its person's good standing.
 const LOOK_UP: &str = "SELECT s.id, s.user_id, s.token_id, s.method, s.second_factor, s.scopes,
-        s.created_at, s.expires_at, i.roles AS person_roles
+        s.created_at, s.expires_at, i.roles AS person_roles, i.name AS person_name,
+        i.email AS person_email
     FROM login_sessions s
     LEFT JOIN identities i ON i.id = s.user_id
     LEFT JOIN api_tokens t ON t.id = s.token_id
@@ -73,6 +73,8 @@ pub(super) struct Session {
     /// SHA-256 of the cookie's value, hex.
     pub id: String,
     pub user_id: String,
+    /// Name for people: what the provider says, or the user id.
+    pub name: String,
     pub token_id: Option<String>,
     pub by_key: bool,
     pub second_factor: bool,
@@ -87,6 +89,7 @@ impl Session {
         Ok(Self {
             id: row.text("id")?,
             user_id: row.text("user_id")?,
+            name: row.text("user_id")?,
             token_id: row.opt_text("token_id")?,
             by_key: row.text("method")? == Method::Key.name(),
             second_factor: row.boolean("second_factor")?,
@@ -99,6 +102,10 @@ impl Session {
     /// With what its person may grant now: without a key that is what their roles allow.
     fn live(row: &Row) -> Result<Self, DatabaseError> {
         let mut session = Self::read(row)?;
+        let name = row.opt_text("person_name")?;
+        if let Some(name) = name.or(row.opt_text("person_email")?) {
+            session.name = name;
+        }
         if session.token_id.is_none() {
             session.scopes = session.scopes.within(&backing::may(row)?);
         }
@@ -212,12 +219,6 @@ impl AuthorizationServer {
 
     pub(super) fn forget_session_cookie(&self) -> String {
         self.set_cookie(SESSION, "", 0)
-    }
-
-    /// Name for people: what the provider says, or the user id.
-    pub(super) fn named(session: &Session, person: Option<&Person>) -> String {
-        let said = person.and_then(|person| person.name.clone().or_else(|| person.email.clone()));
-        said.unwrap_or_else(|| session.user_id.clone())
     }
 
     pub(super) fn record(

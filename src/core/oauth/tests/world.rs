@@ -152,7 +152,7 @@ impl World {
             },
             audit,
             keys: Rc::default(),
-            documents: Rc::default(),
+            clients: Rc::default(),
             provider: Rc::default(),
         };
         Self {

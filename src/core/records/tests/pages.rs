@@ -112,7 +112,7 @@ fn server(world: &World) -> AuthorizationServer {
         },
         audit,
         keys: Rc::default(),
-        documents: Rc::default(),
+        clients: Rc::default(),
         provider: Rc::default(),
     }
 }

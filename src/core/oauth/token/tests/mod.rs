@@ -168,7 +168,7 @@ impl World {
             },
             audit,
             keys: Rc::default(),
-            documents: Rc::default(),
+            clients: Rc::default(),
             provider: Rc::default(),
         };
         let world = Self {
