@@ -84,7 +84,7 @@ impl SigningKey {
     }
 
     #[cfg(test)]
-    pub fn sign(&self, typ: &str, claims: &Value) -> String {
+    pub(crate) fn sign(&self, typ: &str, claims: &Value) -> String {
         crate::testing::block_on(self.sign_by(&super::InProcess, typ, claims)).unwrap()
     }
 }

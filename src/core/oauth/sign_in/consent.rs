@@ -76,7 +76,7 @@ fn service_of(resource: &str) -> String {
 }
 
 impl AuthorizationServer {
-    pub(super) async fn consent_page(
+    pub(super) fn consent_page(
         &self,
         browser: &Browser,
         session: &Session,
@@ -141,8 +141,7 @@ impl AuthorizationServer {
         })?;
         let ticked = ticked(&offered(request, session), form);
         if ticked.iter().next().is_none() {
-            let page = self.consent_page(browser, session, &question, Some(NONE_TICKED));
-            return page.await;
+            return self.consent_page(browser, session, &question, Some(NONE_TICKED));
         }
         let scopes = granted(&question, &ticked);
         let details = json!({ "scopes": scopes, "resource": request.resource });

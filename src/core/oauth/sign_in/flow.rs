@@ -133,7 +133,7 @@ impl AuthorizationServer {
             app,
             path: back.path,
         };
-        self.consent_page(&browser, &session, &question, None).await
+        self.consent_page(&browser, &session, &question, None)
     }
 
     /// Whether the session is new enough for `prompt=login` and `max_age` (`OpenID` Connect
