@@ -1,9 +1,11 @@
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chitty_core::execution::{ExecutionService, Workers};
 use chitty_core::front::Dependencies;
+use chitty_core::ledger::Ledger;
 use chitty_core::mcp::Server;
 use chitty_core::ports::{Http, HttpRequest};
 use chitty_core::records::Records;
@@ -29,6 +31,15 @@ pub struct Coordinator {
     pub audit_retention_days: i64,
     identity: Identity,
     server: Rc<Server<Services<Desk>>>,
+    neighbours: OnceCell<Neighbours>,
+}
+
+/// Whom it calls: the same in all requests of an isolate, and slow to look up.
+#[derive(Clone)]
+struct Neighbours {
+    chatgpt: Rc<dyn Http>,
+    fortress: Rc<dyn Http>,
+    ledger: Rc<dyn Ledger>,
 }
 
 /// What its tools work with.
@@ -84,6 +95,7 @@ impl Worker for Coordinator {
             audit_retention_days,
             identity: Identity::new(settings),
             server: Rc::new(tools::server(Self::SERVER)),
+            neighbours: OnceCell::new(),
         })
     }
 
@@ -96,16 +108,17 @@ impl Worker for Coordinator {
     }
 
     fn domain(&self, env: &Env, platform: &Platform) -> Result<Desk, Fault> {
+        let neighbours = self.neighbours(env)?;
         Ok(Desk {
             service: ExecutionService {
                 db: Rc::clone(&platform.database),
                 workers: Workers {
-                    chatgpt: Rc::new(BindingHttp::new(env.service("CHATGPT")?)),
-                    fortress: Rc::new(BindingHttp::new(env.service("FORTRESS")?)),
+                    chatgpt: neighbours.chatgpt,
+                    fortress: neighbours.fortress,
                     sealer: Rc::clone(&platform.sealer),
                     clock: Rc::clone(&platform.clock),
                 },
-                ledger: ledger(env)?,
+                ledger: neighbours.ledger,
                 sealer: Rc::clone(&platform.sealer),
                 clock: Rc::clone(&platform.clock),
                 entropy: Rc::clone(&platform.entropy),
@@ -113,6 +126,20 @@ impl Worker for Coordinator {
             },
             identity: self.identity.clone(),
         })
+    }
+}
+
+impl Coordinator {
+    fn neighbours(&self, env: &Env) -> Result<Neighbours, Fault> {
+        if let Some(known) = self.neighbours.get() {
+            return Ok(known.clone());
+        }
+        let neighbours = Neighbours {
+            chatgpt: Rc::new(BindingHttp::new(env.service("CHATGPT")?)),
+            fortress: Rc::new(BindingHttp::new(env.service("FORTRESS")?)),
+            ledger: ledger(env)?,
+        };
+        Ok(self.neighbours.get_or_init(|| neighbours).clone())
     }
 }
 

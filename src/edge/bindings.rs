@@ -8,7 +8,7 @@ use chitty_core::services::Platform;
 use worker::Env;
 
 use crate::config::ModelSettings;
-use crate::http::{FetchHttp, ObjectHttp};
+use crate::http::{FetchHttp, NamedObject};
 use crate::platform::Fault;
 
 /// Name of the one log of a deployment: under another name there is another log.
@@ -16,8 +16,11 @@ const LOG: &str = "chittychain";
 
 /// The log, behind the binding `CHAIN`.
 pub fn ledger(env: &Env) -> Result<Rc<dyn Ledger>, Fault> {
-    let log = env.durable_object("CHAIN")?.get_by_name(LOG)?;
-    Ok(Rc::new(RemoteLedger::new(Rc::new(ObjectHttp::new(log)))))
+    let log = NamedObject {
+        namespace: env.durable_object("CHAIN")?,
+        name: LOG,
+    };
+    Ok(Rc::new(RemoteLedger::new(Rc::new(log))))
 }
 
 /// The model of `settings`, for one request.

@@ -53,3 +53,19 @@ impl Http for ObjectHttp {
         exchange(&self.0, request).await
     }
 }
+
+/// The Durable Object of a name. Unlike a stub, which belongs to one request and breaks with its
+/// object, it may be kept.
+pub struct NamedObject {
+    pub namespace: worker::ObjectNamespace,
+    pub name: &'static str,
+}
+
+#[async_trait(?Send)]
+impl Http for NamedObject {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let stub = self.namespace.get_by_name(self.name);
+        let stub = stub.map_err(|error| HttpError::Unreachable(error.to_string()))?;
+        ObjectHttp::new(stub).send(request).await
+    }
+}
