@@ -18,7 +18,7 @@ use crate::llm::{
 use crate::ports::{Background, Clock, Entropy, Level, Log};
 use crate::sql::DatabaseError;
 use crate::time::to_rfc3339;
-use crate::usage::{Cost, PriceTable, dollars};
+use crate::usage::{Cost, PriceKey, PriceTable, dollars};
 
 const DEFAULT_TEMPERATURE: f64 = 0.7;
 /// After the call's own limit, for the writes that follow it.
@@ -222,10 +222,13 @@ impl ChatService {
     }
 
     async fn settle_answer(&self, call: &Call<'_>, answer: ModelAnswer) -> CompletionOutput {
-        let tier = answer.service_tier.as_deref();
-        let cost = self
-            .prices
-            .cost_in_tier(&answer.model, tier, answer.usage, call.started_ms);
+        let key = PriceKey {
+            provider: "openai",
+            model: &answer.model,
+            tier: answer.service_tier.as_deref(),
+            at_ms: call.started_ms,
+        };
+        let cost = self.prices.cost(key, answer.usage);
         let recorded = match self.record_answer(call, &answer, &cost).await {
             // A lost reply to a write that may be repeated.
             Err(DatabaseError::Unavailable(_)) => self.record_answer(call, &answer, &cost).await,

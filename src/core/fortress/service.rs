@@ -13,7 +13,7 @@ use crate::llm::{Limits, Message, ModelAnswer, ModelError, ModelRequest, OpenAi,
 use crate::openpgp::{PublicKey, SigningKey};
 use crate::ports::{Clock, Database, Entropy};
 use crate::seal::Sealer;
-use crate::usage::{Cost, PriceTable, Unpriced};
+use crate::usage::{Cost, PriceKey, PriceTable, Unpriced};
 
 /// Runs are repeatable questions, not prose.
 pub(crate) const TEMPERATURE: f64 = 0.0;
@@ -137,12 +137,13 @@ impl FortressService {
             });
         })?;
         let completed_at_ms = self.clock.now_ms();
-        let cost = self.prices.cost_in_tier(
-            &answer.model,
-            answer.service_tier.as_deref(),
-            answer.usage,
-            started_at_ms,
-        );
+        let key = PriceKey {
+            provider: "openai",
+            model: &answer.model,
+            tier: answer.service_tier.as_deref(),
+            at_ms: started_at_ms,
+        };
+        let cost = self.prices.cost(key, answer.usage);
         *spent = Some(cost.clone());
         bound("answer", answer.text.len(), self.policy.max_output_bytes)?;
         self.bound_cost(&cost)?;

@@ -4,10 +4,13 @@
 //! to nano-dollars once, per upstream attempt, and stored as `i64`. No float takes part. What
 //! has no known price is [`Cost::Unpriced`], never zero.
 //!
-//! `prices.json` is derived from genai-prices; see the `NOTICE` file beside it.
+//! `prices.json` is derived from genai-prices (see the `NOTICE` file beside it) by
+//! `scripts/prices`; docs/MONEY.md is the operator's page.
 
 mod money;
 mod prices;
+mod rates;
+mod table;
 #[cfg(test)]
 mod tests;
 pub mod wire;
@@ -15,7 +18,8 @@ pub mod wire;
 use serde::{Deserialize, Serialize};
 
 pub use money::dollars;
-pub use prices::{Cost, PriceError, PriceTable, Unpriced};
+pub use prices::{Cost, PriceKey, PriceTable, Unpriced};
+pub use table::PriceError;
 
 /// Tokens of one answer in one form for all providers, that of OpenAI: parts are inside.
 ///

@@ -1,6 +1,6 @@
-/// Pico-dollars (10⁻¹² $) a token.
+/// Pico-dollars (10⁻¹² $) a token or other unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PicoPerToken(u64);
+pub(super) struct PicoRate(u64);
 
 /// A dollar per million tokens is a million pico-dollars per token.
 const DECIMALS: usize = 6;
@@ -8,7 +8,7 @@ const DECIMALS: usize = 6;
 const MAX_WHOLE_DIGITS: usize = 5;
 const PICOS_IN_NANO: u128 = 1_000;
 
-impl PicoPerToken {
+impl PicoRate {
     /// Reads dollars per million tokens, such as `"0.075"`. `None` where the text is no plain
     /// decimal or is finer than a pico-dollar per token.
     pub fn from_dollars_per_million(text: &str) -> Option<Self> {
@@ -24,6 +24,12 @@ impl PicoPerToken {
             .parse()
             .ok()
             .map(Self)
+    }
+
+    /// Reads dollars per thousand units, such as `"10"` for web searches.
+    pub fn from_dollars_per_thousand(text: &str) -> Option<Self> {
+        let per_million = Self::from_dollars_per_million(text)?;
+        Some(Self(per_million.0 * 1_000))
     }
 
     /// Pico-dollars. Cannot overflow: two factors of 64 bits.
@@ -55,12 +61,14 @@ mod tests {
 
     #[test]
     fn decimal_strings_are_read_exactly() {
-        let read = PicoPerToken::from_dollars_per_million;
-        assert_eq!(read("30"), Some(PicoPerToken(30_000_000)));
-        assert_eq!(read("0.075"), Some(PicoPerToken(75_000)));
-        assert_eq!(read("0.0025"), Some(PicoPerToken(2_500)));
-        assert_eq!(read("0.000001"), Some(PicoPerToken(1)));
-        assert_eq!(read("0"), Some(PicoPerToken(0)));
+        let read = PicoRate::from_dollars_per_million;
+        assert_eq!(read("30"), Some(PicoRate(30_000_000)));
+        assert_eq!(read("0.075"), Some(PicoRate(75_000)));
+        assert_eq!(read("0.0025"), Some(PicoRate(2_500)));
+        assert_eq!(read("0.000001"), Some(PicoRate(1)));
+        assert_eq!(read("0"), Some(PicoRate(0)));
+        let searches = PicoRate::from_dollars_per_thousand("10");
+        assert_eq!(searches, Some(PicoRate(10_000_000_000)));
         for bad in [
             "",
             ".",

@@ -205,7 +205,7 @@ fn unpriced_is_null_and_counted_apart() {
     let second = world.complete(Some("x"), &in_session()).unwrap();
     assert_eq!(
         second.cost_note.as_deref(),
-        Some("no price is known for the model llama3.2")
+        Some("no price is known for the model llama3.2 of the provider openai")
     );
     assert_eq!(
         world.complete(Some("x"), &in_session()).unwrap(),
