@@ -1,11 +1,11 @@
 // Clients that others wrote go from a bare URL to a tool call: oauth4webapi, the MCP SDK in both its
-// generations, and mcp-remote as a program of its own.
+// generations, and mcp-remote and the Inspector as programs of their own.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { Client, ClientCredentialsProvider, DpopSession, PrivateKeyJwtProvider, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { UnauthorizedError as OldUnauthorized } from "@modelcontextprotocol/sdk/client/auth.js";
@@ -16,11 +16,14 @@ import { exportJWK } from "jose";
 import * as oauth from "oauth4webapi";
 import { PRODUCT, ROOT } from "../../scripts/lib/stack.mjs";
 import { Browser, CALLBACK, address, claimsOf, issuer, keyPair, resource, startSite, useToken, userKey } from "./oauth.mjs";
-import { MODERN, startWorld, unique, until } from "./support.mjs";
+import { makeOpener } from "./opener.mjs";
+import { MODERN, startWorld, unique } from "./support.mjs";
 
 const SERVICE = { client_id: "service", client_secret: randomBytes(32).toString("hex") };
 const LOCAL_CALLBACK = "http://localhost:3118/callback";
 const REMOTE = join(ROOT, "node_modules/mcp-remote/dist/proxy.js");
+const INSPECTOR = join(ROOT, "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js");
+const INSPECTOR_TIMEOUT_MS = 60_000;
 /** A tool of each worker that the scopes of its challenge open. */
 const TOOLS = {
   coordinator: ["chitty_chain_verify", {}],
@@ -306,25 +309,24 @@ test("client 2.4.0 binds its tokens by DPoP", async () => {
   }
 });
 
+/** Lets a program in that has opened a browser, at the callback that it waits at. */
+async function letIn(opener, callback) {
+  const back = await new Browser(world, key).authorize(await opener.opened());
+  assert.match(back.href, callback);
+  assert.equal((await fetch(back)).status, 200);
+}
+
 test("mcp-remote opens a browser, is let in and bridges calls", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "chitty-remote-"));
-  const opened = join(folder, "opened");
-  // Debian's name for the browser; on other systems BROWSER is asked.
-  const shim = join(folder, "x-www-browser");
-  writeFileSync(shim, `#!/bin/sh\nprintf %s "$1" > "${opened}.part" && mv "${opened}.part" "${opened}"\n`);
-  chmodSync(shim, 0o755);
-  const env = { PATH: [folder, process.env.PATH].join(delimiter), BROWSER: shim, HOME: folder, MCP_REMOTE_CONFIG_DIR: folder };
+  const opener = makeOpener();
   const client = new Client({ name: "e2e", version: "1.0.0" }, { versionNegotiation: { mode: "legacy" } });
-  const transport = new StdioClientTransport({ command: process.execPath, args: [REMOTE, resource(world), "--transport", "http-only"], env, stderr: "pipe" });
+  const env = { ...opener.env, MCP_REMOTE_CONFIG_DIR: opener.home };
+  const transport = new StdioClientTransport({ command: process.execPath, args: [REMOTE, resource(world)], env, stderr: "pipe" });
   let said = "";
   transport.stderr.on("data", (data) => void (said += data));
   try {
     const connecting = client.connect(transport);
     connecting.catch(() => {});
-    await until("mcp-remote to open a browser", () => existsSync(opened), 25_000);
-    const back = await new Browser(world, key).authorize(readFileSync(opened, "utf8"));
-    assert.match(back.href, /^http:\/\/localhost:\d+\/oauth\/callback\?/);
-    assert.equal((await fetch(back)).status, 200);
+    await letIn(opener, /^http:\/\/localhost:\d+\/oauth\/callback\?/);
     await connecting;
     const { tools } = await client.listTools();
     assert.ok(tools.some((tool) => tool.name === "chitty_chain_verify"));
@@ -333,6 +335,22 @@ test("mcp-remote opens a browser, is let in and bridges calls", async () => {
     throw new Error(`${error.message}; mcp-remote said:\n${said}`, { cause: error });
   } finally {
     await client.close();
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    opener.close();
+  }
+});
+
+test("the Inspector opens a browser, is let in and calls a tool", async () => {
+  const opener = makeOpener();
+  // Without a terminal it opens one only if told so. Its callback's port is 6276 unless it is told another.
+  const told = { MCP_AUTO_OPEN_ENABLED: "true", MCP_OAUTH_CALLBACK_URL: "http://127.0.0.1:0/oauth/callback" };
+  const env = { ...opener.env, ...told, MCP_STORAGE_DIR: opener.home, MCP_INSPECTOR_SECRET_STORE: "memory" };
+  const args = [INSPECTOR, "--cli", resource(world), "--method", "tools/call", "--tool-name", "chitty_chain_verify"];
+  try {
+    const calling = promisify(execFile)(process.execPath, args, { env, timeout: INSPECTOR_TIMEOUT_MS });
+    await Promise.race([calling, letIn(opener, /^http:\/\/127\.0\.0\.1:\d+\/oauth\/callback\?/)]);
+    const { isError, structuredContent } = JSON.parse((await calling).stdout);
+    assert.ok(!isError && structuredContent.verification.verification_id);
+  } finally {
+    opener.close();
   }
 });

@@ -225,7 +225,7 @@ const OTHERS = {
     from: ["https://www.perplexity.ai/rest/connections/oauth_callback"],
     more: { token_endpoint_auth_method: "client_secret_post" },
   },
-  Inspector: { redirects: ["http://localhost:6274/oauth/callback"], from: ["http://localhost:6274/oauth/callback"] },
+  "Inspector, in a browser,": { redirects: ["http://127.0.0.1:6274/oauth/callback"], from: ["http://127.0.0.1:6274/oauth/callback"] },
 };
 
 for (const [name, { redirects, from, more }] of Object.entries(OTHERS)) {
