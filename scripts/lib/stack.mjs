@@ -45,6 +45,8 @@ process.env.WRANGLER_LOG ??= "none";
  * @param {(entry: {at: number, level: string, message: string}) => void} [options.log] called for each
  *   line a worker logs, besides `logs`
  * @param {string} [options.env] environment of the wrangler.toml files; default the development one
+ * @param {(request: Request) => Promise<Response>} [options.outbound] answers what the workers fetch, instead of the
+ *   network
  * @returns {Promise<Stack>}
  */
 export async function startStack(options = {}) {
@@ -80,7 +82,7 @@ export async function freePort() {
   return port;
 }
 
-function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env }) {
+function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env, outbound }) {
   const known = WORKERS[name];
   if (!known) throw new Error(`no worker '${name}': choose from ${Object.keys(WORKERS).join(", ")}`);
   const config = unstable_readConfig({ config: join(ROOT, known.config), env }, { hideWarnings: true });
@@ -97,6 +99,7 @@ function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env }) {
     modules: builtModules(join(main, ".."), name),
     bindings: { ...config.vars, ...pick(secrets, required), ...vars },
     cronTriggers: config.triggers.crons,
+    outboundService: outbound,
     unsafeDirectSockets: [{ host: "127.0.0.1", port: ports[name] ?? known.port }],
   };
 }

@@ -28,7 +28,7 @@ export async function startWorld(overrides = {}) {
   process.once("exit", remove);
   const [keys, model] = await Promise.all([makeKeys(), startStandIn()]);
   const world = { folder, keys, model, token: keys.token, user: keys.userId };
-  world.restart = async ({ secrets = {}, vars = {}, stay = false } = {}) => {
+  world.restart = async ({ secrets = {}, vars = {}, stay = false, outbound } = {}) => {
     await world.stack?.stop();
     const portOf = (name) => (stay ? Number(new URL(world.stack.urls[name]).port) : 0);
     world.stack = await startStack({
@@ -36,6 +36,7 @@ export async function startWorld(overrides = {}) {
       persist: folder,
       secrets: { ...keys.secrets, OPENAI_API_KEY: MODEL_KEY, ...secrets },
       vars: { OPENAI_BASE_URL: model.url, ...vars },
+      outbound,
     });
     await admitDevToken(world.stack, keys);
   };
