@@ -15,6 +15,7 @@ pub mod ids;
 pub mod jose;
 pub mod ledger;
 pub mod llm;
+pub mod loopback;
 pub mod mcp;
 pub mod oauth;
 pub mod openpgp;

@@ -2,7 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::ecdsa::signature::Verifier;
 use rsa::traits::PublicKeyParts;
-use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
+use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -28,12 +28,11 @@ pub struct PublicKey {
 enum Material {
     P256(p256::ecdsa::VerifyingKey),
     Rsa(RsaPublicKey),
-    Ed25519(ed25519_dalek::VerifyingKey),
 }
 
 impl PublicKey {
-    /// Reads an EC P-256, RSA or Ed25519 key for signatures. Private members are not looked
-    /// at: see [`public_only`].
+    /// Reads an EC P-256 or RSA key for signatures. Private members are not looked at: see
+    /// [`public_only`].
     pub fn from_jwk(jwk: &Value) -> Result<Self, JoseError> {
         if !is_for_signatures(jwk) {
             return Err(JoseError::Key("it is not for checking signatures"));
@@ -49,8 +48,7 @@ impl PublicKey {
         let material = match kind(jwk) {
             Some(Kind::P256) => Material::P256(p256_key(jwk)?),
             Some(Kind::Rsa) => Material::Rsa(rsa_key(jwk)?),
-            Some(Kind::Ed25519) => Material::Ed25519(ed25519_key(jwk)?),
-            None => return Err(JoseError::Key("use EC P-256, RSA or OKP Ed25519")),
+            None => return Err(JoseError::Key("use EC P-256 or RSA")),
         };
         Ok(Self {
             material,
@@ -69,10 +67,7 @@ impl PublicKey {
         }
         let holds = match (&self.material, algorithm) {
             (Material::P256(key), Algorithm::Es256) => es256(key, signed, signature),
-            (Material::Rsa(key), Algorithm::Rs256 | Algorithm::Ps256) => {
-                rsa(key, algorithm, signed, signature)
-            }
-            (Material::Ed25519(key), Algorithm::EdDsa) => ed25519(key, signed, signature),
+            (Material::Rsa(key), Algorithm::Rs256) => rs256(key, signed, signature),
             _ => return Err(JoseError::Algorithm),
         };
         if holds {
@@ -87,7 +82,6 @@ impl PublicKey {
 enum Kind {
     P256,
     Rsa,
-    Ed25519,
 }
 
 fn kind(jwk: &Value) -> Option<Kind> {
@@ -95,7 +89,6 @@ fn kind(jwk: &Value) -> Option<Kind> {
     match (member("kty")?, member("crv")) {
         ("EC", Some("P-256")) => Some(Kind::P256),
         ("RSA", _) => Some(Kind::Rsa),
-        ("OKP", Some("Ed25519")) => Some(Kind::Ed25519),
         _ => None,
     }
 }
@@ -114,8 +107,7 @@ fn is_for_signatures(jwk: &Value) -> bool {
 pub(super) fn fits(jwk: &Value, algorithm: Algorithm) -> bool {
     let suited = match kind(jwk) {
         Some(Kind::P256) => algorithm == Algorithm::Es256,
-        Some(Kind::Rsa) => matches!(algorithm, Algorithm::Rs256 | Algorithm::Ps256),
-        Some(Kind::Ed25519) => algorithm == Algorithm::EdDsa,
+        Some(Kind::Rsa) => algorithm == Algorithm::Rs256,
         None => false,
     };
     let alg = jwk.get("alg");
@@ -145,8 +137,7 @@ pub fn thumbprint(jwk: &Value) -> Result<String, JoseError> {
     let names: &[&str] = match kind(jwk) {
         Some(Kind::P256) => &["crv", "kty", "x", "y"],
         Some(Kind::Rsa) => &["e", "kty", "n"],
-        Some(Kind::Ed25519) => &["crv", "kty", "x"],
-        None => return Err(JoseError::Key("use EC P-256, RSA or OKP Ed25519")),
+        None => return Err(JoseError::Key("use EC P-256 or RSA")),
     };
     let mut digest = Sha256::new();
     for (index, name) in names.iter().enumerate() {
@@ -187,11 +178,6 @@ pub(super) fn p256_key(jwk: &Value) -> Result<p256::ecdsa::VerifyingKey, JoseErr
         .map_err(|_| JoseError::Key("its point is not on the curve"))
 }
 
-fn ed25519_key(jwk: &Value) -> Result<ed25519_dalek::VerifyingKey, JoseError> {
-    ed25519_dalek::VerifyingKey::from_bytes(&fixed(jwk, "x")?)
-        .map_err(|_| JoseError::Key("its point is not on the curve"))
-}
-
 fn rsa_key(jwk: &Value) -> Result<RsaPublicKey, JoseError> {
     let modulus = BigUint::from_bytes_be(&bytes(jwk, "n")?);
     let exponent = BigUint::from_bytes_be(&bytes(jwk, "e")?);
@@ -213,23 +199,12 @@ fn es256(key: &p256::ecdsa::VerifyingKey, signed: &[u8], signature: &[u8]) -> bo
         .is_ok_and(|signature| key.verify(signed, &signature).is_ok())
 }
 
-fn rsa(key: &RsaPublicKey, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> bool {
+fn rs256(key: &RsaPublicKey, signed: &[u8], signature: &[u8]) -> bool {
     // Else the number plus the modulus would be a second form of the same signature.
     if signature.len() != key.size() || BigUint::from_bytes_be(signature) >= *key.n() {
         return false;
     }
     let digest = Sha256::digest(signed);
-    let checked = if algorithm == Algorithm::Ps256 {
-        // A salt as long as the digest (RFC 7518 section 3.5).
-        key.verify(Pss::new::<Sha256>(), &digest, signature)
-    } else {
-        key.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, signature)
-    };
-    checked.is_ok()
-}
-
-/// Keys and points of small order are refused.
-fn ed25519(key: &ed25519_dalek::VerifyingKey, signed: &[u8], signature: &[u8]) -> bool {
-    ed25519_dalek::Signature::from_slice(signature)
-        .is_ok_and(|signature| key.verify_strict(signed, &signature).is_ok())
+    let scheme = Pkcs1v15Sign::new::<Sha256>();
+    key.verify(scheme, &digest, signature).is_ok()
 }

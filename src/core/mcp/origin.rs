@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::error::RpcError;
 use super::http::refusal;
 use crate::http::{Headers, HttpReply};
+use crate::loopback;
 
 /// Request headers a page may send, beside `Mcp-Param-*`.
 const REQUEST_HEADERS: [&str; 10] = [
@@ -141,7 +142,7 @@ fn is_loopback(authority: &str) -> bool {
         Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => authority,
     };
-    ["localhost", "127.0.0.1", "[::1]"]
+    loopback::NAMES
         .iter()
         .any(|name| name.eq_ignore_ascii_case(host))
 }

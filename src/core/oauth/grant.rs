@@ -4,7 +4,6 @@ use crate::auth::Scopes;
 pub enum GrantKind {
     Code,
     ClientCredentials,
-    JwtBearer,
 }
 
 impl GrantKind {
@@ -12,12 +11,11 @@ impl GrantKind {
         match self {
             Self::Code => "code",
             Self::ClientCredentials => "client_credentials",
-            Self::JwtBearer => "jwt_bearer",
         }
     }
 
     pub fn of_name(name: &str) -> Option<Self> {
-        [Self::Code, Self::ClientCredentials, Self::JwtBearer]
+        [Self::Code, Self::ClientCredentials]
             .into_iter()
             .find(|kind| kind.name() == name)
     }

@@ -2,7 +2,8 @@
 
 use url::Url;
 
-use super::clients::{authority, is_loopback};
+use super::clients::authority;
+use crate::loopback::{self, NAMES};
 
 const MAX_BYTES: usize = 2048;
 
@@ -43,7 +44,7 @@ fn loopback(uri: &str) -> Option<(&str, &str)> {
     let rest = uri.strip_prefix("http://")?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at_checked(end)?;
-    let host = ["127.0.0.1", "[::1]", "localhost"]
+    let host = NAMES
         .into_iter()
         .find(|host| match authority.strip_prefix(host) {
             Some("") => true,
@@ -79,7 +80,7 @@ pub fn check(uri: &str) -> Result<(), &'static str> {
     }
     match url.scheme() {
         "https" => check_form(&url, uri),
-        "http" if is_loopback(&url) => check_form(&url, uri),
+        "http" if loopback::is_named_by(&url) => check_form(&url, uri),
         "http" => Err("must start with https:// (http is for loopback addresses only)"),
         scheme => check_private(scheme, uri),
     }

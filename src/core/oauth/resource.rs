@@ -2,8 +2,9 @@
 
 use url::Url;
 
-use super::clients::{authority, is_loopback};
+use super::clients::authority;
 use super::{AuthorizationServer, Client, OAuthError, Params};
+use crate::loopback;
 
 const MAX_BYTES: usize = 512;
 
@@ -71,7 +72,7 @@ impl AuthorizationServer {
     /// In development workers stand on ports that nobody configures.
     fn is_local_worker(&self, url: &Url) -> bool {
         self.settings.development
-            && is_loopback(url)
+            && loopback::is_named_by(url)
             && matches!(url.path(), "/mcp" | "/mcp/")
             && url.query().is_none()
     }

@@ -1,6 +1,7 @@
+use chitty_core::loopback;
 use chitty_core::ports::Level;
 use chitty_core::secret::Secret;
-use worker::url::{Host, Url};
+use worker::url::Url;
 
 use super::Reader;
 
@@ -146,7 +147,7 @@ pub(super) fn url(reader: &mut Reader<'_>, name: &str, environment: Environment)
         reader.wrong(name, "an http or https URL without user, query or fragment");
         return None;
     };
-    let open = url.scheme() != "https" || is_loopback(&url);
+    let open = url.scheme() != "https" || loopback::is_reached_by(&url);
     if open && environment != Environment::Development {
         reader.wrong(name, "an https URL of another machine outside development");
         return None;
@@ -161,20 +162,4 @@ fn is_base(url: &Url) -> bool {
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none()
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
-        Some(Host::Ipv6(ip)) => {
-            let mapped = ip.to_ipv4_mapped();
-            let mapped = mapped.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified());
-            ip.is_loopback() || ip.is_unspecified() || mapped
-        }
-        None => true,
-    }
 }

@@ -7,7 +7,7 @@ use sha2::Sha256;
 use super::*;
 
 fn keys() -> Value {
-    set(&[ec_jwk(), rsa_jwk(), ed_jwk()])
+    set(&[ec_jwk(), rsa_jwk()])
 }
 
 fn refusal(token: &str) -> JoseError {
@@ -27,7 +27,7 @@ fn no_token_without_a_signature() {
         let signed = format!("{head}.{ES256_SIGNATURE}");
         assert_eq!(refusal(&signed), JoseError::Algorithm);
     }
-    for alg in ["ES256", "RS256", "PS256", "EdDSA"] {
+    for alg in ["ES256", "RS256"] {
         let head = unsigned(&json!({"alg": alg}).to_string());
         assert_eq!(refusal(&format!("{head}.")), JoseError::Signature);
     }
@@ -58,6 +58,9 @@ fn a_public_key_is_no_shared_secret() {
         "HS512",
         "ES256K",
         "ES384",
+        "PS256",
+        "EdDSA",
+        "Ed25519",
         "RS1",
         "es256",
         "dir",
@@ -72,7 +75,7 @@ fn a_public_key_is_no_shared_secret() {
 fn an_algorithm_is_taken_only_where_it_is_allowed() {
     for (token, allowed) in [
         (rfc_es256(), &[Algorithm::Rs256][..]),
-        (rfc_rs256(), &[Algorithm::Es256, Algorithm::Ps256]),
+        (rfc_rs256(), &[Algorithm::Es256]),
         (rfc_es256(), &[]),
     ] {
         let refused = verify(&token, &keys(), allowed);
@@ -82,12 +85,7 @@ fn an_algorithm_is_taken_only_where_it_is_allowed() {
 
 #[test]
 fn a_key_of_another_kind_is_not_pressed_into_service() {
-    for (token, key) in [
-        (rfc_rs256(), ec_jwk()),
-        (rfc_es256(), rsa_jwk()),
-        (rfc_es256(), ed_jwk()),
-        (eddsa(r#"{"alg":"EdDSA"}"#, "{}"), ec_jwk()),
-    ] {
+    for (token, key) in [(rfc_rs256(), ec_jwk()), (rfc_es256(), rsa_jwk())] {
         let one = set(std::slice::from_ref(&key));
         let refused = verify(&token, &one, Algorithm::ALL);
         assert_eq!(refused, Err(JoseError::UnknownKey));
@@ -201,9 +199,6 @@ fn an_rsa_signature_has_one_form() {
         let token = format!("eyJhbGciOiJSUzI1NiJ9.{CLAIMS}.{}", encode(signature));
         assert_eq!(refusal(&token), JoseError::Signature);
     }
-    // PKCS #1 v1.5 is no PSS, and the other way round.
-    let as_pss = format!("{}.{RS256_SIGNATURE}", unsigned(r#"{"alg":"PS256"}"#));
-    assert_eq!(refusal(&as_pss), JoseError::Signature);
 }
 
 #[test]
@@ -254,13 +249,8 @@ fn long_tokens_are_not_looked_at() {
 
 proptest! {
     #[test]
-    fn no_changed_byte_passes(index in 0usize..1000, byte: u8, which in 0usize..3) {
-        let token = [
-            rfc_es256(),
-            rfc_rs256(),
-            eddsa(r#"{"alg":"EdDSA"}"#, r#"{"sub":"a"}"#),
-        ];
-        let token = &token[which];
+    fn no_changed_byte_passes(index in 0usize..1000, byte: u8, which in 0usize..2) {
+        let token = &[rfc_es256(), rfc_rs256()][which];
         let mut changed = token.clone().into_bytes();
         let index = index % changed.len();
         prop_assume!(changed[index] != byte);

@@ -61,6 +61,7 @@ fn a_key_for_something_else_is_not_used() {
         json!({"crv": "secp256k1"}),
         json!({"crv": null}),
         json!({"kty": "OKP"}),
+        json!({"kty": "OKP", "crv": "Ed25519"}),
         json!({"kty": "oct", "k": "AAAA"}),
         json!({"kty": null}),
     ] {
@@ -80,13 +81,10 @@ fn a_key_checks_its_own_algorithm_only() {
     let bound = public(&with(ec_jwk(), &json!({"alg": "RS256"})));
     let refused = verify_under(&rfc_es256(), &bound, Algorithm::ALL);
     assert_eq!(refused, Err(JoseError::Algorithm));
-    let rs = public(&with(rsa_jwk(), &json!({"alg": "RS256"})));
-    let pss = ps256(r#"{"alg":"PS256"}"#, "{}", 32);
-    assert_eq!(
-        verify_under(&pss, &rs, Algorithm::ALL),
-        Err(JoseError::Algorithm)
-    );
-    assert!(verify_under(&pss, &public(&rsa_jwk()), Algorithm::ALL).is_ok());
+    let bound = public(&with(rsa_jwk(), &json!({"alg": "ES256"})));
+    let refused = verify_under(&rfc_rs256(), &bound, Algorithm::ALL);
+    assert_eq!(refused, Err(JoseError::Algorithm));
+    assert!(verify_under(&rfc_rs256(), &public(&rsa_jwk()), Algorithm::ALL).is_ok());
 }
 
 #[test]
@@ -104,8 +102,6 @@ fn keys_off_the_curve_or_of_the_wrong_size_are_refused() {
         let key = with(ec_jwk(), &changes);
         assert!(PublicKey::from_jwk(&key).is_err(), "{changes}");
     }
-    let small = json!({"x": encode([1; 31])});
-    assert!(PublicKey::from_jwk(&with(ed_jwk(), &small)).is_err());
 }
 
 #[test]
@@ -149,7 +145,7 @@ fn private_members_are_told() {
     }
     assert!(public_only(&json!({"kty": "oct", "k": "AAAA"})).is_err());
     assert!(public_only(&set(&[json!({"kty": "oct"})])).is_err());
-    assert!(public_only(&set(&[ec_jwk(), rsa_jwk(), ed_jwk()])).is_ok());
+    assert!(public_only(&set(&[ec_jwk(), rsa_jwk()])).is_ok());
 }
 
 #[test]

@@ -48,11 +48,6 @@ pub(crate) fn rsa_jwk() -> Value {
     json!({"kty": "RSA", "n": N, "e": "AQAB"})
 }
 
-fn ed_jwk() -> Value {
-    let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-    json!({"kty": "OKP", "crv": "Ed25519", "x": encode(key.verifying_key().as_bytes())})
-}
-
 fn set(keys: &[Value]) -> Value {
     json!({"keys": keys})
 }
@@ -94,12 +89,11 @@ fn es256(header: &str, claims: &str) -> String {
     format!("{signed}.{}", encode(signature.to_bytes()))
 }
 
-fn eddsa(header: &str, claims: &str) -> String {
-    use ed25519_dalek::Signer;
-    let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-    let signed = format!("{}.{}", encode(header), encode(claims));
-    let signature = key.sign(signed.as_bytes());
-    format!("{signed}.{}", encode(signature.to_bytes()))
+/// Checks the signature under one key.
+fn verify_under(token: &str, key: &PublicKey, allowed: &[Algorithm]) -> Result<Decoded, JoseError> {
+    let unverified = Unverified::parse(token)?;
+    unverified.check(key, allowed)?;
+    Ok(unverified.into_decoded())
 }
 
 /// Signed with the key of [`rsa_jwk`].
@@ -115,16 +109,6 @@ fn rsa_key() -> RsaPrivateKey {
     let number = |text| rsa::BigUint::from_bytes_be(&decode(text));
     let primes = vec![number(P), number(Q)];
     RsaPrivateKey::from_components(number(N), number("AQAB"), number(D), primes).unwrap()
-}
-
-fn ps256(header: &str, claims: &str, salt: usize) -> String {
-    use sha2::{Digest, Sha256};
-    let signed = format!("{}.{}", encode(header), encode(claims));
-    let scheme = rsa::Pss::new_with_salt::<Sha256>(salt);
-    let digest = Sha256::digest(&signed);
-    let random = &mut rsa::rand_core::OsRng;
-    let signature = rsa_key().sign_with_rng(random, scheme, &digest).unwrap();
-    format!("{signed}.{}", encode(signature))
 }
 
 fn own_key() -> SigningKey {

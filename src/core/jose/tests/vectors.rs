@@ -1,5 +1,4 @@
-//! Known answers: RFC 7515 appendices A.2 and A.3, RFC 7638 section 3.1, RFC 8037
-//! appendix A.3.
+//! Known answers: RFC 7515 appendices A.2 and A.3, RFC 7638 section 3.1.
 
 use super::*;
 
@@ -29,13 +28,6 @@ fn thumbprints_are_those_of_the_rfcs() {
     });
     let expected = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
     assert_eq!(thumbprint(&rsa).unwrap(), expected);
-    let ed = json!({
-        "kty": "OKP",
-        "crv": "Ed25519",
-        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-    });
-    let expected = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
-    assert_eq!(thumbprint(&ed).unwrap(), expected);
 }
 
 #[test]
@@ -66,7 +58,6 @@ fn what_we_sign_verifies_and_is_the_same_each_time() {
     assert_eq!(Value::Object(decoded.claims.clone()), claims);
     let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": key.kid()});
     assert_eq!(Value::Object(decoded.header.clone()), header);
-    assert!(decoded.is_for("b") && !decoded.is_for("c") && !decoded.is_for("ab"));
     let public = PublicKey::from_jwk(&jwk).unwrap();
     assert_eq!(
         verify_under(&token, &public, &[Algorithm::Es256]),
@@ -86,19 +77,4 @@ fn a_key_comes_back_from_its_bytes_and_is_not_printed() {
         assert!(SigningKey::from_bytes(wrong).is_err());
     }
     assert!(SigningKey::generate(&FakeEntropy::broken()).is_err());
-}
-
-#[test]
-fn pss_and_ed25519_verify() {
-    let keys = set(&[ec_jwk(), rsa_jwk(), ed_jwk()]);
-    for token in [
-        ps256(r#"{"alg":"PS256"}"#, "{}", 32),
-        eddsa(r#"{"alg":"EdDSA"}"#, "{}"),
-        eddsa(r#"{"alg":"Ed25519"}"#, "{}"),
-    ] {
-        assert!(verify(&token, &keys, Algorithm::ALL).is_ok(), "{token}");
-    }
-    let short_salt = ps256(r#"{"alg":"PS256"}"#, "{}", 20);
-    let refused = verify(&short_salt, &keys, Algorithm::ALL);
-    assert_eq!(refused, Err(JoseError::Signature));
 }

@@ -4,6 +4,8 @@
 
 use url::{Host, Url};
 
+use crate::loopback;
+
 /// Longer than any document's address in use, short enough for every row that names one.
 pub(super) const MAX_BYTES: usize = 512;
 
@@ -47,7 +49,7 @@ pub(super) fn fetchable(raw: &str, development: bool) -> Result<Url, &'static st
         return Err("has a user name or password");
     }
     check_path(url.path())?;
-    if development && is_loopback(&url) {
+    if development && loopback::is_named_by(&url) {
         return Ok(url);
     }
     if url.scheme() != "https" {
@@ -66,12 +68,6 @@ pub(super) fn fetchable(raw: &str, development: bool) -> Result<Url, &'static st
 pub(in crate::oauth) fn authority(raw: &str) -> &str {
     let rest = raw.split_once("://").map_or("", |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()
-}
-
-/// This machine, over http or https.
-pub(in crate::oauth) fn is_loopback(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https")
-        && matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
 fn check_path(path: &str) -> Result<(), &'static str> {

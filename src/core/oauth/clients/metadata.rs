@@ -5,6 +5,7 @@ use url::Url;
 
 use super::address;
 use crate::jose;
+use crate::oauth::pages::text;
 use crate::oauth::{AuthMethod, OAuthError, redirect};
 
 const MAX_NAME_CHARS: usize = 100;
@@ -143,27 +144,10 @@ fn texts(value: Option<&Value>) -> Option<Vec<String>> {
     items.map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
-/// A name as it may be shown: one line, without characters that hide or turn text round.
+/// A name as it may be shown; none where nothing of it can be seen.
 fn clean(name: &str) -> Option<String> {
-    let shown: String = name
-        .chars()
-        .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .filter(|c| !c.is_control() && !is_invisible(*c))
-        .collect();
-    let words: Vec<&str> = shown.split(' ').filter(|word| !word.is_empty()).collect();
-    let cut: String = words.join(" ").chars().take(MAX_NAME_CHARS).collect();
-    let cut = cut.trim_end();
-    (!cut.is_empty()).then(|| cut.to_owned())
-}
-
-/// Zero-width characters, marks and overrides of direction, tags, fillers.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        u32::from(c),
-        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F
-            | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F
-            | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0xE0000..=0xE0FFF
-    )
+    let seen = text::shown(name, MAX_NAME_CHARS);
+    (!seen.is_empty()).then_some(seen)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::{AuthorizationServer, Client, ClientSource, OAuthError, PredefinedClient};
 use crate::auth::{Attempt, RequestInfo, Throttle};
 
-pub(super) use address::{authority, is_loopback};
+pub(super) use address::authority;
 pub use cache::ClientCache;
 
 impl AuthorizationServer {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::text;
+use crate::loopback;
 use crate::oauth::{AuthorizationRequest, Client, ClientSource};
 
 const REFRESH_TOKEN: &str = "refresh_token";
@@ -65,7 +66,7 @@ impl Destination {
         };
         let host = text::host_of(redirect_uri);
         match (url.scheme(), host) {
-            ("http" | "https", Some(host)) if text::is_loopback(&url) => Self::Loopback(host),
+            ("http" | "https", Some(host)) if loopback::is_reached_by(&url) => Self::Loopback(host),
             ("http" | "https", Some(host)) => Self::Site(host),
             (scheme, _) => Self::Scheme(text::shown(scheme, 40)),
         }

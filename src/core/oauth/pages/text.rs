@@ -1,7 +1,7 @@
 //! Texts of others, fit to be shown, and times and addresses in words.
 
 use chrono::DateTime;
-use url::{Host, Url};
+use url::Url;
 
 const MAX_NAME_CHARS: usize = 60;
 
@@ -36,7 +36,8 @@ pub(in crate::oauth) fn shown(text: &str, max_chars: usize) -> String {
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180e}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
             | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
@@ -64,19 +65,6 @@ pub(in crate::oauth) fn host_of(url: &str) -> Option<String> {
     Some(shown)
 }
 
-/// True where the answer stays on the reader's computer (RFC 8252 section 7.3).
-pub(in crate::oauth) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
-        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,23 +89,6 @@ mod tests {
         assert_eq!(host_of("http://[::1]:9/x").as_deref(), Some("[::1]:9"));
         assert_eq!(host_of("https://a.test:443/x").as_deref(), Some("a.test"));
         assert_eq!(host_of("cursor:x"), None);
-    }
-
-    #[test]
-    fn loopback_is_told() {
-        for url in [
-            "http://localhost:1",
-            "http://LOCALHOST.",
-            "http://a.localhost",
-            "http://127.1/",
-            "http://[::1]/",
-            "http://0.0.0.0/",
-        ] {
-            assert!(is_loopback(&Url::parse(url).unwrap()), "{url}");
-        }
-        for url in ["https://localhost.evil.test", "https://127.0.0.1.evil.test"] {
-            assert!(!is_loopback(&Url::parse(url).unwrap()), "{url}");
-        }
     }
 
     #[test]
