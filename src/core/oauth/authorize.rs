@@ -33,11 +33,13 @@ pub(super) struct Back {
 
 impl AuthorizationServer {
     pub(super) async fn authorize(&self, web: &WebRequest<'_>) -> HttpReply {
-        let params = if web.method == "POST" {
-            web.form()
-        } else {
-            web.query()
+        let params = match web.method {
+            "POST" => web.form(),
+            _ => web.query(),
         };
+        if web.method == "POST" && params.is_ok() {
+            return self.by_get(web);
+        }
         let checked = match &params {
             Ok(params) => self.checked_request(web, params).await,
             Err(error) => Err(Refusal::Page(error.clone())),

@@ -46,7 +46,10 @@ export default [
     requirement: "The request may come by POST as a form",
     test: async (the) => {
       const { url } = ask(the.world, the.open);
-      const response = await send(the.world, "/authorize", new URL(url).searchParams);
+      const sent = await send(the.world, "/authorize", new URL(url).searchParams);
+      const asked = new URL(sent.headers.get("location"), url);
+      assert.deepEqual([sent.status, asked.href], [303, new URL(url).href]);
+      const response = await fetch(asked);
       assert.equal(response.status, 200);
       assert.equal(formsOf(await response.text())[0].action, "/sign-in");
     },

@@ -23,6 +23,10 @@ const MARKER: &str = "signed_in";
 const MAX_PATH_BYTES: usize = 5 * 1024;
 const WINDOW_MS: i64 = 5 * 60 * 1000;
 const CODES_PER_USER: i64 = 10;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// Tries without end then take years to find a code: there are a million, three of them right at
+/// a time.
+const CODES_PER_USER_AND_DAY: i64 = 100;
 const AGAIN: &str = "The app asks that you sign in again.";
 
 /// Where a sign-in began. Made here and kept sealed, so that it leads to no other site.
@@ -70,13 +74,8 @@ impl Back {
     }
 }
 
-/// The request for authorization as a path of ours, without our own marker.
-fn path_of(web: &WebRequest<'_>) -> Result<String, Trouble> {
-    let sent = if web.method == "POST" {
-        web.body
-    } else {
-        web.query.as_bytes()
-    };
+/// The parameters of a request for authorization as a path of ours, without our own marker.
+fn path_of(sent: &[u8]) -> Result<String, Trouble> {
     let pairs = form_urlencoded::parse(sent).filter(|(name, _)| name != MARKER);
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(pairs)
@@ -91,6 +90,13 @@ fn path_of(web: &WebRequest<'_>) -> Result<String, Trouble> {
 }
 
 impl AuthorizationServer {
+    /// The form of a request for authorization, again as a GET. Browsers hold our cookies back
+    /// from a form of another site, and a page that answered it would replace them.
+    pub(in crate::oauth) fn by_get(&self, web: &WebRequest<'_>) -> HttpReply {
+        let result = path_of(web.body).map(|path| browser::see_other(&path));
+        self.settle(web, result)
+    }
+
     /// Sign-in or consent, whichever is next for this browser and this request.
     pub(in crate::oauth) async fn interact(
         &self,
@@ -111,7 +117,7 @@ impl AuthorizationServer {
         let browser = self.browser_or_new(web)?;
         let app = AppShown::of(client, &request);
         let mut back = Back {
-            path: path_of(web)?,
+            path: path_of(web.query.as_bytes())?,
             app: Some(app.clone()),
             again: request.sign_in_again || request.max_age.is_some(),
         };
@@ -259,10 +265,15 @@ impl AuthorizationServer {
         Ok(Some(problem))
     }
 
-    /// Counts a try at a code of this user.
+    /// Counts a try at a code of this user. One that has to wait a few minutes is none of the
+    /// day's.
     pub(super) async fn code_wait(&self, user_id: &str) -> Result<Option<String>, Trouble> {
-        self.wait(&format!("second_factor:{user_id}"), CODES_PER_USER)
-            .await
+        let id = format!("second_factor:{user_id}");
+        if let Some(wait) = self.wait(&id, CODES_PER_USER, WINDOW_MS).await? {
+            return Ok(Some(wait));
+        }
+        let id = format!("second_factor_day:{user_id}");
+        self.wait(&id, CODES_PER_USER_AND_DAY, DAY_MS).await
     }
 
     /// Counts a try of this kind from this address.
@@ -273,21 +284,31 @@ impl AuthorizationServer {
         most: i64,
     ) -> Result<Option<String>, Trouble> {
         let network = network_of(web.info.ip.as_deref());
-        self.wait(&format!("{kind}:{network}"), most).await
+        self.wait(&format!("{kind}:{network}"), most, WINDOW_MS)
+            .await
     }
 
     /// How long to wait, in words, once `most` tries were made in a window.
-    pub(super) async fn wait(&self, id: &str, most: i64) -> Result<Option<String>, Trouble> {
+    async fn wait(&self, id: &str, most: i64, window_ms: i64) -> Result<Option<String>, Trouble> {
         let throttle = Throttle {
             database: self.audit.database.clone(),
             clock: self.audit.clock.clone(),
         };
-        match throttle.attempt(id, most, WINDOW_MS).await? {
+        match throttle.attempt(id, most, window_ms).await? {
             Attempt::Allowed => Ok(None),
             Attempt::Refused { retry_after_s } => Ok(Some(format!(
-                "Too many tries. Wait {} minutes and try again.",
-                retry_after_s.saturating_add(59).div_euclid(60)
+                "Too many tries. Wait {} and try again.",
+                in_words(retry_after_s)
             ))),
         }
+    }
+}
+
+fn in_words(seconds: i64) -> String {
+    let whole = |unit_s: i64| seconds.saturating_add(unit_s - 1).div_euclid(unit_s);
+    match whole(60) {
+        minutes if minutes > 120 => format!("{} hours", whole(60 * 60)),
+        1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
     }
 }

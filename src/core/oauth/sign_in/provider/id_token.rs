@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::super::identities::Claimed;
-use super::Refused;
 use super::discovery::{self, Metadata};
 use super::exchange::Tokens;
+use super::{Journey, NOT_RECENT, Refused};
 use crate::jose::{self, Algorithm, Decoded, JoseError};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::pages::text;
@@ -26,12 +26,15 @@ impl AuthorizationServer {
         upstream: &UpstreamSettings,
         metadata: &Metadata,
         tokens: &Tokens,
-        nonce: &str,
+        journey: &Journey,
     ) -> Result<Claimed, Refused> {
         let mut claims = self.verified(metadata, &tokens.id_token).await?.claims;
         let now_s = self.audit.clock.now_ms().div_euclid(1000);
-        check(&claims, upstream, nonce, now_s)
+        check(&claims, upstream, &journey.nonce, now_s)
             .map_err(|what| Refused::because("bad_id_token", what))?;
+        if journey.back.again && !is_since(&claims, journey.left_ms, now_s) {
+            return Err(Refused::because(NOT_RECENT, "auth_time"));
+        }
         if !claims.contains_key("email") || !claims.contains_key("name") {
             self.add_user_info(metadata, tokens, &mut claims).await?;
         }
@@ -112,6 +115,14 @@ fn check(
         return Err("nonce");
     }
     Ok(())
+}
+
+/// Whether the person signed in there since the browser left (section 3.1.3.7, step 13).
+fn is_since(claims: &Map<String, Value>, left_ms: i64, now_s: i64) -> bool {
+    let from_s = left_ms.div_euclid(1000).saturating_sub(SLACK_S);
+    let until_s = now_s.saturating_add(SLACK_S);
+    let signed_in_s = claims.get("auth_time").and_then(Value::as_i64);
+    signed_in_s.is_some_and(|at_s| (from_s..=until_s).contains(&at_s))
 }
 
 fn audiences(claims: &Map<String, Value>) -> Vec<&str> {

@@ -34,6 +34,9 @@ const MAX_COOKIE_BYTES: usize = 3800;
 const CALLBACKS_PER_ADDRESS: i64 = 60;
 const NOT_SET_UP: &str = "No provider is set up here. Sign in with a key.";
 const NOT_SIGNED_IN: &str = "The provider did not sign you in. Try again, or use a key.";
+/// The audit log's word for it.
+const NOT_RECENT: &str = "sign_in_not_recent";
+const SIGN_IN_NOT_RECENT: &str = "The app asks that you sign in again, and the provider did not say that you just did. Sign out there and try again, or use a key.";
 const SUSPENDED: &str = "This account is suspended. Ask the operator of this service.";
 
 /// What must hold when the browser comes back.
@@ -42,6 +45,8 @@ struct Journey {
     state: String,
     nonce: String,
     verifier: String,
+    /// When the browser left.
+    left_ms: i64,
     back: Back,
 }
 
@@ -72,6 +77,7 @@ impl AuthorizationServer {
             state: self.random()?,
             nonce: self.random()?,
             verifier: self.random()?,
+            left_ms: self.audit.clock.now_ms(),
             back,
         };
         let cookie = self.seal_ticket(TicketKind::Provider, &browser, None, &journey)?;
@@ -105,7 +111,10 @@ impl AuthorizationServer {
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
         if journey.back.again {
-            url.query_pairs_mut().append_pair("prompt", "login");
+            // Without a `max_age` the token need not say when (section 2, `auth_time`).
+            url.query_pairs_mut()
+                .append_pair("prompt", "login")
+                .append_pair("max_age", "0");
         }
         Ok(url.into())
     }
@@ -142,7 +151,7 @@ impl AuthorizationServer {
                     json!({"method": "openid"}),
                     None,
                 );
-                self.not_signed_in(&browser, &journey.back, 403, NOT_SIGNED_IN)?
+                self.not_signed_in(&browser, &journey.back, 403, refused.words())?
             }
         };
         Ok(reply.with_header("set-cookie", self.set_cookie(COOKIE, "", 0)))
@@ -171,9 +180,7 @@ impl AuthorizationServer {
         let tokens = self
             .exchange(upstream, &metadata, code, &journey.verifier)
             .await?;
-        let claimed = self
-            .who(upstream, &metadata, &tokens, &journey.nonce)
-            .await?;
+        let claimed = self.who(upstream, &metadata, &tokens, journey).await?;
         if upstream.admits(claimed.email.as_deref(), claimed.email_verified) {
             return Ok(claimed);
         }
@@ -231,6 +238,15 @@ impl Refused {
         Self {
             reason,
             cause: cause.into(),
+        }
+    }
+
+    /// For the person.
+    fn words(&self) -> &'static str {
+        if self.reason == NOT_RECENT {
+            SIGN_IN_NOT_RECENT
+        } else {
+            NOT_SIGNED_IN
         }
     }
 

@@ -101,6 +101,43 @@ fn codes_cannot_be_tried_at_will() {
 }
 
 #[test]
+fn patience_does_not_help_who_tries_codes() {
+    const WINDOW_MS: i64 = 5 * 60 * 1000;
+    let world = world();
+    let browser = visitor(&world);
+    let secret = enrol(&world, &browser);
+    let other = visitor(&world);
+    let attempt = |code: &str| {
+        let ticket = other.sign_in(KEY).ticket("/sign-in");
+        other.post("/sign-in", &[("ticket", &ticket), ("code", code)])
+    };
+    // One of the hundred was the confirmation.
+    for tried in 1..100 {
+        let right = code(&secret, now(&world));
+        let wrong = if right == "000000" {
+            "000001"
+        } else {
+            "000000"
+        };
+        assert!(attempt(wrong).html.contains("not accepted"), "{tried}");
+        if tried % 9 == 0 {
+            world.clock.advance(WINDOW_MS);
+        }
+    }
+    world.clock.advance(WINDOW_MS);
+    let page = attempt(&code(&secret, now(&world)));
+    assert_eq!(page.status, 403);
+    assert!(
+        page.html.contains("Too many tries. Wait 23 hours"),
+        "{}",
+        page.html
+    );
+    assert_eq!(other.cookie("session"), None);
+    world.clock.advance(23 * 60 * 60 * 1000);
+    assert_eq!(attempt(&code(&secret, now(&world))).status, 303);
+}
+
+#[test]
 fn the_secret_is_sealed_and_goes_when_nobody_confirms_it() {
     let world = world();
     let browser = visitor(&world);

@@ -163,13 +163,26 @@ fn a_good_request_reaches_the_person() {
 }
 
 #[test]
-fn a_form_is_taken_as_a_query_is() {
+fn a_form_is_asked_again_as_a_query() {
     let world = world();
-    let body = query(&[("code_challenge", "")]);
-    let headers = vec![("content-type", "application/x-www-form-urlencoded")];
-    let request = web("POST", "/authorize", "", &headers, body.as_bytes());
-    let reply = block_on(world.server.authorize(&request));
-    assert_eq!(reply.status, 303);
+    let body = query(&[("scope", "openid"), ("signed_in", "planted")]);
+    let form = vec![("content-type", "application/x-www-form-urlencoded")];
+    let post = |body: &str| {
+        let request = web("POST", "/authorize", "", &form, body.as_bytes());
+        block_on(world.server.authorize(&request))
+    };
+    let reply = post(&body);
+    let path = header(&reply, "location").unwrap();
+    let asked = path.strip_prefix("/authorize?").unwrap();
+    assert_eq!(asked, query(&[("scope", "openid")]));
+    assert_eq!((reply.status, ask(&world, asked).status), (303, 200));
+    assert_eq!(header(&reply, "set-cookie"), None, "browsers keep theirs");
+    let long = query(&[("login_hint", &"x".repeat(6 * 1024))]);
+    let twice = format!("{body}&scope=openid");
+    for (body, status) in [(&long, 414), (&twice, 400)] {
+        let reply = post(body);
+        assert_eq!((reply.status, header(&reply, "location")), (status, None));
+    }
     let plain = vec![("content-type", "text/plain")];
     let request = web("POST", "/authorize", "", &plain, body.as_bytes());
     let reply = block_on(world.server.authorize(&request));
