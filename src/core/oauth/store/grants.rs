@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::super::{AuthorizationServer, Grant, GrantKind, NewGrant, OAuthError};
+use super::standing::{self, Standing};
 use crate::auth::Scopes;
 use crate::ids;
 use crate::sql::{DatabaseError, Row, Statement};
@@ -23,9 +24,8 @@ const REVOKE: &str = "UPDATE oauth_grants SET revoked_at = ?1, revoke_reason = ?
     WHERE id = ?3 AND revoked_at IS NULL AND expires_at > ?1";
 
 /// The key that its user signed in with has not ended; a grant without one has nothing to lose.
-const KEY_STANDS: &str = "(g.token_id IS NULL OR EXISTS (SELECT 1 FROM api_tokens t
-    WHERE t.id = g.token_id AND t.status = 'active' AND t.revoked_at IS NULL
-        AND (t.expires_at IS NULL OR t.expires_at > ?2)))";
+const KEY_STANDS: &str = "(g.token_id IS NULL OR (t.status = 'active' AND t.revoked_at IS NULL
+    AND (t.expires_at IS NULL OR t.expires_at > ?1)))";
 
 impl AuthorizationServer {
     pub(in crate::oauth) async fn grant(&self, id: &str) -> Result<Option<Grant>, OAuthError> {
@@ -38,21 +38,25 @@ impl AuthorizationServer {
         Ok(outcome.first().map(Grant::read).transpose()?)
     }
 
-    /// Live grants of a user whose codes were redeemed, newest first, at most [`MAX_LISTED`].
+    /// Live grants of a user whose codes were redeemed, newest first, at most [`MAX_LISTED`]. Their
+    /// scopes are what is left of them under the roles that the user has now.
     pub(in crate::oauth) async fn grants_of(
         &self,
         user_id: &str,
     ) -> Result<Vec<Grant>, OAuthError> {
+        let select = standing::select("", "oauth_grants g");
         let sql = format!(
-            "SELECT {COLUMNS} FROM oauth_grants g
-            WHERE g.user_id = ?1 AND g.revoked_at IS NULL AND g.expires_at > ?2
+            "{select} WHERE g.user_id = ?2 AND g.revoked_at IS NULL AND g.expires_at > ?1
                 AND g.last_used_at IS NOT NULL AND {KEY_STANDS}
             ORDER BY g.created_at DESC, g.id DESC LIMIT {MAX_LISTED}"
         );
-        let statement = Statement::new(sql).bind(user_id).timestamp(self.now_ms());
+        let statement = Statement::new(sql).timestamp(self.now_ms()).bind(user_id);
         let outcome = self.audit.database.run(statement).await?;
-        let grants = outcome.rows.iter().map(Grant::read);
-        Ok(grants.collect::<Result<_, _>>()?)
+        let grants = outcome
+            .rows
+            .iter()
+            .map(|row| Ok(Standing::read(row)?.narrowed()));
+        grants.collect()
     }
 
     /// A grant without a code, which lives until `expires_at_ms`.

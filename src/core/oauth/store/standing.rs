@@ -67,6 +67,12 @@ impl Standing {
         self.backing.narrow(scopes)
     }
 
+    /// The grant with what is left of its own scopes.
+    pub(super) fn narrowed(mut self) -> Grant {
+        self.grant.scopes = self.narrow(&self.grant.scopes);
+        self.grant
+    }
+
     pub fn check(&self, now_ms: i64) -> Result<(), Ended> {
         if self.grant.revoked_at_ms.is_some() {
             return Err(Ended::Revoked);

@@ -11,9 +11,9 @@ fn act(browser: &Visitor<'_>, action: &str, id: &str) -> Seen {
 fn grant(world: &World, id: &'static str, user: &'static str) {
     let statement = Statement::new(
         "INSERT INTO oauth_grants (id, kind, user_id, client_id, client_name, resource, scopes,
-            created_at, expires_at, last_used_at)
+            token_id, created_at, expires_at, last_used_at)
          VALUES (?1, 'code', ?2, 'app', 'Some <b>App</b>', 'https://mcp.example.com/mcp',
-            '[\"execution:read\"]', ?3, ?4, ?3)",
+            '[\"execution:read\"]', 'TOKEN-' || ?2, ?3, ?4, ?3)",
     )
     .bind(id)
     .bind(user)
@@ -64,6 +64,35 @@ fn people_see_and_end_what_is_theirs_and_nothing_else() {
             .contains("may not use your account any more")
     );
     assert!(!ada.get("/account?done=%3Ci%3E").html.contains("<i>"));
+}
+
+#[test]
+fn an_app_is_shown_with_what_the_persons_roles_leave_it() {
+    const RUNS: &str = "run executions";
+    let world = world();
+    run(
+        &world,
+        "INSERT INTO identities (id, roles, created_at, updated_at)
+         VALUES ('ada', '[\"analyst\"]', 0, 0)",
+    );
+    let ada = visitor(&world);
+    ada.sign_in(KEY);
+    grant(&world, "by-roles", "ada");
+    let shown = || {
+        let html = ada.get("/account").html;
+        let of_grant = html.split("Some &lt;b&gt;App").nth(1).unwrap().to_owned();
+        of_grant.split("</li>").next().unwrap().to_owned()
+    };
+    run(
+        &world,
+        "UPDATE oauth_grants SET token_id = NULL, scopes = '[\"execution:read\",\"execution:run\",\"email\"]'",
+    );
+    assert!(shown().contains(RUNS), "{}", shown());
+    run(&world, "UPDATE identities SET roles = '[\"reader\"]'");
+    assert!(!shown().contains(RUNS));
+    assert!(shown().contains("ee your executions"), "{}", shown());
+    run(&world, "UPDATE oauth_grants SET token_id = 'TOKEN-ada'");
+    assert!(shown().contains(RUNS), "a key's own scopes bound that one");
 }
 
 #[test]
