@@ -31,7 +31,7 @@ const MAX_AGENT_CHARS: usize = 256;
 
 const INSERT: &str = "INSERT INTO audit_logs (id, user_id, token_id, request_id, action,
     resource_type, resource_id, outcome, reason, details, ip_address, user_agent, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13";
 
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +126,21 @@ impl AuditLog {
             self.background
                 .spawn(Box::pin(async move { log.flush_soon().await }));
         }
+    }
+
+    /// The row of `event` for the batch that does what it tells of: neither is written without
+    /// the other. Written where `condition` holds, over values that the caller binds from `?14`
+    /// on. None where no id could be drawn for it, which is logged: then leave the rest undone.
+    pub fn statement(
+        &self,
+        event: AuditEvent<'_>,
+        who: &Principal,
+        request: &RequestInfo,
+        condition: &str,
+    ) -> Option<Statement> {
+        let mut statement = self.row(event, Some(who), request)?.statement();
+        statement.sql = format!("{INSERT} WHERE {condition}").into();
+        Some(statement)
     }
 
     /// The row to write, if it is to be. What cannot be counted is written.

@@ -5,6 +5,7 @@
 //! requests pass the limit together.
 
 mod error;
+mod rules;
 mod service;
 mod statements;
 mod stored;

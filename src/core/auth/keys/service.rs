@@ -1,23 +1,27 @@
 use serde_json::{Value, json};
 
+use super::rules::{borrowed, life_of, max_days, require_for, require_own, scopes_for};
 use super::statements::{self, NewKey};
 use super::stored::StoredKey;
 use super::text::{self, KeyText};
 use super::{
-    DAY_MS, DEFAULT_DAYS, HOUR_MS, KeyError, ListInput, ListOutput, MANAGE_SCOPE, MAX_KEYS,
-    MAX_KEYS_PER_PLATFORM, MAX_MINTS_AN_HOUR, MAX_SERVICE_DAYS, MAX_USER_DAYS, MINT_SERVICE_SCOPE,
-    MintInput, MintOutput, RevokeInput, RevokeOutput, RotateInput, RotateOutput,
+    DAY_MS, HOUR_MS, KeyError, ListInput, ListOutput, MANAGE_SCOPE, MAX_KEYS,
+    MAX_KEYS_PER_PLATFORM, MAX_MINTS_AN_HOUR, MintInput, MintOutput, RevokeInput, RevokeOutput,
+    RotateInput, RotateOutput,
 };
 use crate::auth::{
-    AuditEvent, AuditLog, Decision, Principal, PrincipalKind, RequestInfo, catalogue, throttle,
+    AuditEvent, AuditLog, Decision, Principal, PrincipalKind, RequestInfo, throttle,
 };
 use crate::ids;
 use crate::sql::{Outcome, Statement};
 
 const MAX_LISTED: i64 = 100;
 const EVERYTHING: &str = "admin:*";
+/// The key whose id is bound next to an audit row is there.
+const IS_THERE: &str = "EXISTS (SELECT 1 FROM api_tokens WHERE id = ?14)";
 
-/// Keys, on behalf of one request. Each yes and no is an audit row.
+/// Keys, on behalf of one request. Each yes and no is an audit row; that of a change is written
+/// in one batch with it.
 pub struct KeyService<'a> {
     /// Brings the database, clock and entropy too.
     pub audit: &'a AuditLog,
@@ -37,14 +41,12 @@ impl KeyService<'_> {
         asking: Asking<'_>,
         input: &MintInput,
     ) -> Result<MintOutput, KeyError> {
-        let made = self.try_mint(asking.principal, input).await;
         let details = json!({
             "name": input.name, "kind": input.kind, "user_id": input.user_id,
             "role": input.role, "scopes": input.scopes, "platform": input.platform, "days": input.expires_in_days,
         });
-        let id = made.as_ref().ok().map(|made| made.key.id.as_str());
-        self.note("token_mint", id, made.as_ref().err(), details, asking);
-        made
+        let made = self.try_mint(asking, input, details.clone()).await;
+        made.inspect_err(|error| self.note("token_mint", None, Some(error), details, asking))
     }
 
     pub async fn list(
@@ -64,12 +66,17 @@ impl KeyService<'_> {
         asking: Asking<'_>,
         input: &RotateInput,
     ) -> Result<RotateOutput, KeyError> {
-        let made = self.try_rotate(asking.principal, input).await;
-        let new_id = made.as_ref().ok().map(|made| made.key.id.as_str());
-        let details = json!({ "new_id": new_id, "overlap_hours": input.overlap_hours });
-        let id = Some(input.id.as_str());
-        self.note("token_rotate", id, made.as_ref().err(), details, asking);
-        made
+        let made = self.try_rotate(asking, input).await;
+        made.inspect_err(|error| {
+            let details = json!({ "overlap_hours": input.overlap_hours });
+            self.note(
+                "token_rotate",
+                Some(&input.id),
+                Some(error),
+                details,
+                asking,
+            );
+        })
     }
 
     /// Ends a key. Again, it changes nothing.
@@ -78,19 +85,19 @@ impl KeyService<'_> {
         asking: Asking<'_>,
         input: &RevokeInput,
     ) -> Result<RevokeOutput, KeyError> {
-        let done = self.try_revoke(asking.principal, input).await;
-        let revoked = done.as_ref().ok().map(|done| done.revoked);
-        let details = json!({ "descendants": input.descendants, "revoked": revoked });
+        let details = json!({ "descendants": input.descendants });
+        let done = self.try_revoke(asking, input, details.clone()).await;
         let id = Some(input.id.as_str());
-        self.note("token_revoke", id, done.as_ref().err(), details, asking);
-        done
+        done.inspect_err(|error| self.note("token_revoke", id, Some(error), details, asking))
     }
 
     async fn try_mint(
         &self,
-        caller: &Principal,
+        asking: Asking<'_>,
         input: &MintInput,
+        details: Value,
     ) -> Result<MintOutput, KeyError> {
+        let caller = asking.principal;
         require_own(caller)?;
         require_for(caller, input.kind)?;
         let owner = caller.resolve_user(input.user_id.as_deref())?;
@@ -119,8 +126,9 @@ impl KeyService<'_> {
             now_ms,
             made_with: &caller.token_id,
         };
-        let reads = vec![statements::find(&drawn.id)];
-        let written = self.write(&key, statements::insert(&key), reads).await?;
+        let row = self.row("token_mint", key.id, details, asking)?;
+        let then = vec![statements::find(&drawn.id), row.bind(key.id)];
+        let written = self.write(&key, statements::insert(&key), then).await?;
         Ok(MintOutput {
             key: stored(written.first())?.view(now_ms),
             token: drawn.text.token,
@@ -149,9 +157,10 @@ impl KeyService<'_> {
 
     async fn try_rotate(
         &self,
-        caller: &Principal,
+        asking: Asking<'_>,
         input: &RotateInput,
     ) -> Result<RotateOutput, KeyError> {
+        let caller = asking.principal;
         require_own(caller)?;
         let old = self.of(caller, &input.id).await?;
         let (stem, kind) = old.stem().ok_or(KeyError::UnknownForm)?;
@@ -183,12 +192,15 @@ impl KeyService<'_> {
             now_ms,
             made_with: &caller.token_id,
         };
+        let details = json!({ "new_id": key.id, "overlap_hours": input.overlap_hours });
+        let row = self.row("token_rotate", &input.id, details, asking)?;
         let overlap_ms = input.overlap_hours * HOUR_MS;
         let ends_at = now_ms.saturating_add(overlap_ms);
         let then = vec![
             statements::replace(&input.id, &drawn.id, ends_at, now_ms),
             statements::find(&drawn.id),
             statements::find(&input.id),
+            row.bind(key.id),
         ];
         let insert = statements::insert_for(&key, &input.id, overlap_ms);
         let written = self.write(&key, insert, then).await?;
@@ -201,16 +213,19 @@ impl KeyService<'_> {
 
     async fn try_revoke(
         &self,
-        caller: &Principal,
+        asking: Asking<'_>,
         input: &RevokeInput,
+        details: Value,
     ) -> Result<RevokeOutput, KeyError> {
-        self.of(caller, &input.id).await?;
+        self.of(asking.principal, &input.id).await?;
         let now_ms = self.audit.clock.now_ms();
-        let mut batch = vec![statements::find(&input.id)];
+        let row = self.row("token_revoke", &input.id, details, asking)?;
+        let mut batch = vec![statements::revoke(&input.id, now_ms)];
         if input.descendants {
-            batch.insert(0, statements::revoke_descendants(&input.id, now_ms));
+            batch.push(statements::revoke_descendants(&input.id, now_ms));
         }
-        batch.insert(0, statements::revoke(&input.id, now_ms));
+        batch.push(row.bind(&input.id));
+        batch.push(statements::find(&input.id));
         let mut outcomes = self.audit.database.batch(batch).await?;
         let key = stored(outcomes.pop().as_ref())?.view(now_ms);
         let ended: usize = outcomes.iter().map(|outcome| outcome.rows.len()).sum();
@@ -277,6 +292,20 @@ impl KeyService<'_> {
         })
     }
 
+    /// The audit row of something done to the key `id`, where [`IS_THERE`] holds.
+    fn row(
+        &self,
+        action: &str,
+        id: &str,
+        details: Value,
+        asking: Asking<'_>,
+    ) -> Result<Statement, KeyError> {
+        let event = event(action, Some(id), Decision::Allow, details);
+        let (who, request) = (asking.principal, asking.request);
+        let row = self.audit.statement(event, who, request, IS_THERE);
+        row.ok_or_else(|| KeyError::Internal("the audit row has no id".to_owned()))
+    }
+
     fn note(
         &self,
         action: &str,
@@ -285,15 +314,25 @@ impl KeyService<'_> {
         details: Value,
         asking: Asking<'_>,
     ) {
-        let event = AuditEvent {
-            action,
-            resource_type: "token",
-            resource_id: id,
-            decision: error.map_or(Decision::Allow, |error| Decision::Deny(error.reason())),
-            details,
-        };
+        let decision = error.map_or(Decision::Allow, |error| Decision::Deny(error.reason()));
+        let event = event(action, id, decision, details);
         self.audit
             .record(event, Some(asking.principal), asking.request);
+    }
+}
+
+fn event<'a>(
+    action: &'a str,
+    id: Option<&'a str>,
+    decision: Decision,
+    details: Value,
+) -> AuditEvent<'a> {
+    AuditEvent {
+        action,
+        resource_type: "token",
+        resource_id: id,
+        decision,
+        details,
     }
 }
 
@@ -326,73 +365,4 @@ fn no_room(tally: &Outcome, now_ms: i64) -> Result<KeyError, KeyError> {
 fn stored(outcome: Option<&Outcome>) -> Result<StoredKey, KeyError> {
     let row = outcome.and_then(Outcome::first).ok_or(KeyError::NotFound)?;
     Ok(StoredKey::read(row)?)
-}
-
-/// Refuses an OAuth client: a key would outlive the grant that it was made under.
-fn require_own(caller: &Principal) -> Result<(), KeyError> {
-    match caller.client_id {
-        Some(_) => Err(KeyError::Client),
-        None => Ok(()),
-    }
-}
-
-fn require_for(caller: &Principal, kind: PrincipalKind) -> Result<(), KeyError> {
-    let needed: &[&str] = match kind {
-        PrincipalKind::User => &[MANAGE_SCOPE],
-        PrincipalKind::Service => &[MANAGE_SCOPE, MINT_SERVICE_SCOPE],
-    };
-    Ok(caller.scopes.require(needed)?)
-}
-
-/// What was asked for, all of which the caller has; or what it has that only reads.
-fn scopes_for(caller: &Principal, input: &MintInput) -> Result<Vec<String>, KeyError> {
-    let of_role;
-    let asked = match (input.role, input.scopes.as_deref()) {
-        (None, None) => return readable(caller),
-        (Some(_), Some(_)) => return Err(KeyError::RoleAndScopes),
-        (None, Some(asked)) => asked,
-        (Some(role), None) => {
-            let scopes = role.scopes();
-            of_role = scopes.iter().map(str::to_owned).collect::<Vec<_>>();
-            &of_role
-        }
-    };
-    if let Some(unknown) = asked.iter().find(|scope| !catalogue::is_known(scope)) {
-        return Err(KeyError::UnknownScope(unknown.clone()));
-    }
-    caller.scopes.require(&borrowed(asked))?;
-    let mut scopes = asked.to_vec();
-    scopes.sort_unstable();
-    scopes.dedup();
-    Ok(scopes)
-}
-
-fn readable(caller: &Principal) -> Result<Vec<String>, KeyError> {
-    let readable = catalogue::read_only();
-    let held = readable.iter().filter(|scope| caller.scopes.allows(scope));
-    let held: Vec<String> = held.map(str::to_owned).collect();
-    if held.is_empty() {
-        return Err(KeyError::NoScopes);
-    }
-    Ok(held)
-}
-
-fn borrowed(scopes: &[String]) -> Vec<&str> {
-    scopes.iter().map(String::as_str).collect()
-}
-
-fn max_days(kind: PrincipalKind) -> i64 {
-    match kind {
-        PrincipalKind::User => MAX_USER_DAYS,
-        PrincipalKind::Service => MAX_SERVICE_DAYS,
-    }
-}
-
-/// How long a key was made for, within what its kind may have.
-fn life_of(key: &StoredKey, kind: PrincipalKind) -> i64 {
-    let life_ms = match key.token.ends_at() {
-        Some(end) => end.saturating_sub(key.created_at),
-        None => DEFAULT_DAYS * DAY_MS,
-    };
-    life_ms.clamp(HOUR_MS, max_days(kind) * DAY_MS)
 }

@@ -57,6 +57,12 @@ pub fn proof(key: &SigningKey, token: &str, jti: &str) -> String {
     signed(key, &header(key), &claims(token, jti))
 }
 
+/// The same for another URL.
+pub fn proof_for(url: &str, key: &SigningKey, token: &str, jti: &str) -> String {
+    let claims = with(claims(token, jti), "htu", json!(url));
+    signed(key, &header(key), &claims)
+}
+
 fn with(mut value: Value, name: &str, member: Value) -> Value {
     value[name] = member;
     value

@@ -18,7 +18,6 @@ use crate::oauth::pages::text;
 use crate::oauth::{AuthorizationServer, Grant, Params, WebRequest};
 
 const SIGN_IN: &str = "/sign-in";
-const BY_USER: &str = "ended_by_user";
 
 /// What was done, by the word in the address.
 fn notice_of(done: Option<&str>) -> Option<&'static str> {
@@ -119,7 +118,10 @@ impl AuthorizationServer {
             return Err(Trouble::stale());
         }
         let done = self.act(web, action, &session, &form).await?;
-        self.record_action(web, action, &session, &form, done);
+        // A grant ends together with the row that says so.
+        if !(done && action == "revoke_grant") {
+            self.record_action(web, action, &session, &form, done);
+        }
         if !done {
             return Err(not_done(action));
         }
@@ -137,7 +139,7 @@ impl AuthorizationServer {
         let code = form.get("code").unwrap_or_default();
         let user_id = &session.user_id;
         Ok(match action {
-            "revoke_grant" => self.revoke_own_grant(user_id, id).await?,
+            "revoke_grant" => self.revoke_own_grant(web, session, id).await?,
             "revoke_key" => self.revoke_key(web, session, id).await?,
             "end_session" => self.end_session(id, user_id).await?,
             "start_totp" => self.start_totp(user_id).await?,
@@ -155,12 +157,19 @@ impl AuthorizationServer {
         })
     }
 
-    async fn revoke_own_grant(&self, user_id: &str, id: &str) -> Result<bool, Trouble> {
+    async fn revoke_own_grant(
+        &self,
+        web: &WebRequest<'_>,
+        session: &Session,
+        id: &str,
+    ) -> Result<bool, Trouble> {
         let grant = self.grant(id).await?;
-        if grant.is_none_or(|grant| grant.user_id != user_id) {
+        let live = |grant: &Grant| grant.revoked_at_ms.is_none();
+        if !grant.is_some_and(|grant| grant.user_id == session.user_id && live(&grant)) {
             return Ok(false);
         }
-        Ok(self.revoke_grant(id, BY_USER).await?)
+        let user = session.principal();
+        Ok(self.revoke_grant_for(&user, id, &web.info).await?)
     }
 
     fn record_action(

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::{AuthorizationServer, Grant, GrantKind, NewGrant, OAuthError};
 use super::standing::{self, Standing};
-use crate::auth::Scopes;
+use crate::auth::{AuditEvent, Decision, Principal, RequestInfo, Scopes};
 use crate::ids;
 use crate::sql::{DatabaseError, Row, Statement};
 
@@ -22,6 +22,11 @@ const INSERT: &str = "INSERT INTO oauth_grants (id, kind, user_id, client_id, cl
 
 const REVOKE: &str = "UPDATE oauth_grants SET revoked_at = ?1, revoke_reason = ?2
     WHERE id = ?3 AND revoked_at IS NULL AND expires_at > ?1";
+
+const BY_USER: &str = "ended_by_user";
+
+/// After `REVOKE` in one batch: only if that found the guard open.
+const REVOKED_NOW: &str = "EXISTS (SELECT 1 FROM oauth_grants WHERE id = ?14 AND revoked_at = ?15)";
 
 /// The key that its user signed in with has not ended; a grant without one has nothing to lose.
 const KEY_STANDS: &str = "(g.token_id IS NULL OR (t.status = 'active' AND t.revoked_at IS NULL
@@ -76,11 +81,30 @@ impl AuthorizationServer {
         id: &str,
         reason: &str,
     ) -> Result<bool, OAuthError> {
-        let statement = Statement::new(REVOKE)
-            .timestamp(self.now_ms())
-            .bind(reason)
-            .bind(id);
+        let statement = revoke(id, reason, self.now_ms());
         Ok(self.audit.database.run(statement).await?.changes > 0)
+    }
+
+    /// The same on the word of its user, with the audit row of it in one batch.
+    pub(in crate::oauth) async fn revoke_grant_for(
+        &self,
+        user: &Principal,
+        id: &str,
+        request: &RequestInfo,
+    ) -> Result<bool, OAuthError> {
+        let event = AuditEvent {
+            action: "account_revoke_grant",
+            resource_type: "grant",
+            resource_id: Some(id),
+            decision: Decision::Allow,
+            details: json!({}),
+        };
+        let row = self.audit.statement(event, user, request, REVOKED_NOW);
+        let row = row.ok_or_else(|| OAuthError::server_error("the audit row has no id"))?;
+        let now_ms = self.now_ms();
+        let batch = vec![revoke(id, BY_USER, now_ms), row.bind(id).timestamp(now_ms)];
+        let outcomes = self.audit.database.batch(batch).await?;
+        Ok(outcomes.first().is_some_and(|revoked| revoked.changes > 0))
     }
 
     pub(super) fn made(&self, new: NewGrant, expires_at_ms: i64) -> Result<Grant, OAuthError> {
@@ -101,6 +125,13 @@ impl AuthorizationServer {
             revoked_at_ms: None,
         })
     }
+}
+
+fn revoke(id: &str, reason: &str, now_ms: i64) -> Statement {
+    Statement::new(REVOKE)
+        .timestamp(now_ms)
+        .bind(reason)
+        .bind(id)
 }
 
 pub(super) fn insert(grant: &Grant) -> Statement {

@@ -67,6 +67,32 @@ fn people_see_and_end_what_is_theirs_and_nothing_else() {
 }
 
 #[test]
+fn an_app_and_the_row_of_its_end_go_together() {
+    let world = world();
+    let ada = visitor(&world);
+    ada.sign_in(KEY);
+    grant(&world, "of-ada", "ada");
+    world.background.run_all();
+    let rows = || {
+        world.rows(
+            "SELECT * FROM audit_logs WHERE action = 'account_revoke_grant' AND outcome = 'allow'",
+        )
+    };
+    assert_eq!(act(&ada, "revoke_grant", "of-ada").status, 303);
+    assert_eq!(rows().len(), 1, "before anything ran in the background");
+    assert_eq!(rows()[0].text("resource_id").unwrap(), "of-ada");
+    assert_eq!(rows()[0].text("user_id").unwrap(), "ada");
+    assert_eq!(act(&ada, "revoke_grant", "of-ada").status, 404);
+    world.background.run_all();
+    assert_eq!(rows().len(), 1);
+    grant(&world, "other", "ada");
+    run(&world, "ALTER TABLE audit_logs RENAME TO away");
+    assert_eq!(act(&ada, "revoke_grant", "other").status, 503);
+    let live = world.rows("SELECT id FROM oauth_grants WHERE revoked_at IS NULL");
+    assert_eq!(live.len(), 1, "what cannot be told is not done");
+}
+
+#[test]
 fn an_app_is_shown_with_what_the_persons_roles_leave_it() {
     const RUNS: &str = "run executions";
     let world = world();

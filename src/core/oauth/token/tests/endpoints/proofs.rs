@@ -67,6 +67,16 @@ fn a_public_clients_grant_is_bound_to_the_key_it_proves() {
     assert_eq!(proven(7, "5", "another token"), 400);
     assert_eq!(proven(7, "6", &access), 200);
     assert_eq!(proven(7, "6", &access), 400);
+    for (made_for, status) in [
+        ("/mcp", 400),
+        ("/token", 400),
+        ("/api/v2/oauth/userinfo", 400),
+        ("/userinfo", 200),
+    ] {
+        let proof = proof(7, "GET", made_for, made_for, Some(&access));
+        let call = about(&access, "GET", "DPoP").header("dpop", proof);
+        assert_eq!(call.send(&world).0.status, status, "made for {made_for}");
+    }
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Keys: who may have which, how many, for how long, and how they end.
 
+mod auditing;
+mod ending;
+mod limits;
+
 use super::*;
 use crate::auth::keys::{
     Asking, KeyError, KeyService, KeyState, ListInput, ListOutput, MAX_KEYS, MAX_KEYS_PER_PLATFORM,
@@ -184,41 +188,6 @@ fn nobody_makes_a_key_that_may_more_than_they() {
 }
 
 #[test]
-fn no_key_outlasts_the_one_that_made_it() {
-    let setup = Setup::new();
-    let lasting = setup.mint(&ann(), &wanted("lasting")).unwrap().key.id;
-    let input = MintInput {
-        expires_in_days: 30,
-        ..wanted("month")
-    };
-    let month = setup.mint(&ann(), &input).unwrap().key.id;
-    let short = |scopes| {
-        let end = Statement::new("UPDATE api_tokens SET expires_at = ?1 WHERE id = 'made-with'");
-        block_on(setup.database.run(end.timestamp(NOW + 2 * DAY))).unwrap();
-        caller("ann", scopes)
-    };
-    let ann = short(&["token:manage", "execution:*", "chain:verify"]);
-    let made = setup.mint(&ann, &wanted("short")).unwrap().key.id;
-    assert_eq!(setup.end_of(&made), 2 * DAY);
-    let made = setup.mint(&short(&["admin:*"]), &wanted("key"));
-    assert_eq!(setup.end_of(&made.unwrap().key.id), 90 * DAY);
-    setup.clock.advance(DAY);
-    let renewed = setup.rotate(&ann, &month, 0).unwrap().key.id;
-    assert_eq!(setup.end_of(&renewed), 30 * DAY, "not later than before");
-    let itself = Principal {
-        token_id: lasting.clone(),
-        ..ann.clone()
-    };
-    let renewed = setup.rotate(&itself, &lasting, 0).unwrap().key.id;
-    assert_eq!(setup.end_of(&renewed), 91 * DAY);
-    let refused = setup.mint(&itself, &wanted("late")).unwrap_err();
-    assert_eq!(refused, KeyError::NotActive, "the caller's own has ended");
-    setup.clock.advance(DAY);
-    let refused = setup.mint(&ann, &wanted("late")).unwrap_err();
-    assert_eq!(refused, KeyError::NotActive);
-}
-
-#[test]
 fn apps_make_no_keys() {
     let setup = Setup::new();
     let id = setup.mint(&ann(), &wanted("key")).unwrap().key.id;
@@ -364,169 +333,6 @@ fn tokens_of_services_need_their_scope_and_live_90_days_at_most() {
 }
 
 #[test]
-fn a_user_has_so_many_keys_and_so_many_on_a_platform() {
-    let setup = Setup::new();
-    let on_claude = MintInput {
-        platform: Some("claude".into()),
-        ..wanted("key")
-    };
-    let mut last = None;
-    for _ in 0..MAX_KEYS_PER_PLATFORM {
-        last = Some(setup.mint(&ann(), &on_claude).unwrap().key);
-    }
-    let max = MAX_KEYS_PER_PLATFORM;
-    let refused = setup.mint(&ann(), &on_claude).unwrap_err();
-    assert_eq!(refused, KeyError::TooManyOnPlatform { max });
-    for _ in MAX_KEYS_PER_PLATFORM..MAX_KEYS {
-        setup.mint(&ann(), &wanted("key")).unwrap();
-    }
-    let max = MAX_KEYS;
-    let refused = setup.mint(&ann(), &wanted("key")).unwrap_err();
-    assert_eq!(refused, KeyError::TooMany { max });
-    assert!(setup.mint(&admin(), &on_claude).is_ok());
-    let last = last.unwrap();
-    // The limit leaves room to rotate at once, and none for both to live.
-    let refused = setup.rotate(&ann(), &last.id, 1).unwrap_err();
-    assert_eq!(refused, KeyError::TooMany { max });
-    assert_eq!(setup.row(&last.id).text("status").unwrap(), "active");
-    let next = setup.rotate(&ann(), &last.id, 0).unwrap().key;
-    setup.revoke(&ann(), &next.id).unwrap();
-    assert!(setup.mint(&ann(), &on_claude).is_ok());
-}
-
-#[test]
-fn making_and_revoking_in_turns_has_an_end() {
-    let setup = Setup::new();
-    for _ in 0..MAX_MINTS_AN_HOUR {
-        let made = setup.mint(&ann(), &wanted("key")).unwrap();
-        setup.revoke(&ann(), &made.key.id).unwrap();
-    }
-    let retry_after_s = 60 * 60;
-    let refused = setup.mint(&ann(), &wanted("key")).unwrap_err();
-    assert_eq!(refused, KeyError::TooOften { retry_after_s });
-    setup.clock.advance(HOUR);
-    assert!(setup.mint(&ann(), &wanted("key")).is_ok());
-}
-
-#[test]
-fn a_rotated_key_is_replaced_in_one_step() {
-    let setup = Setup::new();
-    let input = MintInput {
-        expires_in_days: 30,
-        platform: Some("cursor".into()),
-        ..with_scopes(&["execution:read"])
-    };
-    let old = setup.mint(&ann(), &input).unwrap();
-    setup.call(&old.token).unwrap();
-    setup.clock.advance(20 * DAY);
-    let new = setup.rotate(&ann(), &old.key.id, 0).unwrap();
-    assert_ne!(new.token, old.token);
-    assert_eq!(new.key.name, old.key.name);
-    assert_eq!(new.key.scopes, old.key.scopes);
-    assert_eq!(new.key.platform, old.key.platform);
-    let expires_at = setup.row(&new.key.id).timestamp("expires_at").unwrap();
-    assert_eq!(expires_at, NOW + 50 * DAY);
-    assert_eq!(new.replaced.state, KeyState::Inactive);
-    assert!(setup.call(&new.token).is_ok());
-    assert_eq!(setup.call(&old.token), Err(AuthError::Inactive));
-    let refused = setup.rotate(&ann(), &old.key.id, 0).unwrap_err();
-    assert_eq!(refused, KeyError::NotActive);
-}
-
-#[test]
-fn an_overlap_ends_when_stated_and_never_prolongs() {
-    let setup = Setup::new();
-    let day = MintInput {
-        expires_in_days: 1,
-        ..wanted("key")
-    };
-    let old = setup.mint(&ann(), &day).unwrap();
-    let new = setup.rotate(&ann(), &old.key.id, 2).unwrap();
-    assert_eq!(new.replaced.state, KeyState::Active);
-    setup.clock.advance(2 * HOUR - 1);
-    assert!(setup.call(&old.token).is_ok());
-    setup.clock.advance(1);
-    assert_eq!(setup.call(&old.token), Err(AuthError::Expired));
-    setup.clock.advance(21 * HOUR);
-    let newer = setup.rotate(&ann(), &new.key.id, 24).unwrap();
-    setup.clock.advance(HOUR);
-    assert_eq!(setup.call(&new.token), Err(AuthError::Expired));
-    assert!(setup.call(&newer.token).is_ok());
-}
-
-#[test]
-fn a_rotation_gives_nobody_more_than_they_have() {
-    let setup = Setup::new();
-    let input = MintInput {
-        user_id: Some("ann".into()),
-        ..with_scopes(&["admin:*"])
-    };
-    let strong = setup.mint(&admin(), &input).unwrap();
-    let refused = setup.rotate(&ann(), &strong.key.id, 0).unwrap_err();
-    assert_eq!(refused.code(), "INSUFFICIENT_SCOPE");
-    assert!(setup.call(&strong.token).is_ok());
-}
-
-#[test]
-fn a_key_not_made_here_is_revoked_but_not_rotated() {
-    let setup = Setup::with(&Token::default());
-    let listed = setup.list(&ann(), &ListInput::default()).unwrap();
-    assert_eq!(listed.keys[0].kind, None);
-    let me = caller("ann", &["token:manage", "chatgpt:complete"]);
-    let refused = setup.rotate(&me, "id-43", 0).unwrap_err();
-    assert_eq!(refused, KeyError::UnknownForm);
-    assert_eq!(setup.revoke(&me, "id-43").unwrap().revoked, 1);
-    assert_eq!(setup.call(USER_TOKEN), Err(AuthError::Inactive));
-}
-
-#[test]
-fn revoking_is_effective_within_ten_seconds_and_idempotent() {
-    let setup = Setup::new();
-    let made = setup.mint(&ann(), &wanted("key")).unwrap();
-    setup.call(&made.token).unwrap();
-    let first = setup.revoke(&ann(), &made.key.id).unwrap();
-    assert_eq!((first.revoked, first.key.state), (1, KeyState::Inactive));
-    setup.clock.advance(cache::FRESH_MS);
-    assert_eq!(setup.call(&made.token), Err(AuthError::Inactive));
-    let again = setup.revoke(&ann(), &made.key.id).unwrap();
-    assert_eq!(again.revoked, 0);
-    assert_eq!(again.key, first.key);
-}
-
-#[test]
-fn a_stolen_key_is_revoked_with_all_that_was_made_with_it() {
-    let setup = Setup::new();
-    let by = |token_id: &str| Principal {
-        token_id: token_id.into(),
-        ..admin()
-    };
-    let stolen = setup.mint(&admin(), &wanted("stolen")).unwrap().key.id;
-    let child = setup.mint(&by(&stolen), &wanted("child")).unwrap().key.id;
-    let grandchild = setup.rotate(&by(&child), &child, 24).unwrap().key.id;
-    let grant = Statement::new(
-        "INSERT INTO oauth_grants (id, kind, user_id, client_id, client_name, resource, scopes, \
-         token_id, created_at, expires_at) \
-         VALUES ('grant', 'code', 'root', 'c', 'c', 'r', '[]', ?1, 0, 1)",
-    );
-    block_on(setup.database.run(grant.bind(&stolen))).unwrap();
-    let by_client = setup.mint(&by("grant"), &wanted("client")).unwrap().key.id;
-    let other = setup.mint(&admin(), &wanted("other")).unwrap().key.id;
-    let input = RevokeInput {
-        id: stolen.clone(),
-        descendants: true,
-    };
-    let done = setup.with_keys(&admin(), |keys, asking| {
-        block_on(keys.revoke(asking, &input))
-    });
-    assert_eq!(done.unwrap().revoked, 4);
-    let status = |id: &str| setup.row(id).text("status").unwrap();
-    for id in [&stolen, &child, &grandchild, &by_client] {
-        assert_eq!(status(id), "revoked");
-    }
-    assert_eq!(status(&other), "active");
-}
-
-#[test]
 fn the_list_shows_the_live_ones_first_and_never_a_secret() {
     let setup = Setup::new();
     let made = setup.mint(&ann(), &wanted("first")).unwrap();
@@ -547,32 +353,4 @@ fn the_list_shows_the_live_ones_first_and_never_a_secret() {
     assert!(!text.contains(&made.token));
     let hash = setup.row(&made.key.id).text("token_hash").unwrap();
     assert!(!text.contains(&hash));
-}
-
-#[test]
-fn every_refusal_is_a_row_with_its_reason() {
-    let setup = Setup::new();
-    setup.mint(&ann(), &with_scopes(&["admin:*"])).unwrap_err();
-    setup.revoke(&ann(), "none").unwrap_err();
-    setup.rotate(&ann(), "none", 0).unwrap_err();
-    let nobody = caller("eve", &[]);
-    setup.list(&nobody, &ListInput::default()).unwrap_err();
-    let rows = setup.audited();
-    assert_eq!(
-        rows,
-        [
-            "deny/insufficient_scope/made-with",
-            "deny/not_found/made-with",
-            "deny/not_found/made-with",
-            "deny/insufficient_scope/made-with",
-        ]
-    );
-}
-
-#[test]
-fn a_database_that_is_down_makes_no_key() {
-    let setup = Setup::new();
-    setup.database.down.set(true);
-    let error = setup.mint(&ann(), &wanted("key")).unwrap_err();
-    assert!(error.is_internal() && error.status() == 503);
 }
