@@ -8,7 +8,7 @@ use chitty_core::mcp::Server;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
 use chitty_edge::bindings::model;
-use chitty_edge::config::{Common, ModelSettings, Reader};
+use chitty_edge::config::{Common, ModelSettings, Reader, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 
@@ -36,11 +36,12 @@ impl Worker for ChatGpt {
         let mut reader = Reader::new(env);
         let common = Common::read(&mut reader);
         let model = ModelSettings::read(&mut reader, common.environment);
-        let (common, model) = reader.finish((common, model))?;
+        let prices = prices(&mut reader);
+        let (common, model, prices) = reader.finish((common, model, prices))?;
         Ok(Self {
             isolate: Isolate::new(common)?,
             model,
-            prices: Rc::new(PriceTable::built_in()?),
+            prices: Rc::new(prices),
             server: Rc::new(tools::server(Self::SERVER)),
         })
     }

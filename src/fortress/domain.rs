@@ -8,7 +8,7 @@ use chitty_core::openpgp::{PublicKey, SigningKey};
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
 use chitty_edge::bindings::{ledger, model};
-use chitty_edge::config::{Common, ModelSettings, Reader, SigningSettings};
+use chitty_edge::config::{Common, ModelSettings, Reader, SigningSettings, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 use worker::url::Url;
@@ -41,7 +41,8 @@ impl Worker for Fortress {
         let common = Common::read(&mut reader);
         let model = ModelSettings::read(&mut reader, common.environment);
         let signing = SigningSettings::read(&mut reader);
-        let (common, model, signing) = reader.finish((common, model, signing))?;
+        let prices = prices(&mut reader);
+        let (common, model, signing, prices) = reader.finish((common, model, signing, prices))?;
         let key = SigningKey::from_armor(signing.private_key.expose(), None)?;
         let public_key = PublicKey::from_armor(&signing.public_key)?;
         check_pair(&key, &public_key, signing.key_id.as_deref())?;
@@ -52,7 +53,7 @@ impl Worker for Fortress {
             model,
             key: Rc::new(key),
             public_key: Rc::new(public_key),
-            prices: Rc::new(PriceTable::built_in()?),
+            prices: Rc::new(prices),
             server: Rc::new(tools::server(Self::SERVER)),
         })
     }

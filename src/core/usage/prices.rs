@@ -65,7 +65,7 @@ pub struct PriceKey<'a> {
 }
 
 /// Unit prices by provider, model, service tier and time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PriceTable {
     providers: HashMap<String, Provider>,
 }

@@ -7,7 +7,7 @@ mod settings;
 use chitty_core::secret::Secret;
 use wasm_bindgen::JsValue;
 
-pub use settings::{ChainSettings, Common, Environment, ModelSettings, SigningSettings};
+pub use settings::{ChainSettings, Common, Environment, ModelSettings, SigningSettings, prices};
 
 /// Where values come from.
 pub trait Source {

@@ -1,6 +1,7 @@
 use chitty_core::loopback;
 use chitty_core::ports::Level;
 use chitty_core::secret::Secret;
+use chitty_core::usage::PriceTable;
 use worker::url::Url;
 
 use super::Reader;
@@ -65,6 +66,22 @@ impl ModelSettings {
             api_key: reader.optional_secret("OPENAI_API_KEY"),
         }
     }
+}
+
+/// The prices shipped, with those of `MODEL_PRICES` (same shape) in place of their own.
+pub fn prices(reader: &mut Reader<'_>) -> PriceTable {
+    let overrides = reader.optional("MODEL_PRICES");
+    let table = PriceTable::built_in().and_then(|table| match &overrides {
+        Some(json) => table.with_overrides(json),
+        None => Ok(table),
+    });
+    table.unwrap_or_else(|error| {
+        reader.wrong(
+            "MODEL_PRICES",
+            &format!("prices as docs/MONEY.md shows: {error}"),
+        );
+        PriceTable::default()
+    })
 }
 
 /// The OpenPGP keys of executions, armored.

@@ -1,4 +1,5 @@
 use chitty_core::ports::Level;
+use chitty_core::usage::{PriceKey, TokenUsage};
 
 use super::*;
 
@@ -124,6 +125,35 @@ fn the_model_has_a_default_address_and_may_have_no_key() {
     let model = reader.finish(model).unwrap();
     assert_eq!(model.base_url, "https://api.openai.com/v1");
     assert!(model.api_key.is_none());
+}
+
+fn priced(overrides: &'static str) -> Result<Option<i64>, ConfigError> {
+    let source = Values(vec![("MODEL_PRICES", overrides)]);
+    let mut reader = Reader::new(&source);
+    let table = prices(&mut reader);
+    let key = PriceKey {
+        provider: "openai",
+        model: "gpt-4",
+        tier: None,
+        at_ms: 0,
+    };
+    let usage = TokenUsage {
+        prompt: 1,
+        ..TokenUsage::default()
+    };
+    reader
+        .finish(table)
+        .map(|table| table.cost(key, Some(usage)).nanos())
+}
+
+#[test]
+fn a_deployment_may_set_prices_of_its_own() {
+    assert_eq!(priced(""), Ok(Some(30_000)));
+    let own = r#"{"providers":{"openai":[{"model":"gpt-4","prices":[
+        {"tier":"default","rates":{"input":"29","output":"60"}}]}]}}"#;
+    assert_eq!(priced(own), Ok(Some(29_000)));
+    let error = priced(r#"{"providers":{"openai":{}}}"#).unwrap_err();
+    assert!(error.to_string().contains("MODEL_PRICES"), "{error}");
 }
 
 fn oauth(
