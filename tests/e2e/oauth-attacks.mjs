@@ -33,6 +33,12 @@ export function makePkce() {
 const ENTITIES = { "&amp;": "&", "&quot;": '"', "&lt;": "<", "&gt;": ">", "&#39;": "'" };
 const unescaped = (text) => text.replace(/&(?:amp|quot|lt|gt|#39);/g, (entity) => ENTITIES[entity]);
 
+/** Where a page's way back to an app leads. */
+function linkOf(html) {
+  const found = /<a class="button full" href="(https?:[^"]*)"/.exec(html);
+  return found && unescaped(found[1]);
+}
+
 /** The forms of a page: `{action, fields, names}`; `names` are those of checkboxes. */
 export function formsOf(html) {
   return [...html.matchAll(/<form[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/g)].map(([, action, body]) => {
@@ -82,6 +88,7 @@ export class Browser {
       status: response.status,
       headers: response.headers,
       location: response.headers.get("location"),
+      link: linkOf(text),
       text,
       form: (action) => forms.find((one) => one.action === action),
     };
@@ -172,11 +179,15 @@ export function saying(consent, decision = "allow") {
   return { ...consent.fields, ...Object.fromEntries(consent.names.map((name) => [name, "yes"])), decision };
 }
 
-/** A redirect's parameters, after a check that it leads to `uri` and nowhere else. */
+/**
+ * An answer's parameters, after a check that it leads to `uri` and nowhere else: a redirect, or, to the site of a client
+ * that nobody vouches for, the link of an error page.
+ */
 export function redirected(reply, uri) {
-  assert.ok([302, 303].includes(reply.status), `${reply.status} ${reply.text?.slice(0, 200)}`);
-  assert.ok(reply.location.startsWith(`${uri}${uri.includes("?") ? "&" : "?"}`), reply.location);
-  const found = Object.fromEntries(new URL(reply.location).searchParams);
+  const target = reply.location ?? reply.link;
+  assert.ok(target && (reply.location ? [302, 303] : [400]).includes(reply.status), `${reply.status} ${reply.text?.slice(0, 200)}`);
+  assert.ok(target.startsWith(`${uri}${uri.includes("?") ? "&" : "?"}`), target);
+  const found = Object.fromEntries(new URL(target).searchParams);
   note(found.code);
   return found;
 }

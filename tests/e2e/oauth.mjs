@@ -37,6 +37,9 @@ export function formsOf(html) {
   });
 }
 
+/** Where the link of an error page leads: the way back to an app that nobody vouches for. */
+export const wayBack = (html) => unescape(/<a class="button full" href="([^"]*)"/.exec(html)?.[1] ?? "");
+
 /** What a page says, without its markup. */
 export const wordsOf = (html) => unescape(html.replace(/<style[\s\S]*?<\/style>|<[^>]+>/g, " ")).replace(/\s+/g, " ").trim();
 

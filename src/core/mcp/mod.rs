@@ -23,6 +23,7 @@ mod list;
 mod listen;
 pub mod mailbox;
 pub mod origin;
+mod outgoing;
 mod page;
 pub mod prompt;
 pub mod resource;

@@ -3,9 +3,11 @@
 
 use serde_json::json;
 
+use super::pages::forms::WayBackView;
+use super::pages::{Destination, text};
 use super::{
-    AuthorizationRequest, AuthorizationServer, Client, OAuthError, Params, WebRequest, redirect,
-    scope,
+    AuthorizationRequest, AuthorizationServer, Client, ClientSource, OAuthError, Params,
+    WebRequest, redirect, scope,
 };
 use crate::auth::{AuditEvent, Decision};
 use crate::http::HttpReply;
@@ -29,6 +31,26 @@ pub(super) enum Refusal {
 pub(super) struct Back {
     redirect_uri: String,
     state: Option<String>,
+    stranger: Option<Stranger>,
+}
+
+/// A client that nobody here vouches for, and the site that it wants people sent to.
+struct Stranger {
+    name: String,
+    host: String,
+}
+
+impl Stranger {
+    /// None where the answer stays on the person's machine.
+    fn of(client: &Client, redirect_uri: &str) -> Option<Self> {
+        match (client.source, Destination::of(redirect_uri)) {
+            (ClientSource::Registered | ClientSource::Document, Destination::Site(host)) => {
+                let name = text::shown_name(&client.name);
+                Some(Self { name, host })
+            }
+            _ => None,
+        }
+    }
 }
 
 impl AuthorizationServer {
@@ -66,18 +88,22 @@ impl AuthorizationServer {
     }
 
     fn send_back(&self, uri: &str, state: Option<&str>, params: &[(&str, &str)]) -> HttpReply {
+        // 303: a browser must not send a form, perhaps with a key in it, on (RFC 9700
+        // section 4.12).
+        HttpReply::empty(303)
+            .with_header("location", self.answer_uri(uri, state, params))
+            .with_header("cache-control", "no-store")
+            .with_header("pragma", "no-cache")
+    }
+
+    fn answer_uri(&self, uri: &str, state: Option<&str>, params: &[(&str, &str)]) -> String {
         let state = state.map(|state| ("state", state));
         let iss = self
             .settings
             .iss_in_responses
             .then(|| ("iss", self.issuer()));
         let all = params.iter().copied().chain(state).chain(iss);
-        // 303: a browser must not send a form, perhaps with a key in it, on (RFC 9700
-        // section 4.12).
-        HttpReply::empty(303)
-            .with_header("location", redirect::with_params(uri, all))
-            .with_header("cache-control", "no-store")
-            .with_header("pragma", "no-cache")
+        redirect::with_params(uri, all)
     }
 
     fn turn_away(&self, web: &WebRequest<'_>, id: Option<&str>, refusal: Refusal) -> HttpReply {
@@ -101,11 +127,30 @@ impl AuthorizationServer {
                 };
                 self.error_page(status, &error.description, web)
             }
-            Refusal::Redirect(back, error) => {
-                let description = error.plain_description();
-                let params = [("error", error.code), ("error_description", &*description)];
-                self.send_back(&back.redirect_uri, back.state.as_deref(), &params)
-            }
+            Refusal::Redirect(back, error) => self.told(web, &back, &error),
+        }
+    }
+
+    /// Back to the client, before a person was asked. To the site of a stranger they go by a link
+    /// of a page alone: else anybody who registers could make our address lead to theirs (RFC 9700
+    /// section 4.11.2). A frame shows neither our pages nor our address, and silent sign-in, which
+    /// takes place in one, waits for its answer there.
+    fn told(&self, web: &WebRequest<'_>, back: &Back, error: &OAuthError) -> HttpReply {
+        let description = error.plain_description();
+        let params = [("error", error.code), ("error_description", &*description)];
+        let state = back.state.as_deref();
+        let framed = web.headers.get("sec-fetch-dest").as_deref() == Some("iframe");
+        match &back.stranger {
+            Some(stranger) if !framed => self.way_back_page(
+                web,
+                &WayBackView {
+                    app: &stranger.name,
+                    host: &stranger.host,
+                    problem: &error.description,
+                    uri: &self.answer_uri(&back.redirect_uri, state, &params),
+                },
+            ),
+            _ => self.send_back(&back.redirect_uri, state, &params),
         }
     }
 
@@ -124,6 +169,7 @@ impl AuthorizationServer {
             .as_ref()
             .is_none_or(|state| state.len() <= MAX_STATE_BYTES);
         let back = Back {
+            stranger: Stranger::of(&client, &redirect_uri),
             redirect_uri,
             state: state.filter(|_| fits),
         };

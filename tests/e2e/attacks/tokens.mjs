@@ -247,7 +247,7 @@ export const tokens = [
     attack: async ({ world, app }) => {
       const resource = change(`${world.stack.urls.coordinator}/mcp`);
       const reply = await new Browser(world).get(authorizePath(app, { resource }));
-      if (reply.location) return assert.equal(redirected(reply, app.redirect).error, "invalid_target");
+      if (reply.status !== 200) return assert.equal(redirected(reply, app.redirect).error, "invalid_target");
       const { access_token } = await connected(world, app, { resource });
       const { aud } = decoded(access_token)[1];
       // Whatever was meant, it is one audience in its one form, and opens no other worker.

@@ -60,7 +60,7 @@ impl AppShown {
 }
 
 impl Destination {
-    fn of(redirect_uri: &str) -> Self {
+    pub(in crate::oauth) fn of(redirect_uri: &str) -> Self {
         let Ok(url) = Url::parse(redirect_uri) else {
             return Self::Scheme("unknown".to_owned());
         };

@@ -4,6 +4,9 @@ use maud::{Markup, html};
 
 use super::app::{AppShown, Vouched};
 use super::layout::{note, ticket};
+use super::text;
+
+const MAX_PROBLEM_CHARS: usize = 300;
 
 pub(in crate::oauth) struct SignInView<'a> {
     /// None where people come to see their own account.
@@ -101,6 +104,27 @@ pub(in crate::oauth) fn error(message: &str, request_id: &str) -> Markup {
     html! {
         h1 { "This did not work" }
         p { (message) }
+        p.soft { "If you ask for help, give this number: " code { (request_id) } }
+    }
+}
+
+/// An app that nobody vouches for sent a request that cannot be met.
+pub(in crate::oauth) struct WayBackView<'a> {
+    pub app: &'a str,
+    /// Of `uri`.
+    pub host: &'a str,
+    pub problem: &'a str,
+    /// A registered redirect URI, with the error.
+    pub uri: &'a str,
+}
+
+pub(in crate::oauth) fn way_back(view: &WayBackView<'_>, request_id: &str) -> Markup {
+    html! {
+        h1 { "This did not work" }
+        p { b { (view.app) } " sent you here, and its request cannot be met. Nothing was shared." }
+        p.soft { "For its makers: " (text::shown(view.problem, MAX_PROBLEM_CHARS)) }
+        p { "We do not know who runs " b { (view.host) } ". Go on only if you came from there." }
+        a.button.full href=(view.uri) rel="noreferrer" { "Return to " (view.host) }
         p.soft { "If you ask for help, give this number: " code { (request_id) } }
     }
 }

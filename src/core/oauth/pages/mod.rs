@@ -9,7 +9,7 @@ pub(super) mod text;
 
 use maud::Markup;
 
-pub(super) use app::AppShown;
+pub(super) use app::{AppShown, Destination};
 pub(super) use layout::PRODUCT;
 
 use super::{AuthorizationServer, WebRequest};
@@ -46,6 +46,21 @@ impl AuthorizationServer {
         let body = forms::error(&text::shown(message, MAX_MESSAGE_CHARS), request_id);
         let reply = HttpReply {
             status,
+            ..self.page("This did not work", body, None)
+        };
+        reply.with_header("x-request-id", request_id.clone())
+    }
+
+    /// The same with a link back to the app that sent the person here.
+    pub(super) fn way_back_page(
+        &self,
+        web: &WebRequest<'_>,
+        view: &forms::WayBackView<'_>,
+    ) -> HttpReply {
+        let request_id = &web.info.request_id;
+        let body = forms::way_back(view, request_id);
+        let reply = HttpReply {
+            status: 400,
             ..self.page("This did not work", body, None)
         };
         reply.with_header("x-request-id", request_id.clone())

@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod narrowing;
+mod strangers;
 
 use crate::auth::Scopes;
 use crate::http::HttpReply;
