@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod auth;
+pub mod budget;
 pub mod chain;
 pub mod chat;
 pub mod execution;
