@@ -42,7 +42,15 @@ pub fn openai_responses(usage: &Value) -> Option<TokenUsage> {
 ///
 /// Of a stream, give the `usage` of `message_start` with the fields of the last
 /// `message_delta`'s laid over it: those are running totals, not additions.
+///
+/// Unknown where `iterations` tells of work that the totals leave out (`compaction`) or that
+/// another model did (`advisor_message`, `fallback_message`).
 pub fn anthropic(usage: &Value) -> Option<TokenUsage> {
+    let iterations = usage.get("iterations").and_then(Value::as_array);
+    let own = |step: &Value| step.get("type").and_then(Value::as_str) == Some("message");
+    if !iterations.is_none_or(|steps| steps.iter().all(own)) {
+        return None;
+    }
     let writes = usage.get("cache_creation");
     let uncached = count(usage.get("input_tokens"))?;
     let cached = part(usage.get("cache_read_input_tokens"))?;
@@ -206,7 +214,7 @@ mod tests {
             "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
             "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 30},
             "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 1},
-            "service_tier": "standard"
+            "service_tier": "standard", "iterations": [{"type": "message", "output_tokens": 50}]
         }));
         let expected = TokenUsage {
             prompt: 2_310,
@@ -235,6 +243,8 @@ mod tests {
         for bad in [
             json!({"input_tokens": 1}),
             json!({"input_tokens": 1, "output_tokens": -1}),
+            json!({"input_tokens": 1, "output_tokens": 1,
+                "iterations": [{"type": "message"}, {"type": "compaction", "input_tokens": 9}]}),
             json!({"input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": 9,
                 "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 8}}),
             json!({"input_tokens": 1, "output_tokens": 1, "server_tool_use": {"web_search_requests": -1}}),
