@@ -3,11 +3,11 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use chitty_core::chat::{ChatService, Sessions};
 use chitty_core::front::{Dependencies, Routes};
-use chitty_core::llm::Limits;
+use chitty_core::llm::{Breakers, Limits, Provider};
 use chitty_core::mcp::Server;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
-use chitty_edge::bindings::model;
+use chitty_edge::bindings::{models, provider};
 use chitty_edge::config::{Common, ModelSettings, Reader, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
@@ -17,7 +17,8 @@ use crate::tools;
 /// The worker, as an isolate keeps it.
 pub struct ChatGpt {
     isolate: Isolate,
-    model: ModelSettings,
+    provider: Rc<Provider>,
+    breakers: Rc<Breakers>,
     prices: Rc<PriceTable>,
     server: Rc<Server<Services<Chat>>>,
 }
@@ -40,7 +41,8 @@ impl Worker for ChatGpt {
         let (common, model, prices) = reader.finish((common, model, prices))?;
         Ok(Self {
             isolate: Isolate::new(common)?,
-            model,
+            provider: provider(model),
+            breakers: Rc::default(),
             prices: Rc::new(prices),
             server: Rc::new(tools::server(Self::SERVER)),
         })
@@ -58,7 +60,8 @@ impl Worker for ChatGpt {
         Ok(Chat {
             service: ChatService {
                 sessions: Sessions::new(Rc::clone(&platform.database)),
-                model: model(&self.model, platform),
+                models: models(platform, &self.breakers),
+                provider: Rc::clone(&self.provider),
                 prices: Rc::clone(&self.prices),
                 clock: Rc::clone(&platform.clock),
                 entropy: Rc::clone(&platform.entropy),
@@ -76,6 +79,6 @@ impl Routes for Chat {}
 impl Dependencies for Chat {
     /// `model` is up if a key for it is set: asking the provider would cost money.
     async fn check(&self) -> Vec<(&'static str, bool)> {
-        vec![("model", self.service.model.api_key.is_some())]
+        vec![("model", self.service.provider.key.is_some())]
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use chitty_core::ledger::{Ledger, RemoteLedger};
-use chitty_core::llm::OpenAi;
+use chitty_core::llm::{Breakers, Dialect, Models, Provider};
 use chitty_core::services::Platform;
 use worker::Env;
 
@@ -23,13 +23,23 @@ pub fn ledger(env: &Env) -> Result<Rc<dyn Ledger>, Fault> {
     Ok(Rc::new(RemoteLedger::new(Rc::new(log))))
 }
 
-/// The model of `settings`, for one request.
-pub fn model(settings: &ModelSettings, platform: &Platform) -> Rc<OpenAi> {
-    Rc::new(OpenAi {
+/// What asks models, for one request.
+pub fn models(platform: &Platform, breakers: &Rc<Breakers>) -> Rc<Models> {
+    Rc::new(Models {
         http: Rc::new(FetchHttp),
         clock: Rc::clone(&platform.clock),
         entropy: Rc::clone(&platform.entropy),
-        base_url: settings.base_url.clone(),
-        api_key: settings.api_key.clone(),
+        breakers: Rc::clone(breakers),
+    })
+}
+
+/// The provider of `settings`.
+pub fn provider(settings: ModelSettings) -> Rc<Provider> {
+    Rc::new(Provider {
+        name: "openai".to_owned(),
+        dialect: Dialect::ChatCompletions,
+        base_url: settings.base_url,
+        key: settings.api_key,
+        key_name: "OPENAI_API_KEY".to_owned(),
     })
 }

@@ -3,11 +3,12 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use chitty_core::fortress::{FortressService, Policy};
 use chitty_core::front::{Dependencies, Routes};
+use chitty_core::llm::{Breakers, Provider};
 use chitty_core::mcp::Server;
 use chitty_core::openpgp::{PublicKey, SigningKey};
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
-use chitty_edge::bindings::{ledger, model};
+use chitty_edge::bindings::{ledger, models, provider};
 use chitty_edge::config::{Common, ModelSettings, Reader, SigningSettings, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
@@ -18,7 +19,8 @@ use crate::tools;
 /// The worker, as an isolate keeps it.
 pub struct Fortress {
     isolate: Isolate,
-    model: ModelSettings,
+    provider: Rc<Provider>,
+    breakers: Rc<Breakers>,
     key: Rc<SigningKey>,
     public_key: Rc<PublicKey>,
     policy: Rc<Policy>,
@@ -46,11 +48,12 @@ impl Worker for Fortress {
         let key = SigningKey::from_armor(signing.private_key.expose(), None)?;
         let public_key = PublicKey::from_armor(&signing.public_key)?;
         check_pair(&key, &public_key, signing.key_id.as_deref())?;
-        let host = Url::parse(&model.base_url)?;
+        let host = Url::parse(model.base_url.as_str())?;
         Ok(Self {
             isolate: Isolate::new(common)?,
             policy: Rc::new(Policy::current(host.host_str().unwrap_or_default())),
-            model,
+            provider: provider(model),
+            breakers: Rc::default(),
             key: Rc::new(key),
             public_key: Rc::new(public_key),
             prices: Rc::new(prices),
@@ -70,7 +73,8 @@ impl Worker for Fortress {
         Ok(Runs {
             service: FortressService {
                 db: Rc::clone(&platform.database),
-                model: model(&self.model, platform),
+                models: models(platform, &self.breakers),
+                provider: Rc::clone(&self.provider),
                 ledger: ledger(env)?,
                 sealer: Rc::clone(&platform.sealer),
                 key: Rc::clone(&self.key),
@@ -112,7 +116,7 @@ impl Dependencies for Runs {
     /// `model` is up if a key for it is set: asking the provider would cost money.
     async fn check(&self) -> Vec<(&'static str, bool)> {
         vec![
-            ("model", self.service.model.api_key.is_some()),
+            ("model", self.service.provider.key.is_some()),
             ("chain", self.service.ledger.head().await.is_ok()),
         ]
     }

@@ -95,43 +95,45 @@ export async function sendPlain(exchange, body, faults, headers) {
   exchange.res.end();
 }
 
-export async function sendStream(exchange, chunks, faults, headers) {
+/** Streams `items` as the door frames them, and its end. */
+export async function sendStream(exchange, items, faults, headers, door) {
   exchange.res.writeHead(200, { ...headers, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
   exchange.res.flushHeaders();
   const drip = faults.get('drip');
   let sent = 0;
-  for (const chunk of chunks) {
-    if (await interrupt(exchange, faults, sent, chunk)) return;
+  for (const item of items) {
+    if (await interrupt(exchange, faults, sent, item, door)) return;
     if (drip && !drip.bytes && sent > 0) await exchange.wait(drip.ms);
-    await sendEvent(exchange, JSON.stringify(chunk), drip);
+    await sendEvent(exchange, door.frame(item), drip);
     sent += 1;
   }
   // A fault placed after the last event still happens, before the end is marked.
-  if (await interrupt(exchange, faults, Infinity, {})) return;
-  await sendEvent(exchange, '[DONE]', drip);
+  if (await interrupt(exchange, faults, Infinity, {}, door)) return;
+  if (door.end) await sendEvent(exchange, `data: ${door.end}\n\n`, drip);
   exchange.res.end();
 }
 
 /** Carries out the fault due after `sent` events; true when the stream is over. */
-async function interrupt(exchange, faults, sent, chunk) {
+async function interrupt(exchange, faults, sent, item, door) {
   const due = (kind) => faults.has(kind) && sent >= faults.get(kind).after;
   if (due('hang')) await exchange.hang();
   if (due('cut')) exchange.destroy();
   if (due('malformed')) {
-    await exchange.write(`data: ${JSON.stringify(chunk).slice(0, -1)}\n\n`);
+    await exchange.write(`data: ${JSON.stringify(item).slice(0, -1)}\n\n`);
     exchange.res.end();
     return true;
   }
   if (due('error-mid-stream')) {
-    await sendEvent(exchange, JSON.stringify(statusError({ status: 500 }).body));
+    const error = door.midStreamError(statusError({ status: 500 }), sent);
+    await sendEvent(exchange, door.frame(error));
     exchange.res.end();
     return true;
   }
   return false;
 }
 
-async function sendEvent(exchange, data, drip) {
-  const event = Buffer.from(`data: ${data}\n\n`);
+async function sendEvent(exchange, text, drip) {
+  const event = Buffer.from(text);
   if (drip?.bytes) await dripBytes(exchange, event, drip.bytes, drip.ms);
   else await exchange.write(event);
 }

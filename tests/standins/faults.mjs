@@ -18,6 +18,7 @@ Any fault takes times=N: only the first N requests with exactly that text fail.
   drip ms=200 bytes=B                  a pause before each event after the first; with bytes, before each B
                                        bytes, also inside a character
   huge bytes=1048576                   an answer of that many bytes (at most 16 MiB)
+  cached read=N write=N                prompt tokens counted as read from the prompt cache, and as written to it
 
 An event is one \`data:\` line; the first carries the role.`;
 
@@ -38,6 +39,7 @@ const KINDS = {
   'missing-usage': {},
   drip: { ms: number(200, MAX_WAIT_MS), bytes: number(undefined, MAX_HUGE_BYTES, 1) },
   huge: { bytes: number(1_048_576, MAX_HUGE_BYTES, 1) },
+  cached: { read: number(0, AFTER_MOST), write: number(0, AFTER_MOST) },
 };
 
 function badFault(spec, why) {

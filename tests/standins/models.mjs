@@ -11,6 +11,7 @@ const MODELS = new Map([
   ['gpt-4.1-mini', { context: 1_047_576, output: 32_768, reasoning: false }],
   ['gpt-3.5-turbo', { context: 16_385, output: 4_096, reasoning: false }],
   ['gpt-5-mini', { context: 400_000, output: 128_000, reasoning: true }],
+  ['claude-sonnet-5', { context: 200_000, output: 64_000, reasoning: false }],
   // In no price table: for callers that must refuse or mark what they cannot price.
   ['stand-in-unpriced', { context: 128_000, output: 16_384, reasoning: false }],
 ]);

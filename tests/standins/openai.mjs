@@ -1,17 +1,18 @@
 #!/usr/bin/env node
-// A stand-in for OpenAI's API: deterministic, offline, plainly labelled, with faults
-// on request. Node's own modules only.
+// A stand-in for the APIs of OpenAI and Anthropic: deterministic, offline, plainly
+// labelled, with faults on request. Node's own modules only.
 
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { beforeReply, Exchange, Gone, sendPlain, sendStream } from './deliver.mjs';
+import { doorAt, isDoor } from './doors.mjs';
 import { ApiError, modelNotFound } from './errors.mjs';
 import { FAULT_HELP, FaultBook } from './faults.mjs';
 import { modelBody, modelList } from './models.mjs';
-import { bearer, recordable, Recorder } from './record.mjs';
-import { answer, chunks, completion } from './replies.mjs';
-import { check, promptTokens } from './request.mjs';
+import { recordable, Recorder } from './record.mjs';
+import { answer } from './replies.mjs';
+import { promptTokens } from './request.mjs';
 import { LABEL, sha256 } from './text.mjs';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -57,30 +58,32 @@ async function serve(state, req, res) {
     record.status = res.headersSent ? res.statusCode : null;
     record.closed_early = exchange.leftEarly;
   });
-  const headers = (tokens = 0) => replyHeaders(requestId, started, tokens);
+  const door = doorAt(path);
+  const headers = (tokens = 0) => replyHeaders(door.idHeader, requestId, started, tokens);
   try {
-    await route(state, { req, path, exchange, record, serial, headers });
+    await route(state, { req, path, exchange, record, serial, headers, door });
   } catch (error) {
-    if (!(error instanceof Gone)) fail(exchange, error, headers());
+    if (!(error instanceof Gone)) fail(exchange, error, headers(), (known) => door.errorBody(known, requestId));
   }
 }
 
-function fail(exchange, error, headers) {
+function fail(exchange, error, headers, bodyOf) {
   const { res } = exchange;
   if (res.headersSent || res.destroyed) return res.destroy();
   const known = error instanceof ApiError ? error : new ApiError(500, `The stand-in itself failed: ${error.message}`, { type: 'server_error' });
-  exchange.json(known.status, known.body, { ...headers, ...known.headers });
+  exchange.json(known.status, bodyOf(known), { ...headers, ...known.headers });
 }
 
 async function route(state, call) {
-  const { req, path } = call;
+  const { req, path, door } = call;
   const bytes = await readBody(req);
   const parsed = parseJson(bytes);
   call.record.body = recordable(bytes, parsed);
-  requireKey(req);
-  const faults = state.book.faultsFor(req.headers['x-stand-in-fault'], parsed);
+  requireKey(door.key(req));
+  const chat = door.toChat(parsed);
+  const faults = state.book.faultsFor(req.headers['x-stand-in-fault'], chat);
   call.record.faults = [...faults.values()].map(({ spec }) => spec);
-  if (path === '/v1/chat/completions') return chat({ ...call, faults, parsed });
+  if (isDoor(path)) return complete({ ...call, faults, parsed, chat });
   const model = /^\/v1\/models(?:\/([^/]+))?$/.exec(path);
   if (model) return models({ ...call, faults, id: model[1] });
   throw new ApiError(404, `Invalid URL (${req.method} ${path})`);
@@ -91,20 +94,20 @@ function requireMethod(req, path, method) {
   throw new ApiError(405, `Not allowed to ${req.method} on ${path}. (HINT: use ${method}.)`, { code: 'method_not_supported', headers: { allow: method } });
 }
 
-async function chat({ req, path, exchange, serial, headers, faults, parsed }) {
+async function complete({ req, path, exchange, serial, headers, faults, parsed, chat, door }) {
   requireMethod(req, path, 'POST');
   const type = req.headers['content-type'] ?? '';
   if (!/^application\/json\b/i.test(type)) {
     throw new ApiError(400, `Invalid Content-Type header (${type || 'none'}), expected application/json.`, { code: 'unsupported_content_type' });
   }
   if (parsed === undefined) throw new ApiError(400, 'We could not parse the JSON body of your request. Send one JSON object in UTF-8.');
-  check(parsed);
+  door.check(parsed, chat, req);
   const streamed = parsed.stream === true;
   await beforeReply(exchange, faults, streamed);
-  const made = answer(parsed, { serial, faults });
-  const replied = headers(promptTokens(parsed));
-  if (!streamed) return sendPlain(exchange, completion(made), faults, replied);
-  return sendStream(exchange, chunks(made, { includeUsage: parsed.stream_options?.include_usage === true }), faults, replied);
+  const made = answer(chat, { serial, faults });
+  const replied = headers(promptTokens(chat));
+  if (!streamed) return sendPlain(exchange, door.plain(made, parsed), faults, replied);
+  return sendStream(exchange, door.stream(made, parsed), faults, replied, door);
 }
 
 async function models({ req, path, exchange, headers, faults, id }) {
@@ -159,15 +162,14 @@ function parseJson(bytes) {
   }
 }
 
-function requireKey(req) {
-  const key = bearer(req);
-  if (!key) throw new ApiError(401, `You didn't provide an API key. Send it as Authorization: Bearer YOUR_KEY. ${PLATFORM}`);
+function requireKey(key) {
+  if (!key) throw new ApiError(401, `You didn't provide an API key. Send it as Authorization: Bearer YOUR_KEY, or to Anthropic's path as x-api-key. ${PLATFORM}`);
   if (key === INVALID_KEY) throw new ApiError(401, `Incorrect API key provided. ${PLATFORM}`, { code: 'invalid_api_key' });
 }
 
-function replyHeaders(requestId, started, tokens) {
+function replyHeaders(idHeader, requestId, started, tokens) {
   return {
-    'x-request-id': requestId,
+    [idHeader]: requestId,
     'openai-version': '2020-10-01',
     'openai-organization': 'stand-in',
     'openai-processing-ms': String(Math.max(1, Math.round(performance.now() - started))),
@@ -183,12 +185,13 @@ function replyHeaders(requestId, started, tokens) {
 
 const HELP = `Usage: node tests/standins/openai.mjs [--port 9099] [--host 127.0.0.1]
 
-A stand-in for OpenAI's API, for tests and first runs without an account. Every
-answer is made from a hash of the request and begins with "${LABEL}".
+A stand-in for the APIs of OpenAI and Anthropic, for tests and first runs without an
+account. Every answer is made from a hash of the request and begins with "${LABEL}".
 
-Served: POST /v1/chat/completions (plain and streamed), GET /v1/models, GET /v1/models/{id}
+Served, plain and streamed: POST /v1/chat/completions, POST /v1/responses (one answer, nothing
+        stored), POST /v1/messages (Anthropic's); and GET /v1/models, GET /v1/models/{id}
 Control: GET /stand-in/requests, POST /stand-in/reset, GET /stand-in/health
-Keys: any bearer key but ${INVALID_KEY}, which is refused.
+Keys: any bearer key, or x-api-key for /v1/messages, but ${INVALID_KEY}, which is refused.
 Words: "echo: TEXT" in the last user message puts TEXT, to the message's end, into the answer;
        with a JSON response_format and TEXT that is JSON, the answer is exactly TEXT.
 Tokens: up to four code points without white space, with the white space before them.

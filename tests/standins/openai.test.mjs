@@ -204,7 +204,7 @@ describe('models', () => {
   test('are listed and described', async () => {
     const list = await (await get('/models')).json();
     assertValid('ListModelsResponse', list);
-    const ids = ['gpt-4', 'gpt-4o', 'gpt-4o-mini', 'gpt-4.1', 'gpt-4.1-mini', 'gpt-3.5-turbo', 'gpt-5-mini', 'stand-in-unpriced'];
+    const ids = ['gpt-4', 'gpt-4o', 'gpt-4o-mini', 'gpt-4.1', 'gpt-4.1-mini', 'gpt-3.5-turbo', 'gpt-5-mini', 'claude-sonnet-5', 'stand-in-unpriced'];
     assert.deepEqual(list.data.map(({ id }) => id), ids);
     for (const id of ids) assertValid('Model', await (await get(`/models/${id}`)).json());
   });

@@ -12,7 +12,7 @@ export class Recorder {
   requests = [];
 
   add(req, requestId) {
-    const key = bearer(req);
+    const key = bearer(req) ?? req.headers['x-api-key'];
     const record = {
       request_id: requestId,
       at: new Date().toISOString(),

@@ -27,16 +27,18 @@ export function answer(body, { serial, faults }) {
     model: body.model,
     service_tier: HONOURED_TIERS.has(body.service_tier) ? body.service_tier : 'default',
     choices,
-    usage: faults.has('missing-usage') ? undefined : usage(prompt, completion),
+    usage: faults.has('missing-usage') ? undefined : usage(prompt, completion, faults.get('cached')),
   };
 }
 
-function usage(prompt, completion) {
+function usage(prompt, completion, { read = 0, write = 0 } = {}) {
+  const cached = Math.min(read, prompt);
+  const written = Math.min(write, prompt - cached);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
+    prompt_tokens_details: { cached_tokens: cached, audio_tokens: 0, ...(written > 0 ? { cache_write_tokens: written } : {}) },
     completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
   };
 }
@@ -51,8 +53,8 @@ function choose(body, { digest, serial, index, faults }) {
   const tool = chosenTool(body);
   const call = tool && { id: `call_${seed.slice(0, 18)}${serial.toString(36).padStart(6, '0')}`, name: tool.function.name };
   const full = tool ? toolArguments(body, tool, seed) : words(body, seed);
-  const { text, finish, count } = cut(full, body, tool ? 'tool_calls' : 'stop');
-  return { index, text, finish, tokens: count, call };
+  const { text, finish, count, stop } = cut(full, body, tool ? 'tool_calls' : 'stop');
+  return { index, text, finish, tokens: count, call, stop };
 }
 
 function chosenTool({ tools, tool_choice: choice }) {
@@ -96,16 +98,16 @@ function isJson(text) {
 
 function cut(full, body, finish) {
   const limit = body.max_completion_tokens ?? body.max_tokens ?? Infinity;
-  const stopAt = finish === 'stop' ? firstStop(full, body.stop) : -1;
-  const spoken = stopAt < 0 ? full : full.slice(0, stopAt);
+  const stop = finish === 'stop' ? firstStop(full, body.stop) : undefined;
+  const spoken = stop ? full.slice(0, stop.at) : full;
   const all = tokens(spoken);
-  if (all.length <= limit) return { text: spoken, finish, count: all.length };
+  if (all.length <= limit) return { text: spoken, finish, count: all.length, stop: stop?.one };
   return { text: all.slice(0, limit).join(''), finish: 'length', count: limit };
 }
 
 function firstStop(text, stop) {
-  const found = [stop ?? []].flat().filter(Boolean).map((one) => text.indexOf(one)).filter((at) => at >= 0);
-  return found.length === 0 ? -1 : Math.min(...found);
+  const found = [stop ?? []].flat().filter(Boolean).map((one) => ({ one, at: text.indexOf(one) })).filter(({ at }) => at >= 0);
+  return found.sort((a, b) => a.at - b.at)[0];
 }
 
 function toolCall({ call, text }) {

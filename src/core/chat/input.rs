@@ -3,12 +3,31 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::llm::{Message, Role};
+use crate::llm::{self, Message};
 use crate::validation::printable_if_some;
 
 /// All messages of a call together.
 const MAX_PROMPT_BYTES: usize = 1024 * 1024;
 const MAX_METADATA_BYTES: usize = 8 * 1024;
+
+/// Who says a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    System,
+    User,
+    Assistant,
+}
+
+impl From<Role> for llm::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::System => Self::System,
+            Role::User => Self::User,
+            Role::Assistant => Self::Assistant,
+        }
+    }
+}
 
 /// One message of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
@@ -24,10 +43,7 @@ pub struct ChatMessage {
 
 impl From<ChatMessage> for Message {
     fn from(message: ChatMessage) -> Self {
-        Self {
-            role: message.role,
-            content: message.content,
-        }
+        Self::text(message.role.into(), message.content)
     }
 }
 

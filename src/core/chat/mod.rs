@@ -29,7 +29,7 @@ mod statements;
 mod tests;
 
 pub use error::ChatError;
-pub use input::{ChatMessage, CompletionInput, SessionCreateInput};
+pub use input::{ChatMessage, CompletionInput, Role, SessionCreateInput};
 pub use output::{
     CompletionOutput, CostStatus, MessageView, SessionCreateOutput, SessionView, StreamOutput,
     StreamStatus, UsageView,

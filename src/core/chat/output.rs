@@ -2,7 +2,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::llm::{Role, TokenUsage};
+use super::{Role, Session};
+use crate::llm::TokenUsage;
+use crate::time::to_rfc3339;
 
 /// The model's answer, what it used and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -111,4 +113,35 @@ pub struct MessageView {
     /// US dollars as a decimal string.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<String>,
+}
+
+impl SessionCreateOutput {
+    pub(super) fn new(
+        session: Session,
+        metadata: Map<String, Value>,
+        message_id: String,
+        prompt: Option<&str>,
+    ) -> Self {
+        let created_at = to_rfc3339(session.created_at_ms);
+        let first = prompt.map(|content| MessageView {
+            id: message_id,
+            session_id: session.id.clone(),
+            role: Role::System,
+            content: content.to_owned(),
+            timestamp: created_at.clone(),
+            tokens_used: None,
+            cost: None,
+        });
+        Self {
+            session: SessionView {
+                id: session.id,
+                user_id: session.user_id,
+                session_name: session.session_name,
+                updated_at: created_at.clone(),
+                created_at,
+                messages: first.into_iter().collect(),
+                metadata,
+            },
+        }
+    }
 }

@@ -1,23 +1,22 @@
 use std::rc::Rc;
 
 use garde::Validate;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::exchange::{Answer, Asked, Charge, Exchange, Question, QuestionState, Settlement};
 use super::leaving::{Left, UnderWay};
 use super::output::{
-    CompletionOutput, CostStatus, MessageView, SessionCreateOutput, SessionView, StreamOutput,
-    StreamStatus,
+    CompletionOutput, CostStatus, SessionCreateOutput, StreamOutput, StreamStatus,
 };
 use super::sessions::{Session, Sessions, SystemPrompt};
 use super::{ChatError, CompletionInput, SessionCreateInput};
 use crate::ids;
 use crate::llm::{
-    Limits, ModelAnswer, ModelError, ModelRequest, OpenAi, Role, takes_sampling_parameters,
+    Delta, Limits, ModelAnswer, ModelError, ModelRequest, Models, Provider, Stop,
+    takes_sampling_parameters,
 };
 use crate::ports::{Background, Clock, Entropy, Level, Log};
 use crate::sql::DatabaseError;
-use crate::time::to_rfc3339;
 use crate::usage::{Cost, PriceKey, PriceTable, dollars};
 
 const DEFAULT_TEMPERATURE: f64 = 0.7;
@@ -27,7 +26,8 @@ const SETTLING_MS: i64 = 60_000;
 /// Completions and sessions. Owners are user ids that the caller has checked already.
 pub struct ChatService {
     pub sessions: Sessions,
-    pub model: Rc<OpenAi>,
+    pub models: Rc<Models>,
+    pub provider: Rc<Provider>,
     pub prices: Rc<PriceTable>,
     pub clock: Rc<dyn Clock>,
     pub entropy: Rc<dyn Entropy>,
@@ -71,7 +71,9 @@ impl ChatService {
             return Ok(*output);
         }
         let under_way = self.under_way(&call);
-        let answered = self.model.complete(&call.request, self.limits).await;
+        let route = [self.provider.serving(&call.request.model)];
+        let asked = self.models.complete(&call.request, &route, self.limits);
+        let answered = asked.await.result;
         under_way.answered();
         self.settle(&call, answered).await
     }
@@ -93,10 +95,17 @@ impl ChatService {
             }
             Asked::New => {
                 let under_way = self.under_way(&call);
-                let answered = self
-                    .model
-                    .stream(&call.request, self.limits, on_delta)
-                    .await;
+                let route = [self.provider.serving(&call.request.model)];
+                let mut hand_on = |delta: &Delta| {
+                    if let Some(text) = delta.said() {
+                        on_delta(text);
+                    }
+                };
+                let stop = Stop::default();
+                let asked =
+                    self.models
+                        .stream(&call.request, &route, self.limits, &stop, &mut hand_on);
+                let answered = asked.await.result;
                 under_way.answered();
                 self.settle(&call, answered).await?
             }
@@ -138,7 +147,9 @@ impl ChatService {
             content,
         });
         self.sessions.create(&session, prompt).await?;
-        Ok(created(session, metadata, message_id, content))
+        Ok(SessionCreateOutput::new(
+            session, metadata, message_id, content,
+        ))
     }
 
     fn call<'a>(
@@ -163,6 +174,7 @@ impl ChatService {
                 messages: input.messages.iter().cloned().map(Into::into).collect(),
                 max_tokens: Some(input.max_tokens),
                 temperature: input.temperature.or(default),
+                ..ModelRequest::default()
             },
         })
     }
@@ -188,7 +200,7 @@ impl ChatService {
         let Some(exchange) = call.exchange() else {
             return Ok(Asked::New);
         };
-        let user = |message: &&super::ChatMessage| message.role == Role::User;
+        let user = |message: &&super::ChatMessage| message.role == super::Role::User;
         let last = input.messages.iter().rev().find(user).ok_or_else(|| {
             ChatError::InvalidInput(
                 "messages: a session keeps the last message with the role user, and there is none: add one".to_owned(),
@@ -240,7 +252,7 @@ impl ChatService {
         };
         CompletionOutput {
             recorded: self.logged(call, recorded),
-            response: answer.text,
+            response: answer.choice.said().to_owned(),
             usage: answer.usage.map(Into::into),
             model: answer.model,
             session_id: call.session_id.map(str::to_owned),
@@ -248,7 +260,7 @@ impl ChatService {
             cost_nanos: cost.nanos(),
             cost_status,
             cost_note,
-            finish_reason: answer.finish_reason,
+            finish_reason: answer.choice.finish_reason,
             provider_request_id: answer.provider_request_id,
         }
     }
@@ -277,7 +289,7 @@ impl ChatService {
             at_ms: now_ms,
             question_state: QuestionState::Answered,
             answer: Some(Answer {
-                content: &answer.text,
+                content: answer.choice.said(),
                 prompt_tokens: usage.map(|usage| count(usage.prompt)),
                 completion_tokens: usage.map(|usage| count(usage.completion)),
                 metadata: notes(call, answer, cost),
@@ -357,8 +369,8 @@ fn notes(call: &Call<'_>, answer: &ModelAnswer, cost: &Cost) -> Value {
     json!({
         "exchange_id": call.exchange_id,
         "model_asked": call.request.model,
-        "finish_reason": answer.finish_reason,
-        "refused": answer.refused,
+        "finish_reason": answer.choice.finish_reason,
+        "refused": answer.choice.refusal.is_some(),
         "provider_request_id": answer.provider_request_id,
         "response_id": answer.response_id,
         "service_tier": answer.service_tier,
@@ -369,33 +381,4 @@ fn notes(call: &Call<'_>, answer: &ModelAnswer, cost: &Cost) -> Value {
         "first_token_ms": answer.first_token_ms,
         "total_ms": answer.total_ms,
     })
-}
-
-fn created(
-    session: Session,
-    metadata: Map<String, Value>,
-    message_id: String,
-    prompt: Option<&str>,
-) -> SessionCreateOutput {
-    let created_at = to_rfc3339(session.created_at_ms);
-    let first = prompt.map(|content| MessageView {
-        id: message_id,
-        session_id: session.id.clone(),
-        role: Role::System,
-        content: content.to_owned(),
-        timestamp: created_at.clone(),
-        tokens_used: None,
-        cost: None,
-    });
-    SessionCreateOutput {
-        session: SessionView {
-            id: session.id,
-            user_id: session.user_id,
-            session_name: session.session_name,
-            updated_at: created_at.clone(),
-            created_at,
-            messages: first.into_iter().collect(),
-            metadata,
-        },
-    }
 }

@@ -86,7 +86,10 @@ fn without_providers_words(error: ModelError) -> ModelError {
             model,
             error: bare(error),
         },
-        ModelError::Unauthorized(error) => ModelError::Unauthorized(bare(error)),
+        ModelError::Unauthorized { error, key_name } => ModelError::Unauthorized {
+            error: bare(error),
+            key_name,
+        },
         ModelError::RateLimited {
             error,
             retry_after_ms,

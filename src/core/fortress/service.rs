@@ -9,7 +9,9 @@ use super::sha256_hex;
 use super::types::{ChainPosition, ExecuteInput, ExecuteOutput};
 use crate::ids;
 use crate::ledger::Ledger;
-use crate::llm::{Limits, Message, ModelAnswer, ModelError, ModelRequest, OpenAi, Role};
+use crate::llm::{
+    Limits, Message, ModelAnswer, ModelError, ModelRequest, Models, Provider as ModelProvider, Role,
+};
 use crate::openpgp::{PublicKey, SigningKey};
 use crate::ports::{Clock, Database, Entropy};
 use crate::seal::Sealer;
@@ -23,7 +25,8 @@ const GRACE_MS: i64 = 30_000;
 
 pub struct FortressService {
     pub db: Rc<dyn Database>,
-    pub model: Rc<OpenAi>,
+    pub models: Rc<Models>,
+    pub provider: Rc<ModelProvider>,
     pub ledger: Rc<dyn Ledger>,
     pub sealer: Rc<Sealer>,
     pub key: Rc<SigningKey>,
@@ -145,7 +148,8 @@ impl FortressService {
         };
         let cost = self.prices.cost(key, answer.usage);
         *spent = Some(cost.clone());
-        bound("answer", answer.text.len(), self.policy.max_output_bytes)?;
+        let text_bytes = answer.choice.said().len();
+        bound("answer", text_bytes, self.policy.max_output_bytes)?;
         self.bound_cost(&cost)?;
         let manifest = self
             .manifest(job, input, &answer, started_at_ms, completed_at_ms)
@@ -158,25 +162,23 @@ impl FortressService {
     }
 
     async fn ask(&self, input: &ExecuteInput) -> Result<ModelAnswer, ModelError> {
-        let message = |role, content: &str| Message {
-            role,
-            content: content.to_owned(),
-        };
         let request = ModelRequest {
             model: input.model().to_owned(),
             messages: vec![
-                message(Role::System, &self.policy.system_prompt),
-                message(Role::User, &input.prompt),
+                Message::text(Role::System, &self.policy.system_prompt),
+                Message::text(Role::User, &input.prompt),
             ],
             max_tokens: Some(self.policy.max_output_tokens),
             temperature: Some(TEMPERATURE),
+            ..ModelRequest::default()
         };
         let limits = Limits {
             total_ms: self.policy.timeout_ms,
             max_answer_bytes: self.policy.max_output_bytes * 8,
             ..Limits::default()
         };
-        self.model.complete(&request, limits).await
+        let route = [self.provider.serving(input.model())];
+        self.models.complete(&request, &route, limits).await.result
     }
 
     fn manifest(
@@ -193,7 +195,7 @@ impl FortressService {
             evidence_id: job.evidence_id.clone(),
             label: input.label.clone(),
             prompt_sha256: job.prompt_hash.clone(),
-            output_sha256: sha256_hex(&answer.text),
+            output_sha256: sha256_hex(answer.choice.said()),
             model_requested: input.model().to_owned(),
             model_answered: answer.model.clone(),
             provider: Provider {
@@ -202,7 +204,7 @@ impl FortressService {
                 response_id: answer.response_id.clone(),
                 service_tier: answer.service_tier.clone(),
                 system_fingerprint: answer.system_fingerprint.clone(),
-                finish_reason: answer.finish_reason.clone(),
+                finish_reason: answer.choice.finish_reason.clone(),
             },
             parameters: Parameters {
                 max_tokens: self.policy.max_output_tokens,
@@ -228,7 +230,7 @@ impl FortressService {
         let sealed_output = self.sealer.seal(
             "output",
             &[&job.user_id, &job.id],
-            answer.text.as_bytes(),
+            answer.choice.said().as_bytes(),
             &*self.entropy,
         )?;
         let output_file = format!("{}.txt", job.id);
@@ -239,7 +241,7 @@ impl FortressService {
         let completion_tokens = answer.usage.and_then(|usage| count(usage.completion));
         let end = Completed {
             sealed_output: &sealed_output,
-            output_hash: &sha256_hex(&answer.text),
+            output_hash: &sha256_hex(answer.choice.said()),
             output_file: &output_file,
             manifest: &manifest,
             signature: &signature,

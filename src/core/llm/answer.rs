@@ -1,91 +1,108 @@
-use serde::Deserialize;
-use serde_json::Value;
+//! What a model answers, whole or as it arrives.
 
-use super::{ModelError, TokenUsage};
-use crate::usage::wire::openai_chat;
+use serde_json::{Map, Value};
+
+use super::{TokenUsage, ToolCall};
 
 /// What the model said, and what is known about how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelAnswer {
-    pub text: String,
+    pub choice: Choice,
+    /// Further choices, where `n` asked for them.
+    pub others: Vec<Choice>,
     /// The model that answered, by its own account: often a dated snapshot of the one asked.
     pub model: String,
-    /// `stop`, `length`, `content_filter`, …
-    pub finish_reason: String,
-    /// `None` if the provider reported none that makes sense. Then the cost is unknown.
+    /// `None` if the provider reported none that makes sense, or the answer was stopped before
+    /// it could. Then the cost is unknown.
     pub usage: Option<TokenUsage>,
-    /// Header `x-request-id`.
+    pub ended: Ended,
+    /// Header `x-request-id` or `request-id`.
     pub provider_request_id: Option<String>,
     pub response_id: Option<String>,
+    /// The tier that is billed, in OpenAI's words.
     pub service_tier: Option<String>,
     pub system_fingerprint: Option<String>,
-    /// The model declined; `text` is its refusal.
-    pub refused: bool,
-    /// From the request to the first text. Streams only.
+    /// Parameters of the request that this provider does not know and that were left out.
+    pub dropped: Vec<String>,
+    /// The token limit that was set because the provider demands one and the caller gave none.
+    pub default_max_tokens: Option<u32>,
+    /// From the request to the first text or tool call. Streams only.
     pub first_token_ms: Option<i64>,
     /// From the request to the end of the answer.
     pub total_ms: i64,
 }
 
-/// `CreateChatCompletionResponse`, as far as it is read.
-#[derive(Deserialize)]
-struct WireAnswer {
-    id: Option<String>,
-    model: String,
-    choices: Vec<WireChoice>,
-    #[serde(default)]
-    usage: Value,
-    service_tier: Option<String>,
-    system_fingerprint: Option<String>,
+/// One answer of those asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Choice {
+    pub text: String,
+    /// The model declined, in these words.
+    pub refusal: Option<String>,
+    pub tool_calls: Vec<ToolCall>,
+    /// `stop`, `length`, `tool_calls`, `content_filter`; [`STOPPED`] if we broke it off.
+    pub finish_reason: String,
+    /// As OpenAI gives them, where they were asked for.
+    pub logprobs: Option<Value>,
+    /// Further fields of the message, such as `annotations` and `audio`. Plain answers only.
+    pub extra: Map<String, Value>,
 }
 
-#[derive(Deserialize)]
-struct WireChoice {
-    message: WireMessage,
-    finish_reason: Option<String>,
+/// Finish reason of an answer that was broken off on our side.
+pub const STOPPED: &str = "stopped";
+
+impl Choice {
+    /// What the model said: its text, or its refusal.
+    pub fn said(&self) -> &str {
+        self.refusal.as_deref().unwrap_or(&self.text)
+    }
 }
 
-#[derive(Deserialize)]
-struct WireMessage {
-    content: Option<String>,
-    refusal: Option<String>,
+/// How an answer ended, for those who bill it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself: the usage is exact.
+    Whole,
+    /// By itself, after the caller had left: the usage is exact.
+    Drained,
+    /// Broken off by us, on order or at the limit of draining: the usage is not known.
+    Stopped,
+    /// Broken off by the provider, the network or a limit: the usage is not known.
+    Interrupted,
 }
 
-/// Reads a whole answer. The times are the caller's to add.
-pub(super) fn read_answer(body: &[u8]) -> Result<ModelAnswer, ModelError> {
-    let wire: WireAnswer =
-        serde_json::from_slice(body).map_err(|error| ModelError::Malformed(shape(&error)))?;
-    let missing = |what: &str| ModelError::Malformed(format!("it has no {what}"));
-    let choice = wire
-        .choices
-        .into_iter()
-        .next()
-        .ok_or_else(|| missing("choice"))?;
-    let refusal = choice.message.refusal.filter(|text| !text.is_empty());
-    let refused = refusal.is_some();
-    Ok(ModelAnswer {
-        text: refusal.or(choice.message.content).unwrap_or_default(),
-        model: wire.model,
-        finish_reason: choice
-            .finish_reason
-            .ok_or_else(|| missing("finish_reason"))?,
-        usage: openai_chat(&wire.usage),
-        provider_request_id: None,
-        response_id: wire.id,
-        service_tier: wire.service_tier,
-        system_fingerprint: wire.system_fingerprint,
-        refused,
-        first_token_ms: None,
-        total_ms: 0,
-    })
+/// A piece of a streamed answer. Reasoning is not handed on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delta {
+    /// Index of the choice, 0 unless `n` asked for more.
+    pub choice: usize,
+    pub part: Part,
 }
 
-/// Where the JSON is wrong. serde's words may quote the answer, which is not for an error.
-pub(super) fn shape(error: &serde_json::Error) -> String {
-    let what = match error.classify() {
-        serde_json::error::Category::Eof => "the JSON ends early",
-        serde_json::error::Category::Syntax => "it is not valid JSON",
-        _ => "it is not of the documented shape",
-    };
-    format!("{what}, line {} column {}", error.line(), error.column())
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    Text(String),
+    Refusal(String),
+    /// The beginning of a tool call. `index` counts the calls of the choice from 0.
+    ToolCall {
+        index: usize,
+        id: String,
+        name: String,
+    },
+    /// More of a call's arguments.
+    Arguments {
+        index: usize,
+        piece: String,
+    },
+    /// For the tokens of the text beside it.
+    Logprobs(Value),
+}
+
+impl Delta {
+    /// What is to be read: text, or a refusal.
+    pub fn said(&self) -> Option<&str> {
+        match &self.part {
+            Part::Text(text) | Part::Refusal(text) => Some(text),
+            _ => None,
+        }
+    }
 }

@@ -1,24 +1,27 @@
 use std::fmt;
 
-use super::scrub::scrub;
-
 /// Why there is no answer. Nothing in it shows a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
-    #[error(
-        "no model is configured: set the secret OPENAI_API_KEY (`wrangler secret put OPENAI_API_KEY`)"
-    )]
-    NotConfigured,
+    #[error("no model is configured: set the secret {key_name} (`wrangler secret put {key_name}`)")]
+    NotConfigured { key_name: String },
+    #[error("{provider} knows no parameter like {parameter}: leave it out, or {advice}")]
+    Unsupported {
+        provider: String,
+        parameter: String,
+        advice: &'static str,
+    },
     #[error("{0}. The provider refused the request: correct it and send it again")]
     InvalidRequest(ProviderError),
     #[error(
         "{error}. The provider does not know the model {model}, or the key may not use it: name another one"
     )]
     UnknownModel { model: String, error: ProviderError },
-    #[error(
-        "{0}. The provider refused this server's key: its operator must set a valid OPENAI_API_KEY"
-    )]
-    Unauthorized(ProviderError),
+    #[error("{error}. The provider refused the key: whoever owns it must set a valid {key_name}")]
+    Unauthorized {
+        error: ProviderError,
+        key_name: String,
+    },
     #[error("{error}. The provider limits the rate of requests: try again {}", after(*.retry_after_ms))]
     RateLimited {
         error: ProviderError,
@@ -52,13 +55,19 @@ pub enum ModelError {
 /// An error response of the provider: its status and its body, cut and without keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderError {
+    /// Its name, as people write it.
+    pub provider: String,
     pub status: u16,
     pub body: String,
 }
 
 impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OpenAI API error: {} - {}", self.status, self.body)
+        write!(
+            f,
+            "{} API error: {} - {}",
+            self.provider, self.status, self.body
+        )
     }
 }
 
@@ -73,10 +82,11 @@ impl ModelError {
     /// Stable name of the error's class.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotConfigured => "MODEL_NOT_CONFIGURED",
+            Self::NotConfigured { .. } => "MODEL_NOT_CONFIGURED",
+            Self::Unsupported { .. } => "MODEL_UNSUPPORTED_PARAMETER",
             Self::InvalidRequest(_) => "MODEL_INVALID_REQUEST",
             Self::UnknownModel { .. } => "MODEL_UNKNOWN",
-            Self::Unauthorized(_) => "MODEL_UNAUTHORIZED",
+            Self::Unauthorized { .. } => "MODEL_UNAUTHORIZED",
             Self::RateLimited { .. } => "MODEL_RATE_LIMITED",
             Self::QuotaExhausted(_) => "MODEL_QUOTA_EXHAUSTED",
             Self::Unavailable { .. } => "MODEL_UNAVAILABLE",
@@ -107,7 +117,10 @@ impl ModelError {
     pub fn is_callers(&self) -> bool {
         matches!(
             self,
-            Self::InvalidRequest(_) | Self::UnknownModel { .. } | Self::TooLarge { .. }
+            Self::InvalidRequest(_)
+                | Self::Unsupported { .. }
+                | Self::UnknownModel { .. }
+                | Self::TooLarge { .. }
         )
     }
 
@@ -123,84 +136,31 @@ impl ModelError {
         }
     }
 
-    /// Sorts an error response. `key` is hidden wherever the body repeats it.
-    pub(super) fn from_response(
-        status: u16,
-        retry_after_ms: Option<u64>,
-        body: &[u8],
-        key: &str,
-        model: &str,
-    ) -> Self {
-        let text = String::from_utf8_lossy(body);
-        let kind = ErrorKind::read(&text);
-        let error = ProviderError {
-            status,
-            body: scrub(&text, key),
-        };
-        match status {
-            401 | 403 => Self::Unauthorized(error),
-            402 => Self::QuotaExhausted(error),
-            429 if kind.is_quota() => Self::QuotaExhausted(error),
-            429 => Self::RateLimited {
-                error,
-                retry_after_ms,
-            },
-            404 => Self::UnknownModel {
-                model: model.to_owned(),
-                error,
-            },
-            400..=499 if kind.is_unknown_model() => Self::UnknownModel {
-                model: model.to_owned(),
-                error,
-            },
-            400..=499 => Self::InvalidRequest(error),
-            500..=599 => Self::Unavailable {
-                cause: error.to_string(),
-                // A full queue turns requests away; other 5xx may follow work done.
-                may_have_billed: status != 503,
-            },
-            _ => Self::Malformed(error.to_string()),
+    /// Whether the provider, or the way to it, is out of order.
+    pub(super) fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::Timeout { .. }
+                | Self::Malformed(_)
+                | Self::Interrupted { .. }
+        )
+    }
+
+    /// Whether another provider or model may do better with the same request. Not where the
+    /// request itself is at fault, or where the caller has heard a part of the answer.
+    pub(super) fn is_passable(&self) -> bool {
+        !matches!(self, Self::InvalidRequest(_) | Self::TooLarge { .. }) && self.partial().is_none()
+    }
+
+    /// With the text that arrived before it.
+    pub(super) fn with_partial(mut self, text: String) -> Self {
+        if let Self::Timeout { partial, .. }
+        | Self::Interrupted { partial, .. }
+        | Self::TooLarge { partial, .. } = &mut self
+        {
+            *partial = text;
         }
-    }
-}
-
-/// `type` and `code` of the provider's error object.
-#[derive(Default)]
-struct ErrorKind {
-    kind: String,
-    code: String,
-}
-
-/// Codes of 429 that no waiting cures.
-const QUOTA_CODES: [&str; 5] = [
-    "insufficient_quota",
-    "credit_balance_exhausted",
-    "organization_spend_limit_exceeded",
-    "project_spend_limit_exceeded",
-    "organization_usage_limit_exceeded",
-];
-
-impl ErrorKind {
-    fn read(body: &str) -> Self {
-        let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-        let field = |name: &str| {
-            let value = json.get("error").and_then(|error| error.get(name));
-            value
-                .and_then(|value| value.as_str())
-                .unwrap_or_default()
-                .to_owned()
-        };
-        Self {
-            kind: field("type"),
-            code: field("code"),
-        }
-    }
-
-    fn is_quota(&self) -> bool {
-        self.kind == "insufficient_quota" || QUOTA_CODES.contains(&self.code.as_str())
-    }
-
-    fn is_unknown_model(&self) -> bool {
-        self.code == "model_not_found"
+        self
     }
 }

@@ -1,39 +1,182 @@
-use serde::{Deserialize, Serialize};
+//! What a model is asked, whoever provides it. The outer language is OpenAI's Chat
+//! Completions (`CreateChatCompletionRequest`): its JSON reads into [`ModelRequest`] as it is.
 
-/// Who says a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    System,
-    User,
-    Assistant,
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What the model is asked. Fields that no one here looks at stay in `extra`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelRequest {
+    /// The model the caller names. A [`super::Target`] says which one is asked.
+    pub model: String,
+    pub messages: Vec<Message>,
+    /// Most tokens the answer may have, reasoning included. Read under either of its names,
+    /// and sent under the one the model takes.
+    #[serde(
+        default,
+        alias = "max_completion_tokens",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub max_tokens: Option<u32>,
+    /// 0 to 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopSequences>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Answers to the same question, side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u32>,
+    /// `{"type": "function", "function": {name, description, parameters, strict}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Value>>,
+    /// `auto`, `none`, `required` or `{"type": "function", "function": {name}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel_tool_calls: Option<bool>,
+    /// `{"type": "text" | "json_object" | "json_schema", …}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<Value>,
+    /// `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<String>,
+    /// `auto`, `default`, `flex`, `priority`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<String>,
+    /// The end user, as a name that says nothing to the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+    /// Whether the caller wants a stream. What is sent follows the method called, not this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<bool>,
+    /// As the caller gave them. A provider is always asked for the usage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_options: Option<Map<String, Value>>,
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
-impl Role {
-    pub fn as_str(self) -> &'static str {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StopSequences {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl StopSequences {
+    pub fn as_slice(&self) -> &[String] {
         match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
         }
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Message {
-    pub role: Role,
-    pub content: String,
+/// Who says a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    System,
+    Developer,
+    User,
+    Assistant,
+    Tool,
 }
 
-/// What the model is asked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelRequest {
-    pub model: String,
-    pub messages: Vec<Message>,
-    /// Most tokens the answer may have, reasoning included.
-    pub max_tokens: Option<u32>,
-    /// 0 to 2.
-    pub temperature: Option<f64>,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    pub role: Role,
+    /// `None` where an assistant only calls tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// Of an assistant's message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<ToolCall>>,
+    /// Of a tool's message: the call it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// `name`, `refusal` and what else the protocol knows.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Message {
+    pub fn text(role: Role, text: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: Some(Content::Text(text.into())),
+            tool_calls: None,
+            tool_call_id: None,
+            extra: Map::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Content {
+    Text(String),
+    /// `{"type": "text" | "image_url" | "input_audio" | "file" | …}`, in OpenAI's form.
+    Parts(Vec<Value>),
+}
+
+/// A call of a function by the model. Its JSON is OpenAI's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "WireCall", from = "WireCall")]
+pub struct ToolCall {
+    pub id: String,
+    pub name: String,
+    /// JSON by the model's own account: check it before use.
+    pub arguments: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireCall {
+    id: String,
+    r#type: Function,
+    function: WireFunction,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Function {
+    #[serde(rename = "function")]
+    Function,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireFunction {
+    name: String,
+    arguments: String,
+}
+
+impl From<ToolCall> for WireCall {
+    fn from(call: ToolCall) -> Self {
+        Self {
+            id: call.id,
+            r#type: Function::Function,
+            function: WireFunction {
+                name: call.name,
+                arguments: call.arguments,
+            },
+        }
+    }
+}
+
+impl From<WireCall> for ToolCall {
+    fn from(wire: WireCall) -> Self {
+        Self {
+            id: wire.id,
+            name: wire.function.name,
+            arguments: wire.function.arguments,
+        }
+    }
 }
 
 /// Whether the model takes `max_tokens` and a free `temperature`. Reasoning models (o1 and
@@ -51,60 +194,10 @@ pub fn takes_sampling_parameters(model: &str) -> bool {
     letters.next() != Some('o') || !letters.next().is_some_and(|c| c.is_ascii_digit())
 }
 
-#[derive(Serialize)]
-pub(super) struct WireRequest<'a> {
-    model: &'a str,
-    messages: &'a [Message],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
-}
-
-impl<'a> WireRequest<'a> {
-    pub fn new(request: &'a ModelRequest, stream: bool) -> Self {
-        let older = takes_sampling_parameters(&request.model);
-        Self {
-            model: &request.model,
-            messages: &request.messages,
-            max_tokens: request.max_tokens.filter(|_| older),
-            max_completion_tokens: request.max_tokens.filter(|_| !older),
-            temperature: request.temperature,
-            stream: stream.then_some(true),
-            stream_options: stream.then_some(StreamOptions {
-                include_usage: true,
-            }),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn wire(model: &str, stream: bool) -> serde_json::Value {
-        let request = ModelRequest {
-            model: model.into(),
-            messages: vec![Message {
-                role: Role::User,
-                content: "hi".into(),
-            }],
-            max_tokens: Some(10),
-            temperature: Some(0.5),
-        };
-        serde_json::to_value(WireRequest::new(&request, stream)).unwrap()
-    }
+    use serde_json::{from_value, json, to_value};
 
     #[test]
     fn reasoning_models_are_told_apart_by_family() {
@@ -138,15 +231,32 @@ mod tests {
     }
 
     #[test]
-    fn the_request_names_the_token_limit_as_the_model_takes_it() {
-        assert_eq!(
-            wire("gpt-4", false),
-            serde_json::json!({"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 10, "temperature": 0.5})
-        );
-        let newer = wire("gpt-5-mini", true);
-        assert_eq!(newer["max_completion_tokens"], 10);
-        assert_eq!(newer["stream"], true);
-        assert_eq!(newer["stream_options"]["include_usage"], true);
-        assert!(newer.get("max_tokens").is_none() && newer.get("store").is_none());
+    fn a_request_in_openais_form_reads_and_writes_the_same() {
+        let json = json!({
+            "model": "gpt-4o", "max_tokens": 5, "temperature": 0.5, "stop": ["a", "b"], "seed": -1, "n": 2,
+            "messages": [
+                {"role": "developer", "content": "Be brief.", "name": "house"},
+                {"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "u"}}]},
+                {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+                {"role": "tool", "tool_call_id": "c", "content": "1"}
+            ],
+            "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "auto",
+            "metadata": {"case": "1"}, "logit_bias": {"5": -100}, "verbosity": "low"
+        });
+        let request: ModelRequest = from_value(json.clone()).unwrap();
+        assert_eq!(request.extra.len(), 2);
+        assert_eq!(to_value(&request).unwrap(), json);
+    }
+
+    #[test]
+    fn the_token_limit_has_two_names_and_one_value() {
+        let read = |json: Value| from_value::<ModelRequest>(json);
+        let one = read(json!({"model": "m", "messages": [], "max_completion_tokens": 7})).unwrap();
+        assert_eq!(one.max_tokens, Some(7));
+        let both =
+            json!({"model": "m", "messages": [], "max_tokens": 7, "max_completion_tokens": 7});
+        assert!(read(both).unwrap_err().to_string().contains("duplicate"));
+        let stop = read(json!({"model": "m", "messages": [], "stop": "x"})).unwrap();
+        assert_eq!(stop.stop.unwrap().as_slice(), ["x"]);
     }
 }

@@ -15,7 +15,7 @@ use futures::future::LocalBoxFuture;
 use futures::stream;
 use serde_json::{Value, json};
 
-use super::OpenAi;
+use super::{BaseUrl, Dialect, Models, Provider};
 use crate::ports::{Clock, Http, HttpError, HttpRequest, HttpResponse};
 use crate::secret::Secret;
 use crate::testing::FakeEntropy;
@@ -199,14 +199,26 @@ impl Http for ScriptedHttp {
     }
 }
 
-pub fn client(clock: &JumpClock, http: &Rc<ScriptedHttp>) -> OpenAi {
-    OpenAi {
+pub fn client(clock: &JumpClock, http: &Rc<ScriptedHttp>) -> Models {
+    Models {
         http: Rc::clone(http) as Rc<dyn Http>,
         clock: Rc::new(clock.clone()),
         entropy: Rc::new(FakeEntropy::default()),
-        base_url: "https://model.test/v1/".into(),
-        api_key: Some(Secret::new(KEY)),
+        breakers: Rc::default(),
     }
+}
+
+pub fn provider(dialect: Dialect) -> Rc<Provider> {
+    Rc::new(Provider {
+        name: match dialect {
+            Dialect::AnthropicMessages => "anthropic".into(),
+            _ => "openai".into(),
+        },
+        dialect,
+        base_url: BaseUrl::parse("https://model.example/v1/", false).unwrap(),
+        key: Some(Secret::new(KEY)),
+        key_name: "OPENAI_API_KEY".into(),
+    })
 }
 
 pub fn answer_json(text: &str) -> String {

@@ -1,3 +1,4 @@
+use chitty_core::llm::BaseUrl;
 use chitty_core::loopback;
 use chitty_core::ports::Level;
 use chitty_core::secret::Secret;
@@ -53,16 +54,24 @@ impl Common {
 /// The model provider. Without a key, tools that need a model say so.
 #[derive(Debug, Clone)]
 pub struct ModelSettings {
-    /// Without a slash at the end, such as `https://api.openai.com/v1`.
-    pub base_url: String,
+    pub base_url: BaseUrl,
     pub api_key: Option<Secret>,
 }
 
 impl ModelSettings {
     pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
-        let base_url = url(reader, "OPENAI_BASE_URL", environment);
+        let development = environment == Environment::Development;
+        let base_url = match reader.optional("OPENAI_BASE_URL") {
+            Some(text) => BaseUrl::parse(&text, development).unwrap_or_else(|_| {
+                let form = "an https URL of a public host without user, query or fragment \
+                            (in development also http, and this machine)";
+                reader.wrong("OPENAI_BASE_URL", form);
+                BaseUrl::default()
+            }),
+            None => BaseUrl::default(),
+        };
         Self {
-            base_url: base_url.unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
+            base_url,
             api_key: reader.optional_secret("OPENAI_API_KEY"),
         }
     }

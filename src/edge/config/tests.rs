@@ -32,7 +32,7 @@ fn model_url(environment: &'static str, url: &'static str) -> Result<String, Con
     let mut reader = Reader::new(&source);
     let environment = Common::read(&mut reader).environment;
     let model = ModelSettings::read(&mut reader, environment);
-    reader.finish(model.base_url)
+    reader.finish(model.base_url.to_string())
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_model_has_a_default_address_and_may_have_no_key() {
     let mut reader = Reader::new(&source);
     let model = ModelSettings::read(&mut reader, Environment::Production);
     let model = reader.finish(model).unwrap();
-    assert_eq!(model.base_url, "https://api.openai.com/v1");
+    assert_eq!(model.base_url.as_str(), "https://api.openai.com/v1");
     assert!(model.api_key.is_none());
 }
 

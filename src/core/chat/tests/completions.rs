@@ -282,7 +282,7 @@ fn a_session_is_created_with_its_prompt_and_metadata() {
             session.messages[0].role,
             session.messages[0].content.as_str()
         ),
-        (crate::llm::Role::System, "Be kind.")
+        (Role::System, "Be kind.")
     );
     let question = super::input(&json!({"session_id": session.id}));
     world.complete(None, &question).unwrap();

@@ -16,10 +16,11 @@ use garde::Validate;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::llm::Limits;
 use crate::llm::scripted::{
-    JumpClock, Piece, START_MS, ScriptedHttp, Step, answer_json, client, pieces, reply, stream_text,
+    JumpClock, Piece, START_MS, ScriptedHttp, Step, answer_json, client, pieces, provider, reply,
+    stream_text,
 };
+use crate::llm::{Dialect, Limits};
 use crate::ports::{Clock, Database};
 use crate::sql::{DatabaseError, Outcome, Row, SqliteDatabase, Statement};
 use crate::testing::{FakeBackground, FakeEntropy, FakeLog};
@@ -103,7 +104,8 @@ impl World {
         let background = Rc::new(FakeBackground::default());
         let service = ChatService {
             sessions: Sessions::new(Rc::clone(&db) as Rc<dyn Database>),
-            model: Rc::new(client(&clock, &http)),
+            models: Rc::new(client(&clock, &http)),
+            provider: provider(Dialect::ChatCompletions),
             prices: Rc::new(PriceTable::built_in().unwrap()),
             clock: Rc::new(clock.clone()),
             entropy: Rc::new(FakeEntropy::default()),

@@ -17,8 +17,10 @@ use crate::chat::{ChatService, Sessions};
 use crate::fortress::tests::{Fault, Faulty, HI_NANOS, World as Fortress, hi, sealer};
 use crate::ledger::RemoteLedger;
 use crate::ledger::tests::{LogFault, LogHttp};
-use crate::llm::Limits;
-use crate::llm::scripted::{JumpClock, START_MS, ScriptedHttp, Step, answer_json, client, reply};
+use crate::llm::scripted::{
+    JumpClock, START_MS, ScriptedHttp, Step, answer_json, client, provider, reply,
+};
+use crate::llm::{Dialect, Limits};
 use crate::ports::{Clock, Database, Http};
 use crate::sql::{Row, Statement};
 use crate::testing::{FakeBackground, FakeEntropy, FakeLog};
@@ -122,7 +124,8 @@ impl World {
 fn chat_service(clock: &JumpClock, db: &Rc<Faulty>, model: &Rc<ScriptedHttp>) -> ChatService {
     ChatService {
         sessions: Sessions::new(Rc::clone(db) as Rc<dyn Database>),
-        model: Rc::new(client(clock, model)),
+        models: Rc::new(client(clock, model)),
+        provider: provider(Dialect::ChatCompletions),
         prices: Rc::new(PriceTable::built_in().unwrap()),
         clock: Rc::new(clock.clone()),
         entropy: Rc::new(FakeEntropy::default()),

@@ -16,7 +16,10 @@ use super::jobs::Jobs;
 use super::*;
 use crate::ledger::RemoteLedger;
 use crate::ledger::tests::{LogFault, LogHttp};
-use crate::llm::scripted::{JumpClock, START_MS, ScriptedHttp, Step, answer_json, client, reply};
+use crate::llm::Dialect;
+use crate::llm::scripted::{
+    JumpClock, START_MS, ScriptedHttp, Step, answer_json, client, provider, reply,
+};
 use crate::openpgp::tests::lasting_key;
 use crate::openpgp::{PublicKey, SigningKey};
 use crate::ports::{Database, Http};
@@ -170,7 +173,8 @@ impl World {
         let public_key = PublicKey::from_armor(&key.public_key_armor()).unwrap();
         let service = FortressService {
             db: Rc::clone(&db) as Rc<dyn Database>,
-            model: Rc::new(client(clock, &model)),
+            models: Rc::new(client(clock, &model)),
+            provider: provider(Dialect::ChatCompletions),
             ledger: Rc::new(RemoteLedger::new(Rc::clone(&log) as Rc<dyn Http>)),
             sealer: sealer(),
             key: Rc::new(key),

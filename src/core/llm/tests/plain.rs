@@ -16,9 +16,13 @@ fn a_plain_answer_is_read_whole() {
     );
     let (result, http, _) = complete(vec![step]);
     let expected = ModelAnswer {
-        text: "Hi".into(),
+        choice: Choice {
+            text: "Hi".into(),
+            finish_reason: "stop".into(),
+            ..Choice::default()
+        },
+        others: vec![],
         model: "gpt-4-0613".into(),
-        finish_reason: "stop".into(),
         usage: Some(TokenUsage {
             prompt: 9,
             completion: 3,
@@ -29,13 +33,15 @@ fn a_plain_answer_is_read_whole() {
         response_id: Some("chatcmpl-1".into()),
         service_tier: Some("default".into()),
         system_fingerprint: Some("fp_1".into()),
-        refused: false,
+        ended: Ended::Whole,
+        dropped: vec![],
+        default_max_tokens: None,
         first_token_ms: None,
         total_ms: 250,
     };
     assert_eq!(result, Ok(expected));
     let seen = http.seen.borrow();
-    assert_eq!(seen[0].url, "https://model.test/v1/chat/completions");
+    assert_eq!(seen[0].url, "https://model.example/v1/chat/completions");
     assert_eq!(seen[0].timeout_ms, Limits::default().total_ms);
     assert!(
         seen[0]
@@ -49,8 +55,8 @@ fn missing_usage_stays_missing_and_a_refusal_is_the_text() {
     let body = r#"{"model":"m","choices":[{"message":{"content":null,"refusal":"No."},"finish_reason":"stop"}]}"#;
     let answer = complete(vec![reply(200, body)]).0.unwrap();
     assert_eq!(answer.usage, None);
-    assert!(answer.refused);
-    assert_eq!(answer.text, "No.");
+    assert_eq!(answer.choice.refusal.as_deref(), Some("No."));
+    assert_eq!(answer.choice.said(), "No.");
 }
 
 #[test]
@@ -128,13 +134,18 @@ fn a_wrong_key_is_never_shown() {
 fn without_a_key_nothing_is_sent() {
     let clock = JumpClock::at(START_MS);
     let http = ScriptedHttp::new(&clock, vec![]);
-    for api_key in [None, Some(Secret::new(""))] {
-        let model = OpenAi {
-            api_key,
-            ..client(&clock, &http)
+    for key in [None, Some(Secret::new(""))] {
+        let keyless = Provider {
+            key,
+            ..(*provider(Dialect::ChatCompletions)).clone()
         };
-        let result = clock.run(model.complete(&request(), Limits::default()));
-        assert_eq!(result, Err(ModelError::NotConfigured));
+        let route = [Rc::new(keyless).serving("gpt-4")];
+        let models = client(&clock, &http);
+        let called = clock.run(models.complete(&request(), &route, Limits::default()));
+        let error = called.result.unwrap_err();
+        assert_eq!(error.code(), "MODEL_NOT_CONFIGURED");
+        assert!(error.to_string().contains("OPENAI_API_KEY"));
+        assert!(!called.attempts[0].sent && !called.attempts[0].may_have_billed);
     }
     assert!(http.seen.borrow().is_empty());
 }
@@ -161,7 +172,7 @@ fn unreadable_answers_are_malformed_and_do_not_quote_themselves() {
 fn work_not_done_is_asked_for_again_twice_at_most() {
     let busy = || with_header(reply(429, "{}"), "retry-after", "2");
     let (result, http, clock) = complete(vec![busy(), busy(), reply(200, &answer_json("Hi"))]);
-    assert_eq!(result.unwrap().text, "Hi");
+    assert_eq!(result.unwrap().choice.text, "Hi");
     assert_eq!(http.seen.borrow().len(), 3);
     let waited = clock.now_ms() - START_MS;
     assert!((4_000..=5_000).contains(&waited), "{waited}");
@@ -183,7 +194,7 @@ fn work_not_done_is_asked_for_again_twice_at_most() {
 
     let brief = with_header(reply(503, "{}"), "retry-after-ms", "20");
     let (result, _, clock) = complete(vec![brief, reply(200, &answer_json("Hi"))]);
-    assert_eq!(result.unwrap().text, "Hi");
+    assert_eq!(result.unwrap().choice.text, "Hi");
     assert!(clock.now_ms() - START_MS <= 25);
 }
 
@@ -224,9 +235,9 @@ fn no_pause_outlasts_the_call() {
         total_ms: 1_500,
         ..Limits::default()
     };
-    let error = clock
-        .run(client(&clock, &http).complete(&request(), limits))
-        .unwrap_err();
+    let models = client(&clock, &http);
+    let called = clock.run(models.complete(&request(), &route(), limits));
+    let error = called.result.unwrap_err();
     assert_eq!(error.code(), "MODEL_RATE_LIMITED");
     assert_eq!(clock.now_ms(), START_MS);
 }

@@ -17,12 +17,12 @@ fn a_stream_reads_the_same_however_it_is_cut() {
         let (result, heard) = streamed(vec![pieces(200, body)], Limits::default());
         let answer = result.unwrap();
         assert_eq!(
-            (answer.text.as_str(), heard.as_str()),
+            (answer.choice.text.as_str(), heard.as_str()),
             ("Grüße 😀!", "Grüße 😀!"),
             "cut at {at}"
         );
         assert_eq!(answer.usage.unwrap().total, 13);
-        assert_eq!(answer.finish_reason, "stop");
+        assert_eq!(answer.choice.finish_reason, "stop");
         assert_eq!(answer.provider_request_id.as_deref(), Some("req_1"));
         assert!(matches!(answer.first_token_ms, Some(40 | 42)));
         assert!(matches!(answer.total_ms, 40 | 42), "ends with [DONE]");
@@ -40,6 +40,7 @@ fn bytes_one_by_one_read_the_same() {
         streamed(vec![pieces(200, body)], Limits::default())
             .0
             .unwrap()
+            .choice
             .text,
         "Grüße 😀!"
     );
