@@ -1,6 +1,7 @@
 //! The chatgpt worker: model calls, sessions, cost.
 
 mod domain;
+mod objects;
 mod tools;
 
 use std::cell::OnceCell;

@@ -2,14 +2,16 @@
 
 use std::rc::Rc;
 
+use chitty_core::budget::{RemoteUserLedger, Shield, UserLedger};
 use chitty_core::ledger::{Ledger, RemoteLedger};
 use chitty_core::llm::{Breakers, Dialect, Models, Provider};
 use chitty_core::services::Platform;
 use worker::Env;
 
 use crate::config::ModelSettings;
-use crate::http::{FetchHttp, NamedObject};
+use crate::http::{FetchHttp, NamedObject, NamedObjects};
 use crate::platform::Fault;
+use crate::shield::RateLimitShield;
 
 /// Name of the one log of a deployment: under another name there is another log.
 const LOG: &str = "chittychain";
@@ -21,6 +23,17 @@ pub fn ledger(env: &Env) -> Result<Rc<dyn Ledger>, Fault> {
         name: LOG,
     };
     Ok(Rc::new(RemoteLedger::new(Rc::new(log))))
+}
+
+/// The accounts of all users, behind the binding `USER_LEDGER`.
+pub fn user_ledger(env: &Env) -> Result<Rc<dyn UserLedger>, Fault> {
+    let objects = NamedObjects(env.durable_object("USER_LEDGER")?);
+    Ok(Rc::new(RemoteUserLedger::new(Rc::new(objects))))
+}
+
+/// What stands before the accounts, behind the binding `SHIELD`.
+pub fn shield(env: &Env) -> Result<Rc<dyn Shield>, Fault> {
+    Ok(Rc::new(RateLimitShield(env.rate_limiter("SHIELD")?)))
 }
 
 /// What asks models, for one request.

@@ -43,11 +43,7 @@ impl D1 {
         statements: &[Statement],
         batch: bool,
     ) -> Result<T, DatabaseError> {
-        let encoded = statements
-            .iter()
-            .map(to_json)
-            .collect::<Result<Vec<_>, _>>()?;
-        let text = serde_json::to_string(&encoded).map_err(|error| unreadable(&error))?;
+        let text = encode(statements)?;
         let told = within(self.timeout_ms, Ticket::query(&self.database, &text, batch)).await;
         match told {
             Some(Told {
@@ -63,7 +59,16 @@ impl D1 {
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> DatabaseError {
+/// Statements as `web.js` takes them.
+pub(crate) fn encode(statements: &[Statement]) -> Result<String, DatabaseError> {
+    let encoded = statements
+        .iter()
+        .map(to_json)
+        .collect::<Result<Vec<_>, _>>()?;
+    serde_json::to_string(&encoded).map_err(|error| unreadable(&error))
+}
+
+pub(crate) fn unreadable(error: &serde_json::Error) -> DatabaseError {
     DatabaseError::Statement(format!("unreadable statement or result: {error}"))
 }
 
@@ -87,7 +92,7 @@ impl Database for D1 {
 #[derive(Deserialize)]
 struct Reply {
     #[serde(default)]
-    results: Vec<BTreeMap<String, serde_json::Value>>,
+    results: Vec<JsonRow>,
     #[serde(default)]
     meta: Meta,
 }
@@ -100,26 +105,26 @@ struct Meta {
 
 impl Reply {
     fn outcome(self) -> Outcome {
-        let columns: Rc<[String]> = self
-            .results
-            .first()
-            .map(|row| row.keys().cloned().collect())
-            .unwrap_or_default();
-        let rows = self
-            .results
-            .into_iter()
-            .map(|row| {
-                Row::new(
-                    Rc::clone(&columns),
-                    row.into_values().map(from_json).collect(),
-                )
-            })
-            .collect();
         Outcome {
-            rows,
+            rows: rows(self.results),
             changes: self.meta.changes,
         }
     }
+}
+
+/// Values by column.
+pub(crate) type JsonRow = BTreeMap<String, serde_json::Value>;
+
+pub(crate) fn rows(results: Vec<JsonRow>) -> Vec<Row> {
+    let columns: Rc<[String]> = results
+        .first()
+        .map(|row| row.keys().cloned().collect())
+        .unwrap_or_default();
+    let row = |row: JsonRow| {
+        let values = row.into_values().map(from_json).collect();
+        Row::new(Rc::clone(&columns), values)
+    };
+    results.into_iter().map(row).collect()
 }
 
 fn from_json(value: serde_json::Value) -> Value {

@@ -16,11 +16,14 @@ pub mod incoming;
 pub mod log;
 pub mod log_store;
 pub mod mailbox;
+pub mod object_sql;
 pub mod platform;
 pub mod request;
 pub mod response;
+pub mod shield;
 pub mod tasks;
 mod web;
+pub mod zones;
 
 use wasm_bindgen::{JsCast, JsValue};
 

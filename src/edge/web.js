@@ -105,3 +105,40 @@ async function run(database, statements, batch) {
   const prepared = statements.map(([sql, parameters]) => database.prepare(sql).bind(...parameters));
   return batch ? database.batch(prepared) : prepared[0].all();
 }
+
+/**
+ * Runs statements, JSON as above, on the SQLite of a Durable Object in one transaction, and returns the rows
+ * of each as JSON. Nothing is done if one of them throws.
+ */
+export function transact(storage, statements) {
+  const run = ([sql, parameters]) => storage.sql.exec(sql, ...parameters).toArray();
+  return JSON.stringify(storage.transactionSync(() => JSON.parse(statements).map(run)));
+}
+
+const MAX_ZONES = 64;
+/** A formatter takes long to make. */
+const clocks = new Map();
+
+/** What a time zone is ahead of UTC at `at`, both in ms. Nothing if there is no such zone or time. */
+export function offset(zone, at) {
+  try {
+    const parts = clockOf(zone).formatToParts(at);
+    const { year, month, day, hour, minute, second } = Object.fromEntries(
+      parts.map(({ type, value }) => [type, Number(value)]),
+    );
+    return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1000) * 1000;
+  } catch {
+    return undefined;
+  }
+}
+
+function clockOf(timeZone) {
+  const known = clocks.get(timeZone);
+  if (known) return known;
+  const numeric = "numeric";
+  const fields = { year: numeric, month: numeric, day: numeric, hour: numeric, minute: numeric, second: numeric };
+  const clock = new Intl.DateTimeFormat("en-US", { timeZone, hourCycle: "h23", ...fields });
+  if (clocks.size >= MAX_ZONES) clocks.clear();
+  clocks.set(timeZone, clock);
+  return clock;
+}

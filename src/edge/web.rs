@@ -26,6 +26,9 @@ extern "C" {
     fn start(ms: u32, ticket: u32, tell: &Tell) -> Result<i32, JsValue>;
     fn stop(timer: i32);
     #[wasm_bindgen(catch)]
+    pub(crate) fn transact(storage: &JsValue, statements: &str) -> Result<String, JsValue>;
+    pub(crate) fn offset(zone: &str, at: f64) -> Option<f64>;
+    #[wasm_bindgen(catch)]
     pub(crate) fn respond(head: &str, bytes: Option<&[u8]>) -> Result<Response, JsValue>;
     #[wasm_bindgen(catch, js_name = respondWithStream)]
     pub(crate) fn respond_with_stream(

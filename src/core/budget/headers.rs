@@ -56,9 +56,9 @@ impl Refused {
     pub fn error_type(&self) -> &'static str {
         match self.reason {
             Reason::Budget | Reason::Unpriced => "insufficient_quota",
-            Reason::RequestsPerMinute => "requests",
+            Reason::RequestsPerMinute | Reason::Concurrency => "requests",
             Reason::TokensPerMinute | Reason::TooLarge => "tokens",
-            Reason::Concurrency | Reason::Finished => "invalid_request_error",
+            Reason::Finished => "invalid_request_error",
         }
     }
 

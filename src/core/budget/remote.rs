@@ -108,6 +108,8 @@ enum Command {
 pub struct Served {
     pub status: u16,
     pub body: String,
+    /// When the reservation ends that was made, so that its owner looks after it then.
+    pub due_ms: Option<i64>,
 }
 
 /// Answers one command to an account.
@@ -118,7 +120,17 @@ pub fn serve(account: &Account<'_>, body: &[u8], now_ms: i64) -> Served {
         )));
     };
     match command {
-        Command::Admit(request) => answer(account.admit(&request, now_ms)),
+        Command::Admit(request) => {
+            let admission = account.admit(&request, now_ms);
+            let due_ms = match &admission {
+                Ok(Admission::Admitted(admitted)) => Some(admitted.expires_ms),
+                _ => None,
+            };
+            Served {
+                due_ms,
+                ..answer(admission)
+            }
+        }
         Command::Sent(request_id) => answer(account.sent(&request_id, now_ms)),
         Command::Settle { request_id, actual } => {
             answer(account.settle(&request_id, actual, now_ms))
@@ -141,6 +153,7 @@ fn answer<T: Serialize>(outcome: Result<T, BudgetError>) -> Served {
         Ok(value) => Served {
             status: 200,
             body: json!(value).to_string(),
+            due_ms: None,
         },
         Err(error) => Served {
             status: match error {
@@ -150,6 +163,7 @@ fn answer<T: Serialize>(outcome: Result<T, BudgetError>) -> Served {
                 BudgetError::Conflict(_) | BudgetError::Ended(_) => 409,
             },
             body: json!({ "code": error.code(), "message": error.to_string() }).to_string(),
+            due_ms: None,
         },
     }
 }

@@ -9,7 +9,7 @@ use crate::sql::{DatabaseError, Outcome, Statement};
 
 /// SQLite whose calls return at once.
 pub trait Sql {
-    /// All statements in one transaction, or none of them.
+    /// All statements in one transaction, or none of them. Only rows are asked of the outcomes.
     fn batch(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DatabaseError>;
 }
 

@@ -3,7 +3,10 @@
 mod body;
 mod exchange;
 
+use std::rc::Rc;
+
 use async_trait::async_trait;
+use chitty_core::budget::Objects;
 use chitty_core::ports::{Http, HttpError, HttpRequest, HttpResponse};
 use web_sys::WorkerGlobalScope;
 
@@ -67,5 +70,18 @@ impl Http for NamedObject {
         let stub = self.namespace.get_by_name(self.name);
         let stub = stub.map_err(|error| HttpError::Unreachable(error.to_string()))?;
         ObjectHttp::new(stub).send(request).await
+    }
+}
+
+/// Objects of one kind, each by its name.
+pub struct NamedObjects(pub worker::ObjectNamespace);
+
+impl Objects for NamedObjects {
+    fn named(&self, name: &str) -> Result<Rc<dyn Http>, String> {
+        let stub = self
+            .0
+            .get_by_name(name)
+            .map_err(|error| error.to_string())?;
+        Ok(Rc::new(ObjectHttp::new(stub)))
     }
 }

@@ -197,3 +197,14 @@ fn refusals_tell_whether_to_come_again() {
             .starts_with("the budget of $0.00000006 has $0 left")
     );
 }
+
+#[test]
+fn the_owner_learns_when_to_look_after_a_new_reservation() {
+    let store = sqlite();
+    let due = |id, bound| {
+        let body = serde_json::json!({ "admit": request(id, bound) }).to_string();
+        on(&store, |account| serve(account, body.as_bytes(), NOW)).due_ms
+    };
+    assert_eq!(due("a", 1), Some(NOW + super::MINUTE));
+    assert_eq!(due("b", -1), None);
+}

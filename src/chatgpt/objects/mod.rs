@@ -1,0 +1,3 @@
+//! The worker's Durable Objects, one file each.
+
+mod user_ledger;

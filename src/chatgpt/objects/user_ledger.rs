@@ -1,0 +1,122 @@
+use std::cell::{Cell, OnceCell};
+use std::panic::RefUnwindSafe;
+
+use chitty_core::budget::{Account, Limits, Served, SqlStore, serve};
+use chitty_core::ports::{Clock, Level, Log};
+use chitty_edge::clock::SystemClock;
+use chitty_edge::log::ConsoleLog;
+use chitty_edge::object_sql::ObjectSql;
+use chitty_edge::zones::SystemZones;
+use serde_json::json;
+use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
+
+const MAX_COMMAND: usize = 65_536;
+/// When a sweep that failed is tried again.
+const RETRY_MS: i64 = 60_000;
+
+/// The one owner of a user's limits and money, named by the user's id. Its alarm ends
+/// reservations that nobody settled and forgets what is old.
+#[durable_object]
+pub struct UserLedger {
+    state: State,
+    store: OnceCell<SqlStore<ObjectSql>>,
+    /// When the alarm is known to ring.
+    alarm_ms: Cell<Option<i64>>,
+}
+
+// What it keeps in memory is a way to its storage and a time: a panic leaves both whole.
+impl RefUnwindSafe for UserLedger {}
+
+impl DurableObject for UserLedger {
+    fn new(state: State, _env: Env) -> Self {
+        Self {
+            state,
+            store: OnceCell::new(),
+            alarm_ms: Cell::new(None),
+        }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        if request.method() != Method::Post {
+            return Response::error("POST a command of an account", 405);
+        }
+        let body = request.bytes().await?;
+        if body.len() > MAX_COMMAND {
+            return Response::error("the command is too large", 413);
+        }
+        let now_ms = SystemClock.now_ms();
+        let served = self.with_account(|account| serve(account, &body, now_ms))?;
+        self.ring_by(&served, now_ms).await?;
+        if served.status >= 500 {
+            console().record(
+                Level::Error,
+                "budget_failed",
+                json!({ "cause": served.body }),
+            );
+        }
+        Ok(Response::ok(served.body)?.with_status(served.status))
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        let now_ms = SystemClock.now_ms();
+        let swept = self.with_account(|account| account.sweep(now_ms))?;
+        let next_ms = match swept {
+            Ok(next_ms) => next_ms,
+            Err(error) => {
+                let fields = json!({ "cause": error.to_string() });
+                console().record(Level::Error, "budget_sweep_failed", fields);
+                Some(now_ms + RETRY_MS)
+            }
+        };
+        self.alarm_ms.set(next_ms);
+        if let Some(next_ms) = next_ms {
+            self.set_alarm(next_ms, now_ms).await?;
+        }
+        Response::ok("")
+    }
+}
+
+impl UserLedger {
+    /// Nothing is awaited in `work`, so no other request comes between.
+    fn with_account<T>(&self, work: impl FnOnce(&Account<'_>) -> T) -> Result<T> {
+        if self.store.get().is_none() {
+            let opened = SqlStore::open(ObjectSql::new(&self.state)?);
+            let opened = opened.map_err(|e| worker::Error::RustError(e.to_string()))?;
+            // Fails only if it is open already.
+            let _open = self.store.set(opened);
+        }
+        let closed = || worker::Error::RustError("the account is not open".to_owned());
+        let store = self.store.get().ok_or_else(closed)?;
+        Ok(work(&Account {
+            store,
+            zones: &SystemZones,
+            defaults: &Limits::standard(),
+        }))
+    }
+
+    /// Sets the alarm for a new reservation's end unless it rings before. One that was set
+    /// before a restart may be put off by that much; every admission sweeps as well.
+    async fn ring_by(&self, served: &Served, now_ms: i64) -> Result<()> {
+        let due_ms = served
+            .due_ms
+            .filter(|due| self.alarm_ms.get().is_none_or(|rings| *due < rings));
+        let Some(due_ms) = due_ms else {
+            return Ok(());
+        };
+        self.alarm_ms.set(Some(due_ms));
+        self.set_alarm(due_ms, now_ms).await
+    }
+
+    async fn set_alarm(&self, at_ms: i64, now_ms: i64) -> Result<()> {
+        let wait_ms = at_ms.saturating_sub(now_ms).max(0);
+        self.state.storage().set_alarm(wait_ms).await
+    }
+}
+
+fn console() -> ConsoleLog {
+    ConsoleLog {
+        level: Level::Info,
+        service: "user_ledger",
+        request_id: String::new(),
+    }
+}
