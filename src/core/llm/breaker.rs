@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// Faults in a row that open the breaker.
-const MAX_FAULTS: u32 = 5;
+const MAX_FAULTS: u32 = 10;
 /// How long it stays open, and how long a probe may take before the next is let through.
 const OPEN_MS: i64 = 30_000;
 /// Addresses come from an allow-list; beyond any real one, all are forgotten.
@@ -125,7 +125,7 @@ mod tests {
         for round in 0..100 {
             let permit = breaker.admit(0).unwrap();
             assert_eq!(permit, Permit::Ordinary);
-            breaker.report(permit, round % 5 == 4, 0);
+            breaker.report(permit, round % MAX_FAULTS == MAX_FAULTS - 1, 0);
         }
         assert_eq!(broken(1_000).admit(1_000), Err(OPEN_MS));
         assert_eq!(broken(1_000).admit(1_000 + OPEN_MS - 1), Err(1));

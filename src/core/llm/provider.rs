@@ -3,9 +3,10 @@
 use std::fmt;
 use std::rc::Rc;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::Dialect;
+use crate::oauth::is_public_name;
 use crate::secret::Secret;
 
 /// Longer than any provider's address.
@@ -88,7 +89,8 @@ impl BaseUrl {
         if url.scheme() != "https" && !(development && url.scheme() == "http") {
             return Err(BaseUrlError("does not start with https://"));
         }
-        if !development && !is_public(&url) {
+        // Addresses in digits are not public: no provider is known by one.
+        if !development && !url.domain().is_some_and(is_public_name) {
             return Err(BaseUrlError("is not at a public host name"));
         }
         Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
@@ -123,26 +125,6 @@ impl AllowList {
             "is not on this server's list: its operator must add it",
         ))
     }
-}
-
-/// A host name with a dot that is not of this machine or of a private network. Addresses in
-/// digits are not: no provider is known by one.
-fn is_public(url: &Url) -> bool {
-    let Some(Host::Domain(name)) = url.host() else {
-        return false;
-    };
-    let mut labels = name.trim_end_matches('.').rsplit('.');
-    let last = labels.next().unwrap_or_default();
-    let private = [
-        "localhost",
-        "local",
-        "internal",
-        "lan",
-        "home",
-        "corp",
-        "arpa",
-    ];
-    labels.next().is_some() && !private.contains(&last)
 }
 
 #[cfg(test)]

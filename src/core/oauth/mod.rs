@@ -32,6 +32,7 @@ use std::rc::Rc;
 
 pub use client::{AuthMethod, Client, ClientSource};
 pub use clients::ClientCache;
+pub(crate) use clients::is_public_name;
 pub use error::OAuthError;
 pub use grant::{Grant, GrantKind, NewGrant};
 pub use params::Params;

@@ -128,8 +128,10 @@ impl Encoded {
         for (name, value) in extra.iter().filter(|(_, value)| !value.is_null()) {
             if passes.contains(&name.as_str()) {
                 self.set(name, value.clone());
-            } else if MEANINGFUL.contains(&name.as_str()) && says_something(name, value) {
-                return Err(Unsupported::new(name));
+            } else if MEANINGFUL.contains(&name.as_str()) {
+                if says_something(name, value) {
+                    return Err(Unsupported::new(name));
+                }
             } else {
                 self.drop_if(name, true);
             }

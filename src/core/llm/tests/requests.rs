@@ -284,9 +284,6 @@ fn what_would_not_is_dropped_and_listed() {
         dropped.sort();
         let expected = [
             "brand_new",
-            "logit_bias",
-            "logprobs",
-            "modalities",
             "prediction",
             "presence_penalty",
             "seed",

@@ -88,7 +88,8 @@ fn check_path(path: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn is_public_name(name: &str) -> bool {
+/// A host name, in lower case, that is not of this machine or of a private network.
+pub(crate) fn is_public_name(name: &str) -> bool {
     let labels: Vec<&str> = name.split('.').collect();
     let Some(last) = labels.last() else {
         return false;

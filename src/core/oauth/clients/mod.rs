@@ -20,6 +20,7 @@ use super::{AuthorizationServer, Client, ClientSource, OAuthError, PredefinedCli
 use crate::auth::{Attempt, RequestInfo, Throttle};
 
 pub(super) use address::authority;
+pub(crate) use address::is_public_name;
 pub use cache::ClientCache;
 
 impl AuthorizationServer {
