@@ -50,7 +50,7 @@ CREATE TABLE usage_events (
     CONSTRAINT usage_events_tokens CHECK ((prompt_tokens IS NULL) = (completion_tokens IS NULL))
 );
 
-CREATE INDEX usage_events_by_user ON usage_events (user_id, started_at);
+CREATE INDEX usage_events_by_user ON usage_events (user_id, bucket);
 CREATE INDEX usage_events_by_bucket ON usage_events (bucket);
 
 -- Sums over the attempts of a quarter hour (span 1) or an hour (span 4), each attempt once by its key, once by its

@@ -4,6 +4,7 @@
 //! the `chitty-edge` crate fills it on Cloudflare, the tests fill it natively.
 
 pub mod actions;
+pub mod analytics;
 pub mod auth;
 pub mod budget;
 pub mod chain;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures::future::LocalBoxFuture;
 
-use crate::ports::{Background, Clock, Entropy, EntropyError, Level, Log};
+use crate::ports::{Background, Clock, Entropy, EntropyError, Level, Log, TimeZones};
 
 /// Polls until ready. For futures that only wait for fakes.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -40,6 +40,17 @@ impl Clock for FakeClock {
 
     fn sleep(&self, _ms: u64) -> LocalBoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
+    }
+}
+
+/// The IANA database, compiled in.
+pub struct BundledZones;
+
+impl TimeZones for BundledZones {
+    fn offset_ms(&self, zone: &str, at_ms: i64) -> Option<i64> {
+        let zone = jiff::tz::TimeZone::get(zone).ok()?;
+        let at = jiff::Timestamp::from_millisecond(at_ms).ok()?;
+        Some(i64::from(zone.to_offset(at).seconds()) * 1_000)
     }
 }
 

@@ -22,7 +22,7 @@ INDEXED = [
      "PRIMARY KEY"),
     ("DELETE FROM usage_rollups WHERE bucket >= ? AND bucket < ?", "usage_rollups_by_bucket"),
     ("SELECT * FROM usage_events WHERE bucket >= ? AND bucket < ?", "usage_events_by_bucket"),
-    ("SELECT * FROM usage_events WHERE user_id = ? ORDER BY started_at", "usage_events_by_user"),
+    ("SELECT MIN(bucket) FROM usage_events WHERE user_id = ?", "usage_events_by_user"),
     ("SELECT * FROM audit_logs WHERE user_id = ? ORDER BY created_at DESC LIMIT 20", "audit_logs_by_user"),
     ("SELECT * FROM secure_executions WHERE user_id = ? ORDER BY created_at DESC LIMIT 20",
      "secure_executions_by_user"),

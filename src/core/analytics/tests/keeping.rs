@@ -1,0 +1,133 @@
+//! Events and roll-ups stay in step.
+
+use super::*;
+
+const DAY_MS: i64 = 86_400_000;
+
+fn int(world: &World, sql: &'static str) -> i64 {
+    let outcome = block_on(world.database.run(Statement::new(sql))).unwrap();
+    outcome.first().unwrap().int("n").unwrap()
+}
+
+#[test]
+fn an_event_is_in_six_rows_once_however_often_it_is_recorded() {
+    let event = event("r", "2026-11-01T10:20:00Z");
+    let world = World::with(&[event.clone(), event.clone(), event.clone()]);
+    assert_eq!(int(&world, "SELECT COUNT(*) AS n FROM usage_events"), 1);
+    assert_eq!(int(&world, "SELECT COUNT(*) AS n FROM usage_rollups"), 6);
+    assert_eq!(
+        int(&world, "SELECT SUM(attempts) AS n FROM usage_rollups"),
+        6
+    );
+    assert_eq!(
+        int(&world, "SELECT SUM(cost_nanos) AS n FROM usage_rollups"),
+        6_000
+    );
+    let at = event.started_at_ms;
+    assert_eq!(int(&world, "SELECT started_at AS n FROM usage_events"), at);
+}
+
+#[test]
+fn another_event_under_a_recorded_id_changes_nothing() {
+    let first = event("r", "2026-11-01T10:20:00Z");
+    let world = World::with(std::slice::from_ref(&first));
+    let before = world.rollups();
+    let mut other = first;
+    other.model = "gpt-5".into();
+    other.started_at_ms += DAY_MS;
+    world.record(&other);
+    assert_eq!(world.rollups(), before);
+}
+
+#[test]
+fn a_batch_that_fails_leaves_nothing_behind() {
+    let world = World::new();
+    let mut statements = record(&event("r", "2026-11-01T10:20:00Z"));
+    statements.push(Statement::new("INSERT INTO usage_events (id) VALUES ('x')"));
+    assert!(block_on(world.database.batch(statements)).is_err());
+    assert_eq!(int(&world, "SELECT COUNT(*) AS n FROM usage_events"), 0);
+    assert!(world.rollups().is_empty());
+}
+
+#[test]
+fn a_wrong_roll_up_is_corrected_and_told() {
+    let world = World::with(&[event("r", "2026-11-01T10:20:00Z")]);
+    let right = world.rollups();
+    let wrong = "UPDATE usage_rollups SET cost_nanos = cost_nanos + 1";
+    block_on(world.database.run(Statement::new(wrong))).unwrap();
+    let (from, to) = (ms("2026-11-01T00:00:00Z"), ms("2026-11-02T00:00:00Z"));
+    let rebuild = || block_on(rebuild_rollups(&world.database, from, to, to + DAY_MS)).unwrap();
+    let told = Rebuilt {
+        hours: 24,
+        hours_corrected: 1,
+        next_ms: to,
+    };
+    assert_eq!(rebuild(), told);
+    assert_eq!(world.rollups(), right);
+    assert_eq!(
+        rebuild(),
+        Rebuilt {
+            hours_corrected: 0,
+            ..told
+        }
+    );
+    assert_eq!(world.rollups(), right);
+}
+
+#[test]
+fn hours_that_may_still_fill_are_left_alone() {
+    let world = World::with(&[event("r", "2026-11-01T10:20:00Z")]);
+    let (from, to) = (ms("2026-11-01T00:00:00Z"), ms("2026-11-02T00:00:00Z"));
+    let now_ms = ms("2026-11-01T12:59:00Z");
+    let rebuilt = block_on(rebuild_rollups(&world.database, from, to, now_ms)).unwrap();
+    assert_eq!(rebuilt.hours, 10);
+    assert_eq!(rebuilt.next_ms, ms("2026-11-01T10:00:00Z"));
+}
+
+#[test]
+fn rebuilding_shortens_histograms() {
+    let events: Vec<_> = (0..100)
+        .map(|n| event(&format!("r-{n}"), "2026-11-01T10:20:00Z"))
+        .collect();
+    let world = World::with(&events);
+    let longest = "SELECT MAX(length(latencies)) AS n FROM usage_rollups";
+    assert_eq!(int(&world, longest), 900);
+    let (from, to) = (ms("2026-11-01T10:00:00Z"), ms("2026-11-01T11:00:00Z"));
+    block_on(rebuild_rollups(&world.database, from, to, to + DAY_MS)).unwrap();
+    assert_eq!(int(&world, longest), 18);
+}
+
+#[test]
+fn a_forgotten_users_money_stays_and_nothing_else_of_them() {
+    let mut event = event("r", "2026-11-01T10:20:00Z");
+    event.session_id = Some("session-1".into());
+    event.case_id = Some("case-1".into());
+    let world = World::with(&[event]);
+    block_on(forget_user(&world.database, "ann")).unwrap();
+    let rest = "SELECT COUNT(*) AS n FROM usage_events WHERE user_id IS NULL AND key_id IS NULL \
+        AND session_id IS NULL AND case_id IS NULL AND cost_nanos = 1000";
+    assert_eq!(int(&world, rest), 1);
+    let rest = "SELECT COUNT(*) AS n FROM usage_rollups WHERE user_id = '' AND member = '' \
+        AND cost_nanos = 1000";
+    assert_eq!(int(&world, rest), 6);
+    assert_eq!(int(&world, "SELECT COUNT(*) AS n FROM usage_rollups"), 6);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn stored_roll_ups_are_what_a_rebuild_makes(events in events(3, 80), forget in any::<bool>()) {
+        let world = World::with(&events);
+        if forget {
+            block_on(forget_user(&world.database, "user-1")).unwrap();
+            events.iter().filter(|event| event.user_id == "user-0").for_each(|e| world.record(e));
+        }
+        let stored = world.rollups();
+        let from = ms("2026-10-24T00:00:00Z");
+        let to = from + 3 * DAY_MS;
+        let rebuilt = block_on(rebuild_rollups(&world.database, from, to, to + DAY_MS)).unwrap();
+        prop_assert_eq!(rebuilt, Rebuilt { hours: 72, hours_corrected: 0, next_ms: to });
+        prop_assert_eq!(world.rollups(), stored);
+    }
+}

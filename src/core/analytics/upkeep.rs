@@ -1,0 +1,78 @@
+//! Roll-ups made again from events, and users forgotten.
+
+use super::event::QUARTER_MS;
+use super::statements::{first_bucket_of, forget, rebuild};
+use crate::ports::Database;
+use crate::sql::{DatabaseError, Outcome};
+
+const HOUR_MS: i64 = 3_600_000;
+const QUARTERS_IN_HOUR: i64 = 4;
+const QUARTERS_IN_DAY: i64 = 96;
+/// An attempt is counted when it ends, under the hour it began in.
+const SETTLED_AFTER_MS: i64 = 2 * HOUR_MS;
+
+/// How the roll-ups of a time compare with those made again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    pub hours: u32,
+    /// Hours whose sums were not what their events say. More than 0 is a fault to look into.
+    pub hours_corrected: u32,
+    /// Where to go on: the first hour that was not made again, since it is not over for long
+    /// enough, or `to_ms`.
+    pub next_ms: i64,
+}
+
+/// Makes the roll-ups of the UTC hours from `from_ms` until `to_ms` anew from their events,
+/// and their histograms small. Each hour is one transaction, so it may be stopped and done
+/// again at any time. Hours that ended less than two hours ago are left alone.
+pub async fn rebuild_rollups(
+    database: &dyn Database,
+    from_ms: i64,
+    to_ms: i64,
+    now_ms: i64,
+) -> Result<Rebuilt, DatabaseError> {
+    let last_ms = to_ms.min(now_ms.saturating_sub(SETTLED_AFTER_MS));
+    let mut rebuilt = Rebuilt {
+        next_ms: from_ms.div_euclid(HOUR_MS) * HOUR_MS,
+        ..Rebuilt::default()
+    };
+    while rebuilt.next_ms + HOUR_MS <= last_ms {
+        let first = rebuilt.next_ms / QUARTER_MS;
+        let outcomes = database
+            .batch(rebuild(first, first + QUARTERS_IN_HOUR))
+            .await?;
+        rebuilt.hours += 1;
+        rebuilt.hours_corrected += u32::from(sums(outcomes.first())? != sums(outcomes.last())?);
+        rebuilt.next_ms += HOUR_MS;
+    }
+    Ok(rebuilt)
+}
+
+fn sums(outcome: Option<&Outcome>) -> Result<Option<[i64; 5]>, DatabaseError> {
+    let Some(row) = outcome.and_then(Outcome::first) else {
+        return Ok(None);
+    };
+    Ok(Some([
+        row.int("row_count")?,
+        row.int("attempts")?,
+        row.int("errors")?,
+        row.int("tokens")?,
+        row.int("cost_nanos")?,
+    ]))
+}
+
+/// Makes all usage of `user` nobody's: the money stays, who spent it, on what case and in
+/// which session, goes. A day of it at a time, each a transaction: may be stopped and done again.
+pub async fn forget_user(database: &dyn Database, user: &str) -> Result<(), DatabaseError> {
+    loop {
+        let found = database.run(first_bucket_of(user)).await?;
+        let first = found.first().map(|row| row.opt_int("bucket")).transpose()?;
+        let Some(first) = first.flatten() else {
+            return Ok(());
+        };
+        let from = first.div_euclid(QUARTERS_IN_DAY) * QUARTERS_IN_DAY;
+        database
+            .batch(forget(user, from, from + QUARTERS_IN_DAY))
+            .await?;
+    }
+}
