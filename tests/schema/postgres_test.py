@@ -15,6 +15,7 @@ import scenario
 HERE = Path(__file__).resolve().parent
 MIGRATIONS = HERE.parents[1] / "schema" / "postgres"
 DOCUMENT = HERE / "document-001"
+FOLD = (HERE.parents[1] / "src" / "core" / "analytics" / "fold.sql").read_text()
 CONTRACT = json.loads((HERE / "contract.json").read_text())
 
 # What each Postgres type is in a STRICT table.
@@ -286,6 +287,53 @@ class PostgresSchema(unittest.TestCase):
             samples.insert_sql("api_tokens", "postgres"),
             "SELECT name FROM api_tokens WHERE 'chatgpt:read' = ANY (scopes)")
         self.assertEqual([("ci",)], rows)
+
+    def fold(self, which, text=FOLD):
+        """The statement that adds the events which `which` selects to the roll-ups."""
+        return text.replace("{events}", which)
+
+    def usage_events(self):
+        measured = {"user_id": "u-1", "key_id": "k-1", "prompt_tokens": 10, "completion_tokens": 5,
+                    "cost_nanos": 7, "cost_status": "priced", "total_bin": "Tab", "bucket": 5}
+        return [samples.insert_sql("usage_events", "postgres", **measured),
+                samples.insert_sql("usage_events", "postgres", **measured | {"id": "r-2.1", "session_id": "s-9"}),
+                samples.insert_sql("usage_events", "postgres", id="r-2.2", attempt=2, user_id="u-1", bucket=6,
+                                   outcome="PROVIDER_TIMEOUT", cost_status="unpriced", total_bin="Tzz")]
+
+    def test_usage_is_rolled_up_by_the_services_own_statement(self):
+        sums = ("SELECT scope, span, bucket, member, attempts, requests, errors, prompt_tokens, cost_nanos, unpriced, "
+                "latencies FROM usage_rollups WHERE user_id = 'u-1' AND scope = 'session' "
+                "ORDER BY span, bucket, member")
+        expected = [("session", "1", "5", "", "1", "1", "0", "10", "7", "0", "Tab"),
+                    ("session", "1", "5", "s-9", "1", "1", "0", "10", "7", "0", "Tab"),
+                    ("session", "1", "6", "", "1", "0", "1", "0", "0", "1", "Tzz"),
+                    ("session", "4", "4", "", "2", "1", "1", "10", "7", "1", "TabTzz"),
+                    ("session", "4", "4", "s-9", "1", "1", "0", "10", "7", "0", "Tab")]
+        one_by_one = []
+        for event in ("r-1.1", "r-2.1", "r-2.1", "r-2.2"):
+            one_by_one += [self.fold(f"e.id = '{event}' AND NOT e.counted"),
+                           f"UPDATE usage_events SET counted = TRUE WHERE id = '{event}' AND NOT counted"]
+        self.assertEqual(expected, self.run_and_undo(*self.usage_events(), *one_by_one, sums))
+        at_once = self.fold("e.bucket >= 4 AND e.bucket < 8")
+        self.assertEqual(expected, self.run_and_undo(*self.usage_events(), at_once, sums))
+
+    def test_forgotten_usage_is_rolled_up_as_nobodys(self):
+        nobodys = re.sub(r"e\.(user|key|session|case)_id", "NULL", FOLD)
+        rows = self.run_and_undo(
+            *self.usage_events(), self.fold("e.user_id = 'u-1'", nobodys),
+            "SELECT user_id, scope, member, attempts, cost_nanos, latencies FROM usage_rollups "
+            "WHERE span = 4 ORDER BY scope")
+        self.assertEqual([("", scope, "", "3", "14", "Tab2Tzz") for scope in ("case", "key", "session")], rows)
+
+    def test_usage_is_read_by_local_day_and_group(self):
+        rows = self.run_and_undo(
+            *self.usage_events(), self.fold("TRUE"),
+            "SELECT (bucket + 22) / 96 AS unit, CASE WHEN member IN ('k-1') THEN member END AS member, "
+            "CAST(SUM(attempts) AS BIGINT) AS attempts FROM usage_rollups WHERE scope = 'key' AND span = 1 "
+            "AND (bucket - bucket % 4 + 22) / 96 = (bucket - bucket % 4 + 3 + 22) / 96 GROUP BY 1, 2 ORDER BY 2",
+            "SELECT (bucket + 22) / 96 AS unit, NULL AS member, string_agg(latencies, '') AS latencies "
+            "FROM usage_rollups WHERE scope = 'key' AND span = 1 AND member <> '' GROUP BY 1, 2, bucket")
+        self.assertEqual([("0", "k-1", "2"), ("0", "", "1"), ("0", "", "Tab2")], rows)
 
 
 def quoted(value):

@@ -42,7 +42,8 @@ WITH picked AS (
     WHERE code IS NOT NULL GROUP BY user_id, scope, span, bucket, member, model, code
 ), texts AS (
     SELECT user_id, scope, span, bucket, member, model,
-        string_agg(CASE n WHEN 1 THEN code ELSE code || CAST(n AS TEXT) END, '') AS latencies
+        string_agg(CASE n WHEN 1 THEN code ELSE code || CAST(n AS TEXT) END, '' ORDER BY code)
+            AS latencies
     FROM bins GROUP BY user_id, scope, span, bucket, member, model
 )
 SELECT user_id, scope, span, bucket, member, model, attempts, requests, errors, messages,

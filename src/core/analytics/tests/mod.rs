@@ -103,7 +103,9 @@ impl World {
 
     pub fn with(events: &[UsageEvent]) -> Self {
         let world = Self::new();
-        events.iter().for_each(|event| world.record(event));
+        for event in events {
+            world.record(event);
+        }
         world
     }
 
