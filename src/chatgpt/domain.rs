@@ -7,11 +7,13 @@ use chitty_core::llm::{Breakers, Limits, Provider};
 use chitty_core::mcp::Server;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
+use chitty_core::vault::Vault;
 use chitty_edge::bindings::{models, provider};
 use chitty_edge::config::{Common, ModelSettings, Reader, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 
+use crate::provider_keys::vault;
 use crate::tools;
 
 /// The worker, as an isolate keeps it.
@@ -26,6 +28,7 @@ pub struct ChatGpt {
 /// What its tools work with.
 pub struct Chat {
     pub service: ChatService,
+    pub vault: Vault,
 }
 
 impl Worker for ChatGpt {
@@ -58,6 +61,7 @@ impl Worker for ChatGpt {
 
     fn domain(&self, _env: &Env, platform: &Platform) -> Result<Chat, Fault> {
         Ok(Chat {
+            vault: vault(&self.model, platform),
             service: ChatService {
                 sessions: Sessions::new(Rc::clone(&platform.database)),
                 models: models(platform, &self.breakers),

@@ -2,18 +2,24 @@
 
 mod domain;
 mod objects;
+mod provider_keys;
+mod sweep;
 mod tools;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
 
 use chitty_edge::platform::{Kept, serve};
-use worker::{Context, Env, event};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event};
 
 use domain::ChatGpt;
 
 thread_local! {
     static KEPT: OnceCell<Rc<ChatGpt>> = const { OnceCell::new() };
+}
+
+fn kept() -> &'static Kept<ChatGpt> {
+    &KEPT
 }
 
 #[event(fetch)]
@@ -22,6 +28,10 @@ async fn fetch(
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    let kept: &'static Kept<ChatGpt> = &KEPT;
-    serve(kept, request, &env, &context).await
+    serve(kept(), request, &env, &context).await
+}
+
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, context: ScheduleContext) {
+    sweep::run(&env, context).await;
 }

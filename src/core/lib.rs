@@ -33,3 +33,4 @@ pub mod testing;
 pub mod time;
 pub mod usage;
 mod validation;
+pub mod vault;

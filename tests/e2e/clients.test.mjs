@@ -28,7 +28,10 @@ const WORKERS = {
     call: () => ["chitty_secure_ai_execute", { prompt: unique("client"), security_level: "verified", create_evidence: true }],
   },
   chatgpt: {
-    tools: ["chatgpt_complete", "chatgpt_stream", "chitty_chat_session_create"],
+    tools: [
+      "chatgpt_complete", "chatgpt_stream", "chitty_chat_session_create",
+      "chitty_api_key_add", "chitty_api_key_list", "chitty_api_key_rotate", "chitty_api_key_revoke",
+    ],
     call: () => ["chatgpt_complete", { messages: [{ role: "user", content: unique("client") }] }],
   },
   fortress: {
@@ -145,6 +148,10 @@ test("every tool's results are what its output schema says", () => connected(CLI
     await check(chatgpt, "chatgpt_complete", question);
     await check(chatgpt, "chatgpt_complete", { messages: [{ role: "user", content: "[[fault:missing-usage]]" }] });
     await check(chatgpt, "chatgpt_stream", question);
+    const added = await check(chatgpt, "chitty_api_key_add", { name: "schema", api_key: "sk-schema-0123456789" });
+    const rotated = await check(chatgpt, "chitty_api_key_rotate", { id: added.key.id, api_key: "sk-schema-9876543210" });
+    await check(chatgpt, "chitty_api_key_revoke", { id: rotated.key.id });
+    await check(chatgpt, "chitty_api_key_list", { include_ended: true });
   });
   assert.deepEqual(Object.keys(done).sort(), Object.keys(schemas).sort(), "a tool was not called");
 }));

@@ -30,6 +30,10 @@ const TOOLS = {
   chatgpt_complete: WORKS,
   chatgpt_stream: WORKS,
   chitty_chat_session_create: WORKS,
+  chitty_api_key_add: WORKS,
+  chitty_api_key_list: WORKS,
+  chitty_api_key_rotate: WORKS,
+  chitty_api_key_revoke: WORKS,
   fortress_secure_execute: CASES,
   fortress_verify_signature: ALL,
 };

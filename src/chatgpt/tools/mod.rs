@@ -1,6 +1,7 @@
 //! The worker's tools, one file each.
 
 mod complete;
+mod provider_keys;
 mod session_create;
 mod stream;
 
@@ -31,7 +32,11 @@ pub fn server(name: &str) -> Server<Services<Chat>> {
     let tools = Registry::new()
         .with::<complete::Complete>()
         .with::<stream::Stream>()
-        .with::<session_create::SessionCreate>();
+        .with::<session_create::SessionCreate>()
+        .with::<provider_keys::add::Add>()
+        .with::<provider_keys::list::List>()
+        .with::<provider_keys::rotate::Rotate>()
+        .with::<provider_keys::revoke::Revoke>();
     Server::new(&info, INSTRUCTIONS, tools)
 }
 

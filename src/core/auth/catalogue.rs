@@ -72,6 +72,11 @@ pub const SCOPES: &[ScopeInfo] = &[
         "evidence:package",
         "make evidence packages of your executions",
     ),
+    // A client that could replace one would have prompts sent to an account of its own.
+    kept(
+        "chatgpt:keys",
+        "deposit, replace and revoke your keys of model providers",
+    ),
     // A client that could make keys would outlive its grant.
     kept("token:manage", "make and revoke keys of yours"),
     kept("chain:read_all", "check everybody's facts in the log"),

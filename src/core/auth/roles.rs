@@ -22,7 +22,12 @@ pub enum Role {
     Service,
 }
 
-const ANALYST: &[&str] = &["chatgpt:complete", "chatgpt:sessions", "execution:run"];
+const ANALYST: &[&str] = &[
+    "chatgpt:complete",
+    "chatgpt:sessions",
+    "chatgpt:keys",
+    "execution:run",
+];
 const COUNSEL: &[&str] = &["fortress:execute", "evidence:package", "token:manage"];
 const OPERATOR: &[&str] = &["chain:read_all", "audit:read", "token:manage"];
 const SERVICE: &[&str] = &["delegation:act", "token:manage", "token:mint_service"];
