@@ -193,7 +193,7 @@ impl Vault {
         let batch = vec![
             statements::replace(&input.id, &place.id, ends_at, now_ms),
             key.succeed(&input.id),
-            statements::end_before(&input.id, &place.id, now_ms),
+            statements::end_before(&input.id, &place, now_ms),
         ];
         let written = self.audit.database.batch(batch).await;
         let written = written.map_err(|error| unless_unique(error, VaultError::NotActive))?;

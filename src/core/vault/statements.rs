@@ -64,18 +64,21 @@ pub(super) fn replace(old: &str, new: &str, ends_at: i64, now_ms: i64) -> Statem
     .bind(old)
 }
 
-/// Ends what `old` had replaced, once `new` has replaced it: there are two at most.
-pub(super) fn end_before(old: &str, new: &str, now_ms: i64) -> Statement {
+/// Ends what was replaced before `old`, once `new` has replaced that: there are two at most.
+pub(super) fn end_before(old: &str, new: &Place, now_ms: i64) -> Statement {
     Statement::new(
         "UPDATE api_keys SET key_hash = '', ends_at = ?1, updated_at = ?1
-        WHERE key_hash <> '' AND ends_at IS NOT NULL AND id <> ?2 AND EXISTS (
-            SELECT 1 FROM api_keys o WHERE o.id = ?2 AND o.replaced_by = ?3
-            AND o.user_id = api_keys.user_id AND o.provider = api_keys.provider
-            AND o.key_name = api_keys.key_name)",
+        WHERE user_id = ?2 AND provider = ?3 AND key_name = ?4 AND version < ?5 AND id <> ?6
+            AND key_hash <> ''
+            AND EXISTS (SELECT 1 FROM api_keys o WHERE o.id = ?6 AND o.replaced_by = ?7)",
     )
     .timestamp(now_ms)
+    .bind(&new.owner)
+    .bind(&new.provider)
+    .bind(&new.name)
+    .bind(new.version)
     .bind(old)
-    .bind(new)
+    .bind(&new.id)
 }
 
 /// Ends a key and those before it of its name, and erases them. Returns what it ended.

@@ -10,7 +10,7 @@ use crate::time::to_rfc3339;
 
 const PURPOSE: &str = "provider key";
 const FINGERPRINT_PURPOSE: &str = "provider key fingerprint";
-const FINGERPRINT_BYTES: usize = 8;
+const FINGERPRINT_CHARS: usize = 16;
 
 /// What a sealed key belongs to, and opens for alone.
 #[derive(Debug, Clone)]
@@ -52,15 +52,13 @@ impl Place {
         Ok(Secret::new(key))
     }
 
-    /// Name and owner, so that equal keys of two users do not show as equal.
+    /// With owner and provider, so that equal keys of two users do not show as equal.
     pub fn fingerprint(&self, key: &Secret, sealer: &Sealer) -> String {
         let message = json!([self.owner, self.provider, key.expose()]).to_string();
         let message = Zeroizing::new(message);
-        let tag = sealer.mac(FINGERPRINT_PURPOSE, message.as_bytes());
-        tag.iter()
-            .take(FINGERPRINT_BYTES)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let mut tag = hex::encode(sealer.mac(FINGERPRINT_PURPOSE, message.as_bytes()));
+        tag.truncate(FINGERPRINT_CHARS);
+        tag
     }
 
     fn aad<'a>(&'a self, version: &'a str) -> [&'a str; 4] {

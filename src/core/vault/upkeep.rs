@@ -5,7 +5,8 @@ use super::stored::StoredKey;
 use super::{DAY_MS, Vault, VaultError, statements};
 use crate::sql::Statement;
 
-const BATCH: i64 = 50;
+/// D1 counts each statement of a batch, and allows a run 1,000, or 50 without a paid plan.
+const BATCH: i64 = 25;
 const MAX_BATCHES: usize = 20;
 
 /// How far sealing again has come.
@@ -32,7 +33,7 @@ impl Vault {
         Ok(outcomes.first().map_or(0, |outcome| outcome.changes))
     }
 
-    /// Seals keys of older encryption keys again, at most 1,000. Each row changes only if it
+    /// Seals keys of older encryption keys again, at most 500. Each row changes only if it
     /// is still as it was read, so this may be broken off, repeated, and run twice at once or
     /// beside calls. What does not open is tried again after a day.
     pub async fn reseal(&self) -> Result<Resealed, VaultError> {
