@@ -9,7 +9,7 @@ const ANTHROPIC_BASE_URL: &str = "https://api.anthropic.com/v1";
 
 /// Users' provider keys, for one request.
 pub fn vault(model: &ModelSettings, platform: &Platform) -> Vault {
-    let openai = upstream("openai", model.base_url.to_string(), KeyHeader::Bearer);
+    let openai = upstream("openai", model.base_url.clone(), KeyHeader::Bearer);
     let anthropic = upstream(
         "anthropic",
         ANTHROPIC_BASE_URL.to_owned(),
