@@ -7,19 +7,20 @@ use chitty_core::llm::{Breakers, Limits, Provider};
 use chitty_core::mcp::Server;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
-use chitty_core::vault::Vault;
+use chitty_core::vault::{Upstream, Vault};
 use chitty_edge::bindings::{models, provider};
 use chitty_edge::config::{Common, ModelSettings, Reader, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 
-use crate::provider_keys::vault;
+use crate::provider_keys::{upstreams, vault};
 use crate::tools;
 
 /// The worker, as an isolate keeps it.
 pub struct ChatGpt {
     isolate: Isolate,
     provider: Rc<Provider>,
+    upstreams: Rc<[Upstream]>,
     breakers: Rc<Breakers>,
     prices: Rc<PriceTable>,
     server: Rc<Server<Services<Chat>>>,
@@ -44,6 +45,7 @@ impl Worker for ChatGpt {
         let (common, model, prices) = reader.finish((common, model, prices))?;
         Ok(Self {
             isolate: Isolate::new(common)?,
+            upstreams: upstreams(&model)?,
             provider: provider(model),
             breakers: Rc::default(),
             prices: Rc::new(prices),
@@ -61,7 +63,7 @@ impl Worker for ChatGpt {
 
     fn domain(&self, _env: &Env, platform: &Platform) -> Result<Chat, Fault> {
         Ok(Chat {
-            vault: vault(&self.model, platform),
+            vault: vault(&self.upstreams, platform),
             service: ChatService {
                 sessions: Sessions::new(Rc::clone(&platform.database)),
                 models: models(platform, &self.breakers),

@@ -4,12 +4,11 @@
 use bytes::Bytes;
 
 use super::{Vault, VaultError};
+use crate::llm::{BaseUrl, Dialect};
 use crate::ports::{HttpError, HttpRequest};
 use crate::secret::Secret;
 
 const TIMEOUT_MS: u64 = 5_000;
-/// Version of Anthropic's API, which each request must name.
-const ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// A provider that users may have keys of. Its address is the operator's alone: one of a
 /// user's choice could collect keys.
@@ -17,30 +16,9 @@ const ANTHROPIC_VERSION: &str = "2023-06-01";
 pub struct Upstream {
     /// As prices know it: `openai`, `anthropic`, …
     pub name: String,
-    /// With the version: `https://api.openai.com/v1`.
-    pub base_url: String,
-    pub header: KeyHeader,
-}
-
-/// How a provider wants to see a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyHeader {
-    /// `authorization: Bearer`, as OpenAI and all who are compatible with it.
-    Bearer,
-    /// `x-api-key`, as Anthropic.
-    XApiKey,
-}
-
-impl KeyHeader {
-    fn headers(self, key: &Secret) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Bearer => vec![("authorization", format!("Bearer {}", key.expose()))],
-            Self::XApiKey => vec![
-                ("x-api-key", key.expose().to_owned()),
-                ("anthropic-version", ANTHROPIC_VERSION.to_owned()),
-            ],
-        }
-    }
+    pub base_url: BaseUrl,
+    /// Says how it wants to see a key.
+    pub dialect: Dialect,
 }
 
 impl Vault {
@@ -63,8 +41,8 @@ impl Vault {
         let provider = upstream.name.clone();
         let request = HttpRequest {
             method: "GET",
-            url: format!("{}/models", upstream.base_url.trim_end_matches('/')),
-            headers: upstream.header.headers(key),
+            url: format!("{}/models", upstream.base_url),
+            headers: upstream.dialect.headers(key.expose()),
             body: Bytes::new(),
             timeout_ms: TIMEOUT_MS,
             want_headers: &[],

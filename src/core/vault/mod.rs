@@ -16,7 +16,7 @@ mod tests;
 mod types;
 mod upkeep;
 
-pub use check::{KeyHeader, Upstream};
+pub use check::Upstream;
 pub use error::VaultError;
 pub use in_use::ProviderKey;
 pub use service::Vault;

@@ -23,6 +23,11 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// How a request shows its key.
+    pub(crate) fn headers(self, key: &str) -> Vec<(&'static str, String)> {
+        self.protocol().headers(key)
+    }
+
     pub(super) fn protocol(self) -> &'static dyn Protocol {
         match self {
             Self::ChatCompletions => &chat_completions::ChatCompletions,

@@ -18,6 +18,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::auth::keys::Asking;
 use crate::auth::{AuditLog, Principal, PrincipalKind, RequestInfo, Scopes};
+use crate::llm::{BaseUrl, Dialect};
 use crate::ports::{Database, Http, HttpError, HttpRequest, HttpResponse};
 use crate::seal::Sealer;
 use crate::secret::Secret;
@@ -122,11 +123,11 @@ fn sealer(primary: &str, olds: &[&str]) -> Rc<Sealer> {
     Rc::new(Sealer::new(&master(primary), &olds).unwrap())
 }
 
-fn upstream(name: &str, base_url: &str, header: KeyHeader) -> Upstream {
+fn upstream(name: &str, base_url: &str, dialect: Dialect) -> Upstream {
     Upstream {
         name: name.to_owned(),
-        base_url: base_url.to_owned(),
-        header,
+        base_url: BaseUrl::parse(base_url, false).unwrap(),
+        dialect,
     }
 }
 
@@ -146,11 +147,11 @@ impl World {
         let log = Rc::new(FakeLog::default());
         let vault = Vault {
             upstreams: Rc::from([
-                upstream("openai", "https://openai.test/v1", KeyHeader::Bearer),
+                upstream("openai", "https://openai.test/v1", Dialect::ChatCompletions),
                 upstream(
                     "anthropic",
                     "https://anthropic.test/v1/",
-                    KeyHeader::XApiKey,
+                    Dialect::AnthropicMessages,
                 ),
             ]),
             sealer: sealer("a1", &[]),
