@@ -147,10 +147,14 @@ impl World {
         let log = Rc::new(FakeLog::default());
         let vault = Vault {
             upstreams: Rc::from([
-                upstream("openai", "https://openai.test/v1", Dialect::ChatCompletions),
+                upstream(
+                    "openai",
+                    "https://api.openai.com/v1",
+                    Dialect::ChatCompletions,
+                ),
                 upstream(
                     "anthropic",
-                    "https://anthropic.test/v1/",
+                    "https://api.anthropic.com/v1/",
                     Dialect::AnthropicMessages,
                 ),
             ]),

@@ -13,7 +13,7 @@ fn a_key_that_its_provider_knows_is_kept_sealed() {
     assert!(key.checked_at.is_some());
     assert!(world.column(&key.id, "key_hash").starts_with("v1."));
     let seen = world.provider.seen.borrow();
-    assert_eq!(seen[0].url, "https://openai.test/v1/models");
+    assert_eq!(seen[0].url, "https://api.openai.com/v1/models");
     assert_eq!(seen[0].method, "GET");
     assert_eq!(seen[0].timeout_ms, 5_000);
     assert_eq!(
@@ -28,7 +28,7 @@ fn each_provider_is_shown_the_key_in_its_own_header() {
     let input = json!({ "provider": "anthropic", "api_key": KEY });
     world.add("ann", input).unwrap();
     let seen = world.provider.seen.borrow();
-    assert_eq!(seen[0].url, "https://anthropic.test/v1/models");
+    assert_eq!(seen[0].url, "https://api.anthropic.com/v1/models");
     assert_eq!(seen[0].headers[0], ("x-api-key", KEY.to_owned()));
     assert_eq!(seen[0].headers[1].0, "anthropic-version");
 }
