@@ -80,3 +80,44 @@ fn cut(text: &str, most: usize) -> String {
         .unwrap_or_default()
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analytics::EventCost;
+    use crate::analytics::tests::event;
+
+    #[test]
+    fn a_point_has_all_figures_and_fits_the_limits() {
+        let mut event = event("r", "2026-11-01T10:20:00Z");
+        event.user_id = "\u{fc}".repeat(100);
+        event.case_id = Some("c".repeat(2_000));
+        let point = DataPoint::from(&event);
+        assert_eq!(point.index.len(), MAX_INDEX_BYTES);
+        assert_eq!(point.blobs[8].len(), MAX_BLOB_BYTES);
+        let texts = [
+            "openai",
+            "gpt-4",
+            "gpt-4-0613",
+            "default",
+            "ok",
+            "priced",
+            "key-1",
+            "",
+        ];
+        assert_eq!(point.blobs[..8], texts);
+        let numbers = [100, 40, 20, 10, 50, 30, 1_000, 300, 2_000, 3, 1, 2];
+        assert_eq!(point.doubles, numbers.map(f64::from));
+    }
+
+    #[test]
+    fn what_is_unknown_is_not_zero() {
+        let mut event = event("r", "2026-11-01T10:20:00Z");
+        (event.tokens, event.cost, event.total_ms) = (None, EventCost::Unpriced, None);
+        let point = DataPoint::from(&event);
+        assert_eq!(
+            [point.doubles[0], point.doubles[6], point.doubles[8]],
+            [-1.0; 3]
+        );
+    }
+}
