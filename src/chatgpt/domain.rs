@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use chitty_core::chat::{ChatService, Sessions};
+use chitty_core::chat::{ChatService, Library, Sessions};
 use chitty_core::front::{Dependencies, Routes};
 use chitty_core::llm::{Breakers, Limits, Provider};
 use chitty_core::mcp::Server;
@@ -30,6 +30,8 @@ pub struct ChatGpt {
 pub struct Chat {
     pub service: ChatService,
     pub vault: Vault,
+    /// What is kept, apart from completions.
+    pub library: Library,
 }
 
 impl Worker for ChatGpt {
@@ -64,6 +66,11 @@ impl Worker for ChatGpt {
     fn domain(&self, _env: &Env, platform: &Platform) -> Result<Chat, Fault> {
         Ok(Chat {
             vault: vault(&self.upstreams, platform),
+            library: Library {
+                db: Rc::clone(&platform.database),
+                clock: Rc::clone(&platform.clock),
+                entropy: Rc::clone(&platform.entropy),
+            },
             service: ChatService {
                 sessions: Sessions::new(Rc::clone(&platform.database)),
                 models: models(platform, &self.breakers),

@@ -17,6 +17,8 @@ INDEXED = [
     ("SELECT * FROM api_tokens WHERE token_hash = ?", "sqlite_autoindex_api_tokens"),
     ("SELECT * FROM chat_messages WHERE session_id = ? ORDER BY seq DESC LIMIT 50", "sqlite_autoindex_chat_messages"),
     ("SELECT * FROM chat_sessions WHERE user_id = ? ORDER BY updated_at DESC LIMIT 20", "chat_sessions_by_user"),
+    ("SELECT 1 FROM chat_links WHERE session_id = ? AND kind = 'label' AND value = ?", "chat_links_by_value"),
+    ("SELECT * FROM chat_sessions WHERE case_id = ? ORDER BY updated_at DESC", "chat_sessions_by_case"),
     ("SELECT * FROM usage_analytics WHERE user_id = ? AND date BETWEEN ? AND ?", "usage_analytics_by_user"),
     ("SELECT * FROM usage_rollups WHERE user_id = ? AND scope = 'key' AND span = 4 AND bucket >= ? AND bucket < ?",
      "PRIMARY KEY"),

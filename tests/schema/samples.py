@@ -44,6 +44,7 @@ ROWS = {
     "chat_sessions": {"id": "s-1", "user_id": "u-1", "session_name": "First", **_TIMES},
     "chat_messages": {"id": "m-1", "session_id": "s-1", "seq": 0, "role": "user",
                       "content": "hello", "timestamp": Ms(NOW_MS)},
+    "chat_links": {"session_id": "s-1", "kind": "label", "value": "urgent"},
     "usage_analytics": {"id": "a-1", "user_id": "u-1", "session_id": "s-1", "date": "2026-05-28",
                         "hour": 20, "model": "gpt-4", "created_at": Ms(NOW_MS)},
     "api_keys": {"id": "k-1", "user_id": "u-1", "key_hash": "sealed", "key_name": "main",
@@ -180,6 +181,7 @@ OUT_OF_RANGE = [
     ("oauth_authorization_codes", {"grant_id": "no such grant"}),
     ("oauth_refresh_tokens", {"grant_id": "no such grant"}),
     ("signing_keys", {"algorithm": "HS256"}),
+    ("chat_links", {"kind": "colour"}),
     ("usage_events", {"attempt": 0}),
     ("usage_events", {"cost_nanos": -1, "cost_status": "priced"}),
     ("usage_events", {"cost_status": "free"}),
@@ -209,6 +211,7 @@ DUPLICATES = [
     ("oauth_refresh_tokens", {}, {}),
     ("signing_keys", {}, {"id": "kid-2"}),
     ("used_once", {}, {}),
+    ("chat_links", {}, {}),
     ("usage_events", {}, {"user_id": "u-2"}),
     ("usage_rollups", {}, {"attempts": 2}),
 ]
@@ -228,6 +231,7 @@ DISTINCT = [
      {"id": "u-2", "issuer": "https://other.example", "subject": "s"}),
     ("oauth_grants", {}, {"id": "g-2"}),
     ("oauth_refresh_tokens", {}, {"token_hash": OTHER_HASH}),
+    ("chat_links", {}, {"message_id": "m-1"}),
     ("usage_rollups", {"bucket": 4}, {"bucket": 4, "span": 4}),
 ]
 

@@ -1,13 +1,33 @@
 //! The worker's tools, one file each.
 
+mod chat_search;
 mod complete;
+mod config_create;
+mod config_delete;
+mod config_get;
+mod config_list;
+mod config_update;
+mod message_add;
 mod provider_keys;
+mod session_archive;
 mod session_create;
+mod session_delete;
+mod session_export;
+mod session_get;
+mod session_list;
+mod session_update;
 mod stream;
+mod template_create;
+mod template_delete;
+mod template_get;
+mod template_list;
+mod template_update;
+mod user_data_delete;
+mod user_data_export;
 
 use chitty_core::chat::ChatError;
 use chitty_core::mcp::server::describe;
-use chitty_core::mcp::{Registry, Server, ToolError};
+use chitty_core::mcp::{Hints, Registry, Server, ToolError};
 use chitty_core::services::{Blame, Services};
 use serde_json::json;
 
@@ -18,10 +38,24 @@ const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/sv
     4'%20fill='none'%20stroke='%232563eb'%20stroke-width='2'%20stroke-linejoin='round'%3E%3C\
     path%20d='M4%205h16v11H10l-5%204v-4H4z'/%3E%3C/svg%3E";
 
+/// What was there before is gone; a second time changes nothing more.
+const REPLACES: Hints = Hints {
+    destructive_hint: true,
+    idempotent_hint: true,
+    ..Hints::ADD
+};
+
+/// Can be set back; a second time changes nothing more.
+const SETS: Hints = Hints {
+    idempotent_hint: true,
+    ..Hints::ADD
+};
+
 const INSTRUCTIONS: &str = "Model calls with sessions and exact cost. chatgpt_complete answers in \
     one piece, chatgpt_stream sends the text as progress while the model speaks. Give a \
     session_id to keep question and answer on file; chitty_chat_session_create makes a session \
-    with a name and a system prompt.";
+    with a name and a system prompt, or from a template. chitty_chat_session_list and \
+    chitty_chat_search find what was said.";
 
 pub fn server(name: &str) -> Server<Services<Chat>> {
     let (title, description) = (
@@ -33,6 +67,26 @@ pub fn server(name: &str) -> Server<Services<Chat>> {
         .with::<complete::Complete>()
         .with::<stream::Stream>()
         .with::<session_create::SessionCreate>()
+        .with::<session_list::SessionList>()
+        .with::<session_get::SessionGet>()
+        .with::<session_update::SessionUpdate>()
+        .with::<session_archive::SessionArchive>()
+        .with::<session_delete::SessionDelete>()
+        .with::<session_export::SessionExport>()
+        .with::<message_add::MessageAdd>()
+        .with::<chat_search::ChatSearch>()
+        .with::<template_create::TemplateCreate>()
+        .with::<template_list::TemplateList>()
+        .with::<template_get::TemplateGet>()
+        .with::<template_update::TemplateUpdate>()
+        .with::<template_delete::TemplateDelete>()
+        .with::<config_create::ConfigCreate>()
+        .with::<config_list::ConfigList>()
+        .with::<config_get::ConfigGet>()
+        .with::<config_update::ConfigUpdate>()
+        .with::<config_delete::ConfigDelete>()
+        .with::<user_data_export::UserDataExport>()
+        .with::<user_data_delete::UserDataDelete>()
         .with::<provider_keys::add::Add>()
         .with::<provider_keys::list::List>()
         .with::<provider_keys::rotate::Rotate>()

@@ -16,8 +16,8 @@ impl Tool<Services<Chat>> for SessionCreate {
         name: "chitty_chat_session_create",
         title: "Create a chat session",
         description: "Makes a session that keeps exchanges with the model, with an optional \
-                      system prompt as its first message. Give its id as session_id to \
-                      chatgpt_complete or chatgpt_stream.",
+                      system prompt as its first message, or from a template. Give its id as \
+                      session_id to chatgpt_complete or chatgpt_stream.",
         scopes: &["chatgpt:sessions"],
         hints: Hints::ADD,
         icon: Some(super::ICON),
@@ -29,7 +29,7 @@ impl Tool<Services<Chat>> for SessionCreate {
         input: SessionCreateInput,
     ) -> Result<Reply<SessionCreateOutput>, ToolError> {
         let owner = call.principal.resolve_user(input.user_id.as_deref())?;
-        let made = services.domain.service.create_session(&owner, &input).await;
+        let made = services.domain.library.create_session(&owner, &input).await;
         made.map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))
     }

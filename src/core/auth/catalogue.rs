@@ -62,7 +62,15 @@ pub const SCOPES: &[ScopeInfo] = &[
     read("chain:verify", "check your facts in the log"),
     read("fortress:verify", "check signatures"),
     spend("chatgpt:complete", "ask a model, at your cost"),
-    act("chatgpt:sessions", "start and continue your chat sessions"),
+    read(
+        "chatgpt:read",
+        "see your chat sessions, templates and model settings",
+    ),
+    act(
+        "chatgpt:sessions",
+        "start, continue, change and delete your chat sessions, templates and model settings",
+    ),
+    act("chatgpt:erase", "delete all your chat data"),
     spend("execution:run", "run executions, at your cost"),
     spend(
         "fortress:execute",
@@ -77,6 +85,7 @@ pub const SCOPES: &[ScopeInfo] = &[
         "chatgpt:keys",
         "deposit, replace and revoke your keys of model providers",
     ),
+    kept("chatgpt:publish", "make session templates for everybody"),
     // A client that could make keys would outlive its grant.
     kept("token:manage", "make and revoke keys of yours"),
     kept("chain:read_all", "check everybody's facts in the log"),

@@ -26,6 +26,7 @@ const ANALYST: &[&str] = &[
     "chatgpt:complete",
     "chatgpt:sessions",
     "chatgpt:keys",
+    "chatgpt:erase",
     "execution:run",
 ];
 const COUNSEL: &[&str] = &["fortress:execute", "evidence:package", "token:manage"];

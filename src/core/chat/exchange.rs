@@ -80,8 +80,9 @@ impl Sessions {
             role: "user",
             content: question.content,
             at_ms: question.asked_at_ms,
-            model: question.model,
+            model: Some(question.model),
             cost_status: "none",
+            case_id: None,
             metadata: json!({
                 "exchange_id": exchange.id,
                 "state": "asked",
@@ -127,7 +128,8 @@ impl Sessions {
                 role: "assistant",
                 content: answer.content,
                 at_ms: settlement.at_ms,
-                model: charge.model,
+                model: Some(charge.model),
+                case_id: None,
                 cost_status: if charge.nanos.is_some() {
                     "priced"
                 } else {
@@ -146,7 +148,7 @@ impl Sessions {
         let mut statements = vec![
             lock(exchange, settlement.at_ms),
             add_to_totals(exchange, messages, charge, &id),
-            add_to_usage(exchange, messages + 1, settlement, &id),
+            add_to_usage(exchange, messages + 1, charge, settlement.at_ms, &id),
         ];
         statements.extend(append);
         statements.push(settlement.question_state.statement(exchange));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::llm::{self, Message};
-use crate::validation::printable_if_some;
+use crate::validation::{printable, printable_if_some};
 
 /// All messages of a call together.
 const MAX_PROMPT_BYTES: usize = 1024 * 1024;
@@ -17,6 +17,16 @@ pub enum Role {
     System,
     User,
     Assistant,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
 }
 
 impl From<Role> for llm::Role {
@@ -90,10 +100,37 @@ pub struct SessionCreateInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(length(chars, min = 1, max = 262_144))]
     pub initial_system_prompt: Option<String>,
-    /// Your own notes on the session, such as `{"case_id": "…"}`. At most 8 KiB of JSON.
+    /// Your own notes on the session. At most 8 KiB of JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(custom(metadata_size))]
     pub metadata: Option<Map<String, Value>>,
+    /// A template to begin from: its system prompt, unless one is given here, its messages
+    /// and its model settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(chars, min = 1, max = 200), custom(printable_if_some))]
+    pub template_id: Option<String>,
+    /// Name of a config whose settings the session's completions use, before the template's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(chars, min = 1, max = 100), custom(printable_if_some))]
+    pub config: Option<String>,
+    /// The case it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(chars, min = 1, max = 200), custom(printable_if_some))]
+    pub case_id: Option<String>,
+    /// Documents it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(
+        length(max = 32),
+        inner(inner(length(chars, min = 1, max = 200), custom(printable)))
+    )]
+    pub document_ids: Option<Vec<String>>,
+    /// Labels to find it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(
+        length(max = 32),
+        inner(inner(length(chars, min = 1, max = 64), custom(printable)))
+    )]
+    pub labels: Option<Vec<String>>,
 }
 
 fn default_model() -> String {
@@ -115,7 +152,7 @@ fn prompt_size(messages: &[ChatMessage], _: &()) -> garde::Result {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde's form")]
-fn model_name(name: &str, _: &()) -> garde::Result {
+pub(super) fn model_name(name: &str, _: &()) -> garde::Result {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '/' | '-');
     if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(inner) {
         return Ok(());
@@ -130,7 +167,36 @@ fn model_name(name: &str, _: &()) -> garde::Result {
     clippy::ref_option,
     reason = "garde's form"
 )]
-fn metadata_size(metadata: &Option<Map<String, Value>>, _: &()) -> garde::Result {
+pub(super) fn model_name_if_some(name: &Option<String>, context: &()) -> garde::Result {
+    name.as_deref()
+        .map_or(Ok(()), |name| model_name(name, context))
+}
+
+/// Postgres keeps no NUL in any text.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde's form")]
+pub(super) fn without_nul(text: &str, _: &()) -> garde::Result {
+    if text.contains('\0') {
+        return Err(garde::Error::new("must not contain the character NUL"));
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::ref_option,
+    reason = "garde's form"
+)]
+pub(super) fn without_nul_if_some(text: &Option<String>, context: &()) -> garde::Result {
+    text.as_deref()
+        .map_or(Ok(()), |text| without_nul(text, context))
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::ref_option,
+    reason = "garde's form"
+)]
+pub(super) fn metadata_size(metadata: &Option<Map<String, Value>>, _: &()) -> garde::Result {
     let bytes = metadata
         .as_ref()
         .map_or(Ok(0), |map| serde_json::to_vec(map).map(|json| json.len()));

@@ -19,20 +19,27 @@
 
 mod error;
 mod exchange;
+pub mod history;
 mod input;
 mod leaving;
+pub mod library;
 mod output;
 mod service;
 mod sessions;
+pub mod settings;
 mod statements;
+pub mod templates;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use error::ChatError;
 pub use input::{ChatMessage, CompletionInput, Role, SessionCreateInput};
+pub use library::Library;
 pub use output::{
-    CompletionOutput, CostStatus, MessageView, SessionCreateOutput, SessionView, StreamOutput,
-    StreamStatus, UsageView,
+    CompletionOutput, CostStatus, MessageView, SessionCreateOutput, SessionSettings, SessionStatus,
+    SessionView, StreamOutput, StreamStatus, UsageView,
 };
 pub use service::ChatService;
 pub use sessions::{Session, Sessions};
+pub use windows::{UNKNOWN_WINDOW, window_of};

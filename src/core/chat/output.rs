@@ -2,9 +2,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Role, Session};
+use super::Role;
+use super::settings::ModelSettings;
 use crate::llm::TokenUsage;
-use crate::time::to_rfc3339;
 
 /// The model's answer, what it used and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -83,13 +83,42 @@ pub enum StreamStatus {
     Completed,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionCreateOutput {
     pub session: SessionView,
 }
 
+/// A session that can be read. A deleted one cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    Active,
+    Archived,
+}
+
+impl SessionStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Archived => "archived",
+        }
+    }
+}
+
+/// What a session was made with, as it was then.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionSettings {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_name: Option<String>,
+    /// Of the session's completions, where they state nothing themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelSettings>,
+}
+
 /// A session with its messages. Times are RFC 3339.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionView {
     pub id: String,
     pub user_id: String,
@@ -98,50 +127,43 @@ pub struct SessionView {
     pub updated_at: String,
     pub messages: Vec<MessageView>,
     pub metadata: Map<String, Value>,
+    pub status: SessionStatus,
+    pub case_id: Option<String>,
+    pub document_ids: Vec<String>,
+    pub labels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<SessionSettings>,
+    pub total_messages: i64,
+    pub total_tokens: i64,
+    /// US dollars as a decimal string.
+    pub total_cost: String,
+    /// How many messages the cost leaves out because no price is known.
+    pub unpriced_messages: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MessageView {
     pub id: String,
     pub session_id: String,
+    /// Its place in the session, from 0.
+    pub seq: i64,
     pub role: Role,
     pub content: String,
     /// RFC 3339.
     pub timestamp: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_used: Option<i64>,
     /// US dollars as a decimal string.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<String>,
-}
-
-impl SessionCreateOutput {
-    pub(super) fn new(
-        session: Session,
-        metadata: Map<String, Value>,
-        message_id: String,
-        prompt: Option<&str>,
-    ) -> Self {
-        let created_at = to_rfc3339(session.created_at_ms);
-        let first = prompt.map(|content| MessageView {
-            id: message_id,
-            session_id: session.id.clone(),
-            role: Role::System,
-            content: content.to_owned(),
-            timestamp: created_at.clone(),
-            tokens_used: None,
-            cost: None,
-        });
-        Self {
-            session: SessionView {
-                id: session.id,
-                user_id: session.user_id,
-                session_name: session.session_name,
-                updated_at: created_at.clone(),
-                created_at,
-                messages: first.into_iter().collect(),
-                metadata,
-            },
-        }
-    }
+    /// `priced`, `estimated`, `stated` by the caller, `unpriced`, or `none` to pay.
+    pub cost_status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub document_ids: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
 }

@@ -5,11 +5,9 @@ use serde_json::{Value, json};
 
 use super::exchange::{Answer, Asked, Charge, Exchange, Question, QuestionState, Settlement};
 use super::leaving::{Left, UnderWay};
-use super::output::{
-    CompletionOutput, CostStatus, SessionCreateOutput, StreamOutput, StreamStatus,
-};
-use super::sessions::{Session, Sessions, SystemPrompt};
-use super::{ChatError, CompletionInput, SessionCreateInput};
+use super::output::{CompletionOutput, CostStatus, StreamOutput, StreamStatus};
+use super::sessions::Sessions;
+use super::{ChatError, CompletionInput};
 use crate::ids;
 use crate::llm::{
     Delta, Limits, ModelAnswer, ModelError, ModelRequest, Models, Provider, Stop,
@@ -115,41 +113,6 @@ impl ChatService {
             message: "The answer was streamed as progress and is here whole.".to_owned(),
             completion,
         })
-    }
-
-    /// Makes a session of `owner`'s.
-    pub async fn create_session(
-        &self,
-        owner: &str,
-        input: &SessionCreateInput,
-    ) -> Result<SessionCreateOutput, ChatError> {
-        valid(input)?;
-        let now_ms = self.clock.now_ms();
-        let id = ids::plain(&*self.clock, &*self.entropy)?;
-        let message_id = ids::plain(&*self.clock, &*self.entropy)?;
-        let mut metadata = input.metadata.clone().unwrap_or_default();
-        metadata.insert("model_provider".to_owned(), json!("openai"));
-        let session = Session {
-            id,
-            user_id: owner.to_owned(),
-            session_name: input.session_name.clone(),
-            created_at_ms: now_ms,
-            updated_at_ms: now_ms,
-            metadata: Value::Object(metadata.clone()),
-            total_messages: i64::from(input.initial_system_prompt.is_some()),
-            total_tokens: 0,
-            total_cost_nanos: 0,
-            unpriced_messages: 0,
-        };
-        let content = input.initial_system_prompt.as_deref();
-        let prompt = content.map(|content| SystemPrompt {
-            message_id: &message_id,
-            content,
-        });
-        self.sessions.create(&session, prompt).await?;
-        Ok(SessionCreateOutput::new(
-            session, metadata, message_id, content,
-        ))
     }
 
     fn call<'a>(
@@ -349,7 +312,7 @@ impl ChatService {
     }
 }
 
-fn valid<T: Validate<Context = ()>>(input: &T) -> Result<(), ChatError> {
+pub(super) fn valid<T: Validate<Context = ()>>(input: &T) -> Result<(), ChatError> {
     input.validate().map_err(|report| {
         ChatError::InvalidInput(report.to_string().trim_end().replace('\n', "; "))
     })

@@ -1,10 +1,13 @@
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::ChatError;
+use super::output::{SessionSettings, SessionStatus, SessionView};
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
+use crate::time::to_rfc3339;
+use crate::usage::dollars;
 
 /// Sessions and their exchanges in the database.
 #[derive(Clone)]
@@ -19,7 +22,10 @@ pub struct Session {
     pub session_name: String,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
+    pub status: SessionStatus,
+    pub case_id: Option<String>,
     pub metadata: Value,
+    pub settings: Option<SessionSettings>,
     pub total_messages: i64,
     pub total_tokens: i64,
     pub total_cost_nanos: i64,
@@ -27,54 +33,16 @@ pub struct Session {
     pub unpriced_messages: i64,
 }
 
-const INSERT: &str = "INSERT INTO chat_sessions \
-    (id, user_id, session_name, created_at, updated_at, metadata, total_messages) \
-    VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)";
-
 const INSERT_IF_NEW: &str = "INSERT INTO chat_sessions \
     (id, user_id, session_name, created_at, updated_at) \
     VALUES (?1, ?2, ?1, ?3, ?3) ON CONFLICT (id) DO NOTHING";
 
-const FIND_OWNED: &str = "SELECT id, user_id, session_name, created_at, updated_at, metadata, \
-    total_messages, total_tokens, total_cost_nanos, unpriced_messages \
-    FROM chat_sessions WHERE id = ?1 AND user_id = ?2 AND status <> 'deleted'";
-
-const INSERT_FIRST_MESSAGE: &str = "INSERT INTO chat_messages \
-    (id, session_id, seq, role, content, timestamp) VALUES (?1, ?2, 0, 'system', ?3, ?4)";
-
-/// The first message of a new session.
-pub(super) struct SystemPrompt<'a> {
-    pub message_id: &'a str,
-    pub content: &'a str,
-}
+pub(super) const COLUMNS: &str = "id, user_id, session_name, created_at, updated_at, status, \
+    case_id, metadata, settings, total_messages, total_tokens, total_cost_nanos, unpriced_messages";
 
 impl Sessions {
     pub fn new(db: Rc<dyn Database>) -> Self {
         Self { db }
-    }
-
-    /// Writes a new session and its system prompt, both or neither.
-    pub(super) async fn create(
-        &self,
-        session: &Session,
-        prompt: Option<SystemPrompt<'_>>,
-    ) -> Result<(), DatabaseError> {
-        let insert = Statement::new(INSERT)
-            .bind(&session.id)
-            .bind(&session.user_id)
-            .bind(&session.session_name)
-            .timestamp(session.created_at_ms)
-            .bind(session.metadata.clone())
-            .bind(session.total_messages);
-        let first = prompt.map(|prompt| {
-            Statement::new(INSERT_FIRST_MESSAGE)
-                .bind(prompt.message_id)
-                .bind(&session.id)
-                .bind(prompt.content)
-                .timestamp(session.created_at_ms)
-        });
-        let statements = std::iter::once(insert).chain(first).collect();
-        self.db.batch(statements).await.map(|_| ())
     }
 
     /// The session, unless it is unknown, deleted or somebody else's.
@@ -105,21 +73,61 @@ pub(super) fn insert_if_new(id: &str, owner: &str, now_ms: i64) -> Statement {
         .timestamp(now_ms)
 }
 
-fn find_owned(id: &str, owner: &str) -> Statement {
-    Statement::new(FIND_OWNED).bind(id).bind(owner)
+pub(super) fn find_owned(id: &str, owner: &str) -> Statement {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM chat_sessions \
+         WHERE id = ?1 AND user_id = ?2 AND status <> 'deleted'"
+    );
+    Statement::new(sql).bind(id).bind(owner)
 }
 
-fn read_session(row: &Row) -> Result<Session, DatabaseError> {
+pub(super) fn read_session(row: &Row) -> Result<Session, DatabaseError> {
     Ok(Session {
         id: row.text("id")?,
         user_id: row.text("user_id")?,
         session_name: row.text("session_name")?,
         created_at_ms: row.timestamp("created_at")?,
         updated_at_ms: row.timestamp("updated_at")?,
+        status: match row.text("status")?.as_str() {
+            "archived" => SessionStatus::Archived,
+            _ => SessionStatus::Active,
+        },
+        case_id: row.opt_text("case_id")?,
         metadata: row.json("metadata")?,
+        settings: row
+            .opt_json("settings")?
+            .and_then(|settings| serde_json::from_value(settings).ok()),
         total_messages: row.int("total_messages")?,
         total_tokens: row.int("total_tokens")?,
         total_cost_nanos: row.int("total_cost_nanos")?,
         unpriced_messages: row.int("unpriced_messages")?,
     })
+}
+
+impl From<Session> for SessionView {
+    /// Without messages and links, which are in other tables.
+    fn from(session: Session) -> Self {
+        let metadata = match session.metadata {
+            Value::Object(metadata) => metadata,
+            _ => Map::new(),
+        };
+        Self {
+            id: session.id,
+            user_id: session.user_id,
+            session_name: session.session_name,
+            created_at: to_rfc3339(session.created_at_ms),
+            updated_at: to_rfc3339(session.updated_at_ms),
+            messages: Vec::new(),
+            metadata,
+            status: session.status,
+            case_id: session.case_id,
+            document_ids: Vec::new(),
+            labels: Vec::new(),
+            settings: session.settings,
+            total_messages: session.total_messages,
+            total_tokens: session.total_tokens,
+            total_cost: dollars(session.total_cost_nanos),
+            unpriced_messages: session.unpriced_messages,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::{Charge, Exchange, QuestionState, Settlement};
+use super::exchange::{Charge, Exchange, QuestionState};
 use crate::sql::Statement;
 use crate::time::to_rfc3339;
 
@@ -37,10 +37,10 @@ const ADD_USAGE_ALONE: &str = "INSERT INTO usage_analytics \
 
 const APPEND: &str = "INSERT INTO chat_messages \
     (id, session_id, seq, role, content, timestamp, tokens_used, prompt_tokens, \
-    completion_tokens, cost_nanos, cost_status, model, metadata) \
+    completion_tokens, cost_nanos, cost_status, model, metadata, case_id) \
     SELECT ?1, ?2, (SELECT COALESCE(MAX(seq), -1) + 1 FROM chat_messages WHERE session_id = ?2), \
-    ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM chat_sessions \
-    WHERE id = ?2 AND user_id = ?13 AND status <> 'deleted' ON CONFLICT (id) DO NOTHING";
+    ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, COALESCE(?13, case_id) FROM chat_sessions \
+    WHERE id = ?2 AND user_id = ?14 AND status <> 'deleted' ON CONFLICT (id) DO NOTHING";
 
 const SET_QUESTION_STATE: &str =
     "UPDATE chat_messages SET metadata = ?1 WHERE id = ?2 AND session_id = ?3";
@@ -62,9 +62,11 @@ pub(super) struct Append<'a> {
     pub role: &'static str,
     pub content: &'a str,
     pub at_ms: i64,
-    pub model: &'a str,
+    pub model: Option<&'a str>,
     pub cost_status: &'static str,
     pub metadata: Value,
+    /// The session's, if none.
+    pub case_id: Option<&'a str>,
     pub counts: Counts,
 }
 
@@ -83,6 +85,7 @@ impl Append<'_> {
             .bind(self.cost_status)
             .bind(self.model)
             .bind(self.metadata)
+            .bind(self.case_id)
             .bind(exchange.owner)
     }
 }
@@ -129,20 +132,20 @@ pub(super) fn add_to_totals(
 pub(super) fn add_to_usage(
     exchange: &Exchange<'_>,
     messages: i64,
-    settlement: &Settlement<'_>,
+    charge: &Charge<'_>,
+    at_ms: i64,
     unless_id: &str,
 ) -> Statement {
-    let charge = &settlement.charge;
     Statement::new(ADD_TO_USAGE)
         .bind(format!("{}.u", exchange.id))
-        .bind(utc_day(settlement.at_ms))
-        .bind(utc_hour(settlement.at_ms))
+        .bind(utc_day(at_ms))
+        .bind(utc_hour(at_ms))
         .bind(messages)
         .bind(charge.tokens.unwrap_or(0))
         .bind(charge.nanos.unwrap_or(0))
         .bind(i64::from(charge.unpriced))
         .bind(charge.model)
-        .timestamp(settlement.at_ms)
+        .timestamp(at_ms)
         .bind(exchange.session_id)
         .bind(exchange.owner)
         .bind(unless_id)

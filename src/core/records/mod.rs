@@ -18,6 +18,7 @@ mod tests;
 
 pub use error::RecordError;
 pub use page::{Door, PREFIX};
+pub(crate) use query::Query;
 pub use types::{FetchInput, Found, Kind, Record, RecordId, SearchInput, SearchOutput};
 
 use crate::auth::{DELEGATION_SCOPE, Principal};

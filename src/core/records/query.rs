@@ -7,7 +7,7 @@ const MAX_WORDS: usize = 8;
 const MAX_PATTERN: usize = 50;
 
 /// Words that must all occur.
-pub(super) struct Query(Vec<Word>);
+pub(crate) struct Query(Vec<Word>);
 
 struct Word {
     lower: String,

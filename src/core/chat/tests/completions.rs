@@ -266,7 +266,7 @@ fn a_session_is_created_with_its_prompt_and_metadata() {
     .unwrap();
     let session = world
         .clock
-        .run(world.service.create_session("alice", &input))
+        .run(world.library().create_session("alice", &input))
         .unwrap()
         .session;
     assert_eq!(

@@ -123,6 +123,14 @@ impl World {
         }
     }
 
+    fn library(&self) -> Library {
+        Library {
+            db: Rc::clone(&self.db) as Rc<dyn Database>,
+            clock: Rc::new(self.clock.clone()),
+            entropy: Rc::clone(&self.service.entropy),
+        }
+    }
+
     /// Faults of the next batches, in order.
     fn faults(&self, faults: &[Fault]) {
         *self.db.faults.borrow_mut() = faults.iter().rev().copied().collect();
