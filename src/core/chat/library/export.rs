@@ -94,7 +94,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Longer than any run of backticks in the text (CommonMark 0.31 section 4.5).
+/// Longer than any run of backticks in the text (`CommonMark` 0.31 section 4.5).
 fn fence_for(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max();
     "`".repeat(longest.unwrap_or_default().saturating_add(1).max(3))

@@ -78,8 +78,8 @@ pub struct SearchHit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserDataExportOutput {
     pub user_id: String,
-    /// JSON objects, one a line, each with its `type`: session, message, link, template,
-    /// config, provider_key, usage.
+    /// JSON objects, one a line, each with its `type`: `session`, `message`, `link`,
+    /// `template`, `config`, `provider_key` or `usage`.
     pub lines: String,
     /// How many lines.
     pub count: usize,
