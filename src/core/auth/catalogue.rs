@@ -70,7 +70,6 @@ pub const SCOPES: &[ScopeInfo] = &[
         "chatgpt:sessions",
         "start, continue, change and delete your chat sessions, templates and model settings",
     ),
-    act("chatgpt:erase", "delete all your chat data"),
     spend("execution:run", "run executions, at your cost"),
     spend(
         "fortress:execute",
@@ -85,6 +84,8 @@ pub const SCOPES: &[ScopeInfo] = &[
         "chatgpt:keys",
         "deposit, replace and revoke your keys of model providers",
     ),
+    // What a model is talked into cannot be taken back.
+    kept("chatgpt:erase", "delete all your chat data"),
     kept("chatgpt:publish", "make session templates for everybody"),
     // A client that could make keys would outlive its grant.
     kept("token:manage", "make and revoke keys of yours"),

@@ -222,7 +222,7 @@ export default [
     requirement: "Who asks for no scope gets the default, which only reads",
     test: async (the) => {
       const { scope } = await the.tokens(the.open, { scope: undefined });
-      assert.deepEqual(scope.split(" ").toSorted(), ["chain:verify", "execution:read", "fortress:verify"]);
+      assert.deepEqual(scope.split(" ").toSorted(), ["chain:verify", "chatgpt:read", "execution:read", "fortress:verify"]);
     },
   },
   {

@@ -6,6 +6,7 @@ use super::super::settings::SHIPPED;
 use super::Library;
 use super::inputs::UserDataDeleteInput;
 use super::outputs::UserDataDeleteOutput;
+use crate::analytics::forget_user;
 use crate::ids;
 use crate::sql::{Outcome, Statement};
 
@@ -21,7 +22,8 @@ const COUNT: &str = "SELECT (SELECT COUNT(*) FROM chat_sessions WHERE user_id = 
     (SELECT COUNT(*) FROM session_templates WHERE user_id = ?1) AS templates, \
     (SELECT COUNT(*) FROM model_configs WHERE user_id = ?1) AS configs, \
     (SELECT COUNT(*) FROM api_keys WHERE user_id = ?1) AS provider_keys, \
-    (SELECT COUNT(*) FROM usage_analytics WHERE user_id = ?1) AS usage_rows";
+    (SELECT COUNT(*) FROM usage_analytics WHERE user_id = ?1) \
+    + (SELECT COUNT(*) FROM usage_events WHERE user_id = ?1) AS usage_rows";
 
 const DELETE_TEMPLATES: &str = "DELETE FROM session_templates WHERE user_id = ?1";
 const DELETE_CONFIGS: &str = "DELETE FROM model_configs WHERE user_id = ?1";
@@ -61,6 +63,7 @@ impl Library {
             forget,
         ];
         self.db.batch(batch).await?;
+        forget_user(&*self.db, owner).await?;
         Ok(UserDataDeleteOutput {
             erasure_id,
             sessions,

@@ -34,6 +34,13 @@ fn fill(world: &World, owner: &str) -> String {
             .run(key.bind(format!("k-{owner}")).bind(owner)),
     )
     .unwrap();
+    let event = Statement::new(
+        "INSERT INTO usage_events (id, request_id, attempt, user_id, session_id, provider, \
+         model_asked, model, cost_nanos, cost_status, outcome, started_at, bucket) \
+         VALUES (?1, ?1, 1, ?2, 's', 'openai', 'gpt-4', 'gpt-4', 5, 'priced', 'ok', 1, 0)",
+    );
+    let event = event.bind(format!("e-{owner}")).bind(owner);
+    block_on(world.db.inner.run(event)).unwrap();
     id
 }
 
@@ -79,7 +86,7 @@ fn content_goes_and_money_stays_as_nobodys() {
     let bobs = rows_of(&world, "bob");
     let done = erase(&world, "ann", Some("ann")).unwrap();
     assert_eq!((done.sessions, done.templates, done.configs), (1, 1, 1));
-    assert_eq!((done.provider_keys, done.usage_rows_kept), (1, 1));
+    assert_eq!((done.provider_keys, done.usage_rows_kept), (1, 2));
     assert!(done.complete);
     assert_eq!((rows_of(&world, "ann"), rows_of(&world, "bob")), (0, bobs));
     assert_eq!(
@@ -95,6 +102,10 @@ fn content_goes_and_money_stays_as_nobodys() {
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].text("user_id").unwrap(), done.erasure_id);
     assert_eq!(kept[0].opt_text("session_id").unwrap(), None);
+    let event = &world.rows("SELECT * FROM usage_events WHERE id = 'e-ann'")[0];
+    assert_eq!(event.opt_text("user_id").unwrap(), None);
+    assert_eq!(event.opt_text("session_id").unwrap(), None);
+    assert_eq!(event.int("cost_nanos").unwrap(), 5);
     let again = erase(&world, "ann", Some("ann")).unwrap();
     assert_eq!(
         (again.sessions, again.usage_rows_kept, again.complete),

@@ -201,7 +201,10 @@ fn a_client_acts_for_itself() {
     let form = || vec![("grant_type", "client_credentials".to_owned())];
     let (reply, body) = post("/token", form()).service().send(&world);
     assert_eq!(reply.status, 200, "{body}");
-    assert_eq!(body["scope"], "chain:verify execution:read fortress:verify");
+    assert_eq!(
+        body["scope"],
+        "chain:verify chatgpt:read execution:read fortress:verify"
+    );
     let (reply, body) = post("/token", form()).public().send(&world);
     assert_eq!(
         (reply.status, body["error"].as_str()),
