@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ChatMessage;
-use super::Role;
+use super::library::Loaded;
 use super::windows::{UNKNOWN_WINDOW, window_of};
+use super::{ChatMessage, Role};
 
 /// Around each message's text: its role and the marks of its ends.
 const TOKENS_A_MESSAGE: u64 = 8;
@@ -53,23 +53,53 @@ pub fn tokens_at_most(message: &ChatMessage) -> u64 {
     bytes.saturating_add(TOKENS_A_MESSAGE)
 }
 
-/// Fits the history of a call to `model`, and says how.
-pub fn fit_to_model(
-    messages: Vec<ChatMessage>,
+/// What a call in a session sends to `model`: the session's history, then the call's own
+/// messages, made to fit. What the call repeats of the history is sent once: its system
+/// messages, and the end of the history that it begins with.
+pub fn for_call(
+    history: Loaded,
+    call: Vec<ChatMessage>,
     model: &str,
     reserve_for_answer: u64,
 ) -> (Vec<ChatMessage>, HistoryView) {
+    let left_out = history.left_out;
     let known = window_of(model);
     let window_tokens = known.unwrap_or(UNKNOWN_WINDOW);
-    let fitted = fit(messages, window_tokens, reserve_for_answer);
+    let fitted = fit(
+        join(history.messages, call),
+        window_tokens,
+        reserve_for_answer,
+    );
     let view = HistoryView {
         sent: fitted.messages.len(),
-        dropped: fitted.dropped,
+        dropped: left_out.saturating_add(fitted.dropped),
         rule: fitted.rule,
         window_tokens,
         window_known: known.is_some(),
     };
     (fitted.messages, view)
+}
+
+fn join(mut history: Vec<ChatMessage>, call: Vec<ChatMessage>) -> Vec<ChatMessage> {
+    let said = |list: &[ChatMessage]| -> Vec<ChatMessage> {
+        let said = list.iter().filter(|message| message.role != Role::System);
+        said.cloned().collect()
+    };
+    let (before, now) = (said(&history), said(&call));
+    let repeated = (0..=before.len().min(now.len()))
+        .rev()
+        .find(|count| now.get(..*count) == before.get(before.len() - count..));
+    let mut keep = before.len() - repeated.unwrap_or_default();
+    history.retain(|message| {
+        if message.role == Role::System {
+            return !call.contains(message);
+        }
+        let kept = keep > 0;
+        keep = keep.saturating_sub(1);
+        kept
+    });
+    history.extend(call);
+    history
 }
 
 /// Leaves out whole exchanges from the oldest on until the rest takes no more than
@@ -187,16 +217,54 @@ mod tests {
         assert_eq!(tokens_at_most(&message), 7 + TOKENS_A_MESSAGE);
     }
 
+    fn text(role: Role, content: &str) -> ChatMessage {
+        ChatMessage {
+            role,
+            content: content.into(),
+        }
+    }
+
     #[test]
-    fn an_unknown_model_is_told_of() {
-        let (_, view) = fit_to_model(talk(1), "llama3.2", 0);
+    fn an_unknown_model_is_told_of_and_what_was_not_read_counts_as_dropped() {
+        let loaded = |left_out| Loaded {
+            messages: talk(1),
+            left_out,
+        };
+        let (_, view) = for_call(loaded(4), Vec::new(), "llama3.2", 0);
         assert_eq!(
             (view.window_tokens, view.window_known),
             (UNKNOWN_WINDOW, false)
         );
-        let (_, view) = fit_to_model(talk(1), "gpt-4o", 0);
+        assert_eq!((view.sent, view.dropped), (3, 4));
+        let (_, view) = for_call(loaded(0), Vec::new(), "gpt-4o", 0);
         assert_eq!((view.window_tokens, view.window_known), (128_000, true));
         assert_eq!((view.sent, view.dropped), (3, 0));
+    }
+
+    #[test]
+    fn what_a_call_repeats_is_sent_once() {
+        let [rules, ask, answer] = [
+            text(Role::System, "rules"),
+            text(Role::User, "ask"),
+            text(Role::Assistant, "answer"),
+        ];
+        let (again, other) = (text(Role::User, "again"), text(Role::System, "other"));
+        let history = vec![rules.clone(), ask.clone(), answer.clone()];
+        let joined = |call: &[ChatMessage]| join(history.clone(), call.to_vec());
+        assert_eq!(
+            joined(std::slice::from_ref(&again)),
+            [rules.clone(), ask.clone(), answer.clone(), again.clone()]
+        );
+        let whole = [rules.clone(), ask.clone(), answer.clone(), again.clone()];
+        assert_eq!(joined(&whole), whole);
+        let end = [other.clone(), answer.clone(), again.clone()];
+        assert_eq!(
+            joined(&end),
+            [rules.clone(), ask.clone(), other, answer, again]
+        );
+        // Asked before, but not last: it is a new question.
+        assert_eq!(joined(std::slice::from_ref(&ask)).len(), 4);
+        assert_eq!(join(Vec::new(), history.clone()), history);
     }
 
     proptest! {
