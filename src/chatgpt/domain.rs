@@ -1,15 +1,21 @@
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use chitty_core::budget::{Shield, UserLedger};
 use chitty_core::chat::{ChatService, Library, Sessions};
-use chitty_core::front::{Dependencies, Routes};
-use chitty_core::llm::{Breakers, Limits, Provider};
+use chitty_core::door::{self, Door};
+use chitty_core::front::{Access, Dependencies, Routes as Paths};
+use chitty_core::gateway::{Gateway, Routes};
+use chitty_core::http::HttpReply;
+use chitty_core::llm::{Breakers, Limits};
 use chitty_core::mcp::Server;
+use chitty_core::oauth::{self, WebRequest};
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
 use chitty_core::vault::{Upstream, Vault};
-use chitty_edge::bindings::{models, provider};
-use chitty_edge::config::{Common, ModelSettings, Reader, prices};
+use chitty_edge::bindings::{models, shield, user_ledger};
+use chitty_edge::config::{Common, Reader, limits, prices, routes};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 
@@ -19,16 +25,25 @@ use crate::tools;
 /// The worker, as an isolate keeps it.
 pub struct ChatGpt {
     isolate: Isolate,
-    provider: Rc<Provider>,
+    routes: Rc<Routes>,
     upstreams: Rc<[Upstream]>,
     breakers: Rc<Breakers>,
     prices: Rc<PriceTable>,
     server: Rc<Server<Services<Chat>>>,
+    accounts: OnceCell<Accounts>,
+}
+
+/// What admits calls: the same in all requests of an isolate, and slow to look up.
+#[derive(Clone)]
+struct Accounts {
+    ledger: Rc<dyn UserLedger>,
+    shield: Rc<dyn Shield>,
 }
 
 /// What its tools work with.
 pub struct Chat {
     pub service: ChatService,
+    pub gateway: Rc<Gateway>,
     pub vault: Vault,
     /// What is kept, apart from completions.
     pub library: Library,
@@ -42,16 +57,18 @@ impl Worker for ChatGpt {
     fn load(env: &Env) -> Result<Self, Fault> {
         let mut reader = Reader::new(env);
         let common = Common::read(&mut reader);
-        let model = ModelSettings::read(&mut reader, common.environment);
+        let routes = routes(&mut reader, common.environment);
         let prices = prices(&mut reader);
-        let (common, model, prices) = reader.finish((common, model, prices))?;
+        limits(&mut reader);
+        let (common, routes, prices) = reader.finish((common, routes, prices))?;
         Ok(Self {
             isolate: Isolate::new(common)?,
-            upstreams: upstreams(&model)?,
-            provider: provider(model),
+            upstreams: upstreams(&routes.providers),
+            routes: Rc::new(routes),
             breakers: Rc::default(),
             prices: Rc::new(prices),
             server: Rc::new(tools::server(Self::SERVER)),
+            accounts: OnceCell::new(),
         })
     }
 
@@ -63,35 +80,87 @@ impl Worker for ChatGpt {
         &self.server
     }
 
-    fn domain(&self, _env: &Env, platform: &Platform) -> Result<Chat, Fault> {
+    fn domain(&self, env: &Env, platform: &Platform) -> Result<Chat, Fault> {
+        let gateway = Rc::new(self.gateway(env, platform)?);
+        let library = Library {
+            db: Rc::clone(&platform.database),
+            clock: Rc::clone(&platform.clock),
+            entropy: Rc::clone(&platform.entropy),
+        };
         Ok(Chat {
             vault: vault(&self.upstreams, platform),
-            library: Library {
-                db: Rc::clone(&platform.database),
-                clock: Rc::clone(&platform.clock),
-                entropy: Rc::clone(&platform.entropy),
-            },
             service: ChatService {
                 sessions: Sessions::new(Rc::clone(&platform.database)),
-                models: models(platform, &self.breakers),
-                provider: Rc::clone(&self.provider),
-                prices: Rc::clone(&self.prices),
+                library: library.clone(),
+                gateway: Rc::clone(&gateway),
                 clock: Rc::clone(&platform.clock),
                 entropy: Rc::clone(&platform.entropy),
                 log: Rc::clone(&platform.log),
                 background: Rc::clone(&platform.background),
-                limits: Limits::default(),
             },
+            gateway,
+            library,
         })
     }
 }
 
-impl Routes for Chat {}
+impl ChatGpt {
+    fn gateway(&self, env: &Env, platform: &Platform) -> Result<Gateway, Fault> {
+        let accounts = self.accounts(env)?;
+        Ok(Gateway {
+            models: models(platform, &self.breakers),
+            routes: Rc::clone(&self.routes),
+            prices: Rc::clone(&self.prices),
+            shield: accounts.shield,
+            own_keys: Rc::new(vault(&self.upstreams, platform)),
+            ledger: accounts.ledger,
+            database: Rc::clone(&platform.database),
+            clock: Rc::clone(&platform.clock),
+            log: Rc::clone(&platform.log),
+            limits: Limits::default(),
+        })
+    }
+
+    fn accounts(&self, env: &Env) -> Result<Accounts, Fault> {
+        if let Some(known) = self.accounts.get() {
+            return Ok(known.clone());
+        }
+        let accounts = Accounts {
+            ledger: user_ledger(env)?,
+            shield: shield(env)?,
+        };
+        Ok(self.accounts.get_or_init(|| accounts).clone())
+    }
+}
+
+#[async_trait(?Send)]
+impl Paths for Chat {
+    fn access(&self, path: &str) -> Option<Access> {
+        door::knows(path).then_some(Access::Open)
+    }
+
+    fn body_limit(&self, path: &str) -> usize {
+        if door::knows(path) {
+            door::MAX_BODY
+        } else {
+            oauth::MAX_BODY
+        }
+    }
+
+    async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
+        let door = Door {
+            platform,
+            gateway: &self.gateway,
+        };
+        door.answer(web).await
+    }
+}
 
 #[async_trait(?Send)]
 impl Dependencies for Chat {
     /// `model` is up if a key for it is set: asking the provider would cost money.
     async fn check(&self) -> Vec<(&'static str, bool)> {
-        vec![("model", self.service.provider.key.is_some())]
+        let mut providers = self.gateway.routes.providers.iter();
+        vec![("model", providers.any(|provider| provider.is_ready()))]
     }
 }

@@ -1,27 +1,18 @@
 use std::rc::Rc;
 
-use chitty_core::llm::{BaseUrl, Dialect};
+use chitty_core::llm::Provider;
 use chitty_core::services::Platform;
 use chitty_core::vault::{Upstream, Vault};
-use chitty_edge::config::ModelSettings;
 use chitty_edge::http::FetchHttp;
-use chitty_edge::platform::Fault;
-
-const ANTHROPIC_BASE_URL: &str = "https://api.anthropic.com/v1";
 
 /// The providers that users may have keys of.
-pub fn upstreams(model: &ModelSettings) -> Result<Rc<[Upstream]>, Fault> {
-    let openai = Upstream {
-        name: "openai".to_owned(),
-        base_url: model.base_url.clone(),
-        dialect: Dialect::ChatCompletions,
+pub fn upstreams(providers: &[Rc<Provider>]) -> Rc<[Upstream]> {
+    let upstream = |provider: &Rc<Provider>| Upstream {
+        name: provider.name.clone(),
+        base_url: provider.base_url.clone(),
+        dialect: provider.dialect,
     };
-    let anthropic = Upstream {
-        name: "anthropic".to_owned(),
-        base_url: BaseUrl::parse(ANTHROPIC_BASE_URL, false)?,
-        dialect: Dialect::AnthropicMessages,
-    };
-    Ok(Rc::from([openai, anthropic]))
+    providers.iter().map(upstream).collect()
 }
 
 /// Users' provider keys, for one request.

@@ -8,9 +8,12 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::auth::protected_resource::ProtectedResource;
-use crate::auth::{AuthError, Authenticator, DelegationError, RequestInfo};
+use crate::auth::{
+    AuthError, Authenticator, Credential, DelegationError, Domain, Principal, RequestInfo,
+};
 use crate::front::Dependencies;
 use crate::mcp::{Call, Host, ToolError};
+use crate::oauth::WebRequest;
 use crate::ports::{Background, Clock, Database, Entropy, Level, Log};
 use crate::seal::Sealer;
 use crate::signing_keys::SigningKeys;
@@ -31,6 +34,27 @@ pub struct Platform {
     pub resource: Option<Rc<ProtectedResource>>,
     /// Short name of the worker, such as `fortress`.
     pub service: &'static str,
+}
+
+impl Platform {
+    /// Who sends a request beside MCP: by a key, or an access token for this worker.
+    pub async fn caller(&self, web: &WebRequest<'_>) -> Result<Rc<Principal>, AuthError> {
+        let authorization = web.headers.get("authorization");
+        let proof = web.headers.get("dpop");
+        let credential = Credential {
+            authorization: authorization.as_deref(),
+            proof: proof.as_deref(),
+            method: web.method,
+            path: web.path,
+        };
+        let domain = self.resource.as_deref().map(|resource| Domain {
+            resource,
+            keys: &self.keys,
+        });
+        self.authenticator
+            .admit(credential, domain, &web.info)
+            .await
+    }
 }
 
 /// A worker's domain on its platform.

@@ -102,6 +102,57 @@ impl FakeBackground {
     }
 }
 
+impl FakeBackground {
+    /// `main`, while what is in the background goes on. What is not done then stays.
+    pub async fn beside<T>(&self, main: impl Future<Output = T>) -> T {
+        let mut main = Box::pin(main);
+        std::future::poll_fn(|context| {
+            let done = main.as_mut().poll(context);
+            self.poll_all(context);
+            // What the background has just told is heard now.
+            match done {
+                Poll::Pending => main.as_mut().poll(context),
+                done @ Poll::Ready(_) => done,
+            }
+        })
+        .await
+    }
+
+    /// The program dies: nothing goes on.
+    pub fn lose(&self) {
+        self.0.borrow_mut().clear();
+    }
+
+    /// All that is left, to its end.
+    pub async fn rest(&self) {
+        std::future::poll_fn(|context| {
+            self.poll_all(context);
+            if self.0.borrow().is_empty() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    fn poll_all(&self, context: &mut Context<'_>) {
+        let mut going = Vec::new();
+        loop {
+            let work = std::mem::take(&mut *self.0.borrow_mut());
+            if work.is_empty() {
+                break;
+            }
+            for mut future in work {
+                if future.as_mut().poll(context).is_pending() {
+                    going.push(future);
+                }
+            }
+        }
+        *self.0.borrow_mut() = going;
+    }
+}
+
 impl Background for FakeBackground {
     fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
         self.0.borrow_mut().push(work);

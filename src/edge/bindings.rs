@@ -4,11 +4,10 @@ use std::rc::Rc;
 
 use chitty_core::budget::{RemoteUserLedger, Shield, UserLedger};
 use chitty_core::ledger::{Ledger, RemoteLedger};
-use chitty_core::llm::{Breakers, Dialect, Models, Provider};
+use chitty_core::llm::{Breakers, Models};
 use chitty_core::services::Platform;
 use worker::Env;
 
-use crate::config::ModelSettings;
 use crate::http::{FetchHttp, NamedObject, NamedObjects};
 use crate::platform::Fault;
 use crate::shield::RateLimitShield;
@@ -43,16 +42,5 @@ pub fn models(platform: &Platform, breakers: &Rc<Breakers>) -> Rc<Models> {
         clock: Rc::clone(&platform.clock),
         entropy: Rc::clone(&platform.entropy),
         breakers: Rc::clone(breakers),
-    })
-}
-
-/// The provider of `settings`.
-pub fn provider(settings: ModelSettings) -> Rc<Provider> {
-    Rc::new(Provider {
-        name: "openai".to_owned(),
-        dialect: Dialect::ChatCompletions,
-        base_url: settings.base_url,
-        key: settings.api_key,
-        key_name: "OPENAI_API_KEY".to_owned(),
     })
 }

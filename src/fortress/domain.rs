@@ -8,7 +8,7 @@ use chitty_core::mcp::Server;
 use chitty_core::openpgp::{PublicKey, SigningKey};
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
-use chitty_edge::bindings::{ledger, models, provider};
+use chitty_edge::bindings::{ledger, models};
 use chitty_edge::config::{Common, ModelSettings, Reader, SigningSettings, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
@@ -52,7 +52,7 @@ impl Worker for Fortress {
         Ok(Self {
             isolate: Isolate::new(common)?,
             policy: Rc::new(Policy::current(host.host_str().unwrap_or_default())),
-            provider: provider(model),
+            provider: model.provider(),
             breakers: Rc::default(),
             key: Rc::new(key),
             public_key: Rc::new(public_key),

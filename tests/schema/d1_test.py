@@ -55,6 +55,7 @@ INDEXED = [
     *((f"SELECT expires_at FROM {table} WHERE expires_at < ? ORDER BY expires_at LIMIT 200", f"{table}_by_expiry")
       for table in ("oauth_grants", "oauth_authorization_codes", "oauth_refresh_tokens", "login_sessions",
                     "used_once", "throttles")),
+    ("DELETE FROM idempotent_calls WHERE expires_at <= ?", "idempotent_calls_by_expiry"),
     ("SELECT * FROM chitty_chain_facts WHERE subject = ? ORDER BY timestamp", "chitty_chain_facts_by_subject"),
     ("SELECT * FROM execution_audit_events WHERE execution_id = ?", "chitty_chain_facts_by_execution"),
 ]

@@ -4,6 +4,7 @@ use std::panic::RefUnwindSafe;
 use chitty_core::budget::{Account, Limits, Served, SqlStore, serve};
 use chitty_core::ports::{Clock, Level, Log};
 use chitty_edge::clock::SystemClock;
+use chitty_edge::config::{Reader, limits};
 use chitty_edge::log::ConsoleLog;
 use chitty_edge::object_sql::ObjectSql;
 use chitty_edge::zones::SystemZones;
@@ -19,6 +20,8 @@ const RETRY_MS: i64 = 60_000;
 #[durable_object]
 pub struct UserLedger {
     state: State,
+    /// Of users who have none of their own.
+    defaults: Limits,
     store: OnceCell<SqlStore<ObjectSql>>,
     /// When the alarm is known to ring.
     alarm_ms: Cell<Option<i64>>,
@@ -28,9 +31,11 @@ pub struct UserLedger {
 impl RefUnwindSafe for UserLedger {}
 
 impl DurableObject for UserLedger {
-    fn new(state: State, _env: Env) -> Self {
+    fn new(state: State, env: Env) -> Self {
         Self {
             state,
+            // The worker itself does not start with limits that cannot be read.
+            defaults: limits(&mut Reader::new(&env)),
             store: OnceCell::new(),
             alarm_ms: Cell::new(None),
         }
@@ -90,7 +95,7 @@ impl UserLedger {
         Ok(work(&Account {
             store,
             zones: &SystemZones,
-            defaults: &Limits::standard(),
+            defaults: &self.defaults,
         }))
     }
 

@@ -28,8 +28,8 @@ impl Tool<Services<Chat>> for Complete {
         call: &Call,
         input: CompletionInput,
     ) -> Result<Reply<CompletionOutput>, ToolError> {
-        let owner = &call.principal.user_id;
-        let answer = services.domain.service.complete(owner, None, &input).await;
+        let asker = super::asker(call);
+        let answer = services.domain.service.complete(asker, None, &input).await;
         answer
             .map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))

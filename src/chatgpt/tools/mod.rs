@@ -1,5 +1,6 @@
 //! The worker's tools, one file each.
 
+mod budget;
 mod chat_search;
 mod complete;
 mod config_create;
@@ -22,12 +23,14 @@ mod template_delete;
 mod template_get;
 mod template_list;
 mod template_update;
+mod usage_analytics;
 mod user_data_delete;
 mod user_data_export;
 
-use chitty_core::chat::ChatError;
+use chitty_core::chat::{Asker, ChatError};
+use chitty_core::gateway::GatewayError;
 use chitty_core::mcp::server::describe;
-use chitty_core::mcp::{Hints, Registry, Server, ToolError};
+use chitty_core::mcp::{Call, Hints, Registry, Server, ToolError};
 use chitty_core::services::{Blame, Services};
 use serde_json::json;
 
@@ -51,11 +54,13 @@ const SETS: Hints = Hints {
     ..Hints::ADD
 };
 
-const INSTRUCTIONS: &str = "Model calls with sessions and exact cost. chatgpt_complete answers in \
-    one piece, chatgpt_stream sends the text as progress while the model speaks. Give a \
-    session_id to keep question and answer on file; chitty_chat_session_create makes a session \
-    with a name and a system prompt, or from a template. chitty_chat_session_list and \
-    chitty_chat_search find what was said.";
+const INSTRUCTIONS: &str = "Model calls with exact cost. chatgpt_complete answers in one piece, chatgpt_stream as \
+    it speaks; a session_id keeps it on file and brings the history. \
+    chitty_chat_session_create, _list, _get, _update, _archive, _export, _delete; \
+    chitty_chat_search; chitty_message_add. So for chitty_session_template and \
+    chitty_model_config. Your own provider keys: chitty_api_key_add, _list, _rotate, \
+    _revoke. Money: chitty_budget_get, _set, chitty_usage_analytics. All that is yours: \
+    chitty_user_data_export, _delete.";
 
 pub fn server(name: &str) -> Server<Services<Chat>> {
     let (title, description) = (
@@ -85,6 +90,9 @@ pub fn server(name: &str) -> Server<Services<Chat>> {
         .with::<config_get::ConfigGet>()
         .with::<config_update::ConfigUpdate>()
         .with::<config_delete::ConfigDelete>()
+        .with::<budget::set::Set>()
+        .with::<budget::get::Get>()
+        .with::<usage_analytics::Usage>()
         .with::<user_data_export::UserDataExport>()
         .with::<user_data_delete::UserDataDelete>()
         .with::<provider_keys::add::Add>()
@@ -94,11 +102,21 @@ pub fn server(name: &str) -> Server<Services<Chat>> {
     Server::new(&info, INSTRUCTIONS, tools)
 }
 
+/// Who asks the model, with the key or grant that was shown.
+fn asker(call: &Call) -> Asker<'_> {
+    Asker {
+        user_id: &call.principal.user_id,
+        key_id: Some(&call.principal.token_id),
+    }
+}
+
 fn failure(services: &Services<Chat>, error: &ChatError) -> ToolError {
     let blame = match error {
         ChatError::Storage(_) | ChatError::Entropy(_) => Blame::Ours,
         // A provider's words may repeat the prompt.
-        ChatError::Model(error) if !error.is_callers() => Blame::Upstream(None),
+        ChatError::Gateway(GatewayError::Model(error)) if !error.is_callers() => {
+            Blame::Upstream(None)
+        }
         _ => Blame::Caller,
     };
     let details = json!({ "may_have_billed": error.may_have_billed() });

@@ -28,7 +28,7 @@ impl Tool<Services<Chat>> for Stream {
         call: &Call,
         input: CompletionInput,
     ) -> Result<Reply<StreamOutput>, ToolError> {
-        let owner = &call.principal.user_id;
+        let asker = super::asker(call);
         let mut pieces = 0_u32;
         // Progress counts the pieces: how many there will be, nobody knows.
         let mut tell = |text: &str| {
@@ -36,7 +36,7 @@ impl Tool<Services<Chat>> for Stream {
             call.progress(f64::from(pieces), None, Some(text));
         };
         let service = &services.domain.service;
-        let answer = service.stream(owner, None, &input, &mut tell).await;
+        let answer = service.stream(asker, None, &input, &mut tell).await;
         answer
             .map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))

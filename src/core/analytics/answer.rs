@@ -6,7 +6,7 @@ use garde::Validate;
 use super::AnalyticsError;
 use super::calendar::{Calendar, Stretch, Zone};
 use super::event::QUARTER_MS;
-use super::input::{Range, UsageAnalyticsInput};
+use super::input::{Format, Range, UsageAnalyticsInput};
 use super::output::{GroupUsage, UsageAnalytics, UsageAnalyticsOutput, UsageBucket};
 use super::read::{Selection, Units, pieces};
 use super::tally::{Tally, real};
@@ -39,9 +39,15 @@ pub async fn usage_analytics(
         .ok_or_else(|| AnalyticsError::UnknownZone(zone.name.to_owned()))?;
     let groups = ranking(database, &selection, range, calendar.buckets.len()).await?;
     let cells = Cells::read(database, &selection, range, &calendar, groups).await?;
-    Ok(UsageAnalyticsOutput {
+    let mut output = UsageAnalyticsOutput {
         analytics: cells.told(input, &zone, range, &calendar),
-    })
+        csv: None,
+    };
+    if input.format == Format::Csv {
+        output.csv = Some(output.to_csv());
+        output.analytics.breakdown.clear();
+    }
+    Ok(output)
 }
 
 async fn ranking(

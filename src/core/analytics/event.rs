@@ -64,7 +64,7 @@ impl EventCost {
         }
     }
 
-    pub(super) fn nanos(&self) -> Option<i64> {
+    pub fn nanos(&self) -> Option<i64> {
         match self {
             Self::Priced { nanos, .. } | Self::Estimated { nanos, .. } => Some(*nanos),
             Self::None | Self::Unpriced => None,

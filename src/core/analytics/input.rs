@@ -39,6 +39,10 @@ pub struct UsageAnalyticsInput {
     /// What to split the usage by besides time.
     #[garde(skip)]
     pub group_by: Option<GroupBy>,
+    /// The breakdown as rows of JSON, or as one text in CSV.
+    #[serde(default)]
+    #[garde(skip)]
+    pub format: Format,
     /// Only what this model answered.
     #[garde(length(chars, min = 1, max = 255), custom(printable_if_some))]
     pub model: Option<String>,
@@ -62,6 +66,15 @@ pub enum Granularity {
     Day,
     Week,
     Month,
+}
+
+/// How the breakdown is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    #[default]
+    Json,
+    Csv,
 }
 
 /// What else a row is of.

@@ -41,9 +41,9 @@ pub use answer::usage_analytics;
 pub use data_points::{DataPoint, DataPoints};
 pub use error::AnalyticsError;
 pub use event::{EventCost, UsageEvent, record};
-pub use input::{Granularity, GroupBy, UsageAnalyticsInput};
+pub use input::{Format, Granularity, GroupBy, UsageAnalyticsInput};
 pub use output::{
     GroupUsage, Percentiles, TokenSums, UsageAnalytics, UsageAnalyticsOutput, UsageBucket,
     UsageSums,
 };
-pub use upkeep::{Rebuilt, forget_user, rebuild_rollups};
+pub use upkeep::{Rebuilt, forget_user, is_nightly, rebuild_recent, rebuild_rollups};

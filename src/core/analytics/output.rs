@@ -7,6 +7,9 @@ use super::input::{Granularity, GroupBy};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageAnalyticsOutput {
     pub analytics: UsageAnalytics,
+    /// The breakdown as RFC 4180, if that was asked for; it is left out above then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csv: Option<String>,
 }
 
 /// All sums are over calls that began in the range; each is the sum of the breakdown's.

@@ -2,7 +2,7 @@
 
 use super::event::QUARTER_MS;
 use super::statements::{first_bucket_of, forget, rebuild};
-use crate::ports::Database;
+use crate::ports::{Clock, Database};
 use crate::sql::{DatabaseError, Outcome};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -10,6 +10,14 @@ const QUARTERS_IN_HOUR: i64 = 4;
 const QUARTERS_IN_DAY: i64 = 96;
 /// An attempt is counted when it ends, under the hour it began in.
 const SETTLED_AFTER_MS: i64 = 2 * HOUR_MS;
+
+/// UTC.
+const NIGHTLY_HOUR: i64 = 3;
+const RECENT_MS: i64 = 72 * HOUR_MS;
+/// Made anew between two looks at the clock.
+const PIECE_MS: i64 = 6 * HOUR_MS;
+/// A scheduled run has fifteen minutes.
+const MOST_MS: i64 = 600_000;
 
 /// How the roll-ups of a time compare with those made again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,6 +54,35 @@ pub async fn rebuild_rollups(
         rebuilt.next_ms += HOUR_MS;
     }
     Ok(rebuilt)
+}
+
+/// Whether the hourly run at `now_ms` is the one that makes roll-ups anew.
+pub fn is_nightly(now_ms: i64) -> bool {
+    now_ms.div_euclid(HOUR_MS).rem_euclid(24) == NIGHTLY_HOUR
+}
+
+/// Makes the roll-ups of the last three days anew, for ten minutes at most. What it did not come
+/// to, from `next_ms` on, has its turn the next two nights.
+pub async fn rebuild_recent(
+    database: &dyn Database,
+    clock: &dyn Clock,
+) -> Result<Rebuilt, DatabaseError> {
+    let now_ms = clock.now_ms();
+    let mut all = Rebuilt {
+        next_ms: now_ms.saturating_sub(RECENT_MS),
+        ..Rebuilt::default()
+    };
+    loop {
+        let to_ms = all.next_ms.saturating_add(PIECE_MS);
+        let piece = rebuild_rollups(database, all.next_ms, to_ms, now_ms).await?;
+        all.hours += piece.hours;
+        all.hours_corrected += piece.hours_corrected;
+        all.next_ms = piece.next_ms;
+        let late = clock.now_ms().saturating_sub(now_ms) >= MOST_MS;
+        if late || piece.hours == 0 {
+            return Ok(all);
+        }
+    }
 }
 
 fn sums(outcome: Option<&Outcome>) -> Result<Option<[i64; 5]>, DatabaseError> {

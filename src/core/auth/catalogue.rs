@@ -64,7 +64,7 @@ pub const SCOPES: &[ScopeInfo] = &[
     spend("chatgpt:complete", "ask a model, at your cost"),
     read(
         "chatgpt:read",
-        "see your chat sessions, templates and model settings",
+        "see your chat sessions, templates, model settings, usage and budgets",
     ),
     act(
         "chatgpt:sessions",
@@ -83,6 +83,11 @@ pub const SCOPES: &[ScopeInfo] = &[
     kept(
         "chatgpt:keys",
         "deposit, replace and revoke your keys of model providers",
+    ),
+    // A client that could raise what it may spend would have no budget.
+    kept(
+        "chatgpt:budget",
+        "set what you and your keys may spend and how fast",
     ),
     // What a model is talked into cannot be taken back.
     kept("chatgpt:erase", "delete all your chat data"),

@@ -1,8 +1,6 @@
 //! The `ChittyAuth` API beside OAuth: keys (`/api/v2/tokens…`) and the export of the audit log
 //! (`/api/v2/audit/export`). Bearer credentials only, so no page can call it with a cookie.
 
-use std::rc::Rc;
-
 use garde::Validate;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,7 +10,7 @@ use super::keys::{
     Asking, KeyError, KeyService, ListInput, MANAGE_SCOPE, MintInput, RevokeInput, RotateInput,
 };
 use super::records::Export;
-use super::{AuditEvent, AuthError, Credential, Decision, Domain, Principal};
+use super::{AuditEvent, AuthError, Decision, Principal};
 use crate::front::plain_error;
 use crate::http::{Body, HttpReply};
 use crate::oauth::WebRequest;
@@ -106,7 +104,7 @@ impl TokenApi<'_> {
         endpoint: Endpoint<'_>,
         web: &WebRequest<'_>,
     ) -> Result<HttpReply, Refusal> {
-        let caller = self.caller(web).await?;
+        let caller = self.platform.caller(web).await?;
         // Before anything is said of what was sent.
         let authenticator = &self.platform.authenticator;
         let (scope, action) = endpoint.needs();
@@ -134,25 +132,6 @@ impl TokenApi<'_> {
                 json_reply(200, &keys.revoke(asking, &input).await?)
             }
         }
-    }
-
-    /// By a key, or an access token for this worker.
-    async fn caller(&self, web: &WebRequest<'_>) -> Result<Rc<Principal>, AuthError> {
-        let platform = self.platform;
-        let authorization = web.headers.get("authorization");
-        let proof = web.headers.get("dpop");
-        let credential = Credential {
-            authorization: authorization.as_deref(),
-            proof: proof.as_deref(),
-            method: web.method,
-            path: web.path,
-        };
-        let domain = platform.resource.as_deref().map(|resource| Domain {
-            resource,
-            keys: &platform.keys,
-        });
-        let authenticator = &platform.authenticator;
-        authenticator.admit(credential, domain, &web.info).await
     }
 
     fn export(&self, caller: &Principal, web: &WebRequest<'_>) -> Result<HttpReply, Refusal> {

@@ -29,8 +29,19 @@ const ANALYST: &[&str] = &[
     "chatgpt:erase",
     "execution:run",
 ];
-const COUNSEL: &[&str] = &["fortress:execute", "evidence:package", "token:manage"];
-const OPERATOR: &[&str] = &["chain:read_all", "audit:read", "token:manage"];
+/// Whoever makes keys says what they may spend.
+const COUNSEL: &[&str] = &[
+    "fortress:execute",
+    "evidence:package",
+    "token:manage",
+    "chatgpt:budget",
+];
+const OPERATOR: &[&str] = &[
+    "chain:read_all",
+    "audit:read",
+    "token:manage",
+    "chatgpt:budget",
+];
 const SERVICE: &[&str] = &["delegation:act", "token:manage", "token:mint_service"];
 
 impl Role {

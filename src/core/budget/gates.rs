@@ -58,6 +58,11 @@ impl Limits {
     }
 }
 
+/// What [`family_of`] tells apart.
+pub(super) const FAMILIES: [&str; 8] = [
+    "gpt-3.5", "gpt-4", "gpt-5", "claude", "o1", "o3", "o4", "other",
+];
+
 /// The family of a model by its name, fine-tuned or dated: `gpt-3.5`, `gpt-4`, `gpt-5`,
 /// `claude`, `o1`, `o3`, `o4`, or `other`.
 pub fn family_of(model: &str) -> &'static str {

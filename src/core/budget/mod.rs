@@ -10,6 +10,7 @@ mod admit;
 mod error;
 mod gates;
 mod headers;
+pub mod manage;
 mod rate;
 mod remote;
 mod settings;
@@ -30,6 +31,6 @@ pub use shield::Shield;
 pub use sql_store::{Sql, SqlStore};
 pub use store::{Change, Holder, Loaded, Reservation, Store, Tat};
 pub use types::{
-    Actual, Admission, Admitted, BudgetState, Caps, Charge, Clamp, Limits, Period, RateState,
-    Reason, Refused, Request, Settled, Spending, Standing, State,
+    Actual, Admission, Admitted, BudgetState, Caps, CapsChange, Charge, Clamp, Limits, Period,
+    RateState, Reason, Refused, Request, Settled, Spending, Standing, State,
 };

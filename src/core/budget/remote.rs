@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::account::Account;
 use super::error::BudgetError;
-use super::types::{Actual, Admission, Caps, Limits, Period, Request, Settled, State};
+use super::types::{Actual, Admission, CapsChange, Limits, Period, Request, Settled, State};
 use crate::ports::{Http, HttpRequest};
 
 /// A check stands before every call to a model: rather none than a late one.
@@ -40,7 +40,7 @@ pub trait UserLedger {
         user_id: &str,
         key_id: Option<&str>,
         period: Period,
-        caps: Caps,
+        caps: CapsChange,
     ) -> Result<(), UserLedgerError>;
 
     async fn set_limits(
@@ -91,7 +91,7 @@ enum Command {
     SetBudget {
         key_id: Option<String>,
         period: Period,
-        caps: Caps,
+        caps: CapsChange,
     },
     SetLimits {
         key_id: Option<String>,
@@ -263,7 +263,7 @@ impl UserLedger for RemoteUserLedger {
         user_id: &str,
         key_id: Option<&str>,
         period: Period,
-        caps: Caps,
+        caps: CapsChange,
     ) -> Result<(), UserLedgerError> {
         let key_id = owned(key_id);
         let command = Command::SetBudget {

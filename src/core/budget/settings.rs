@@ -1,12 +1,14 @@
 //! What a user's account is told to keep to, and what it says of itself.
 
+use std::collections::BTreeMap;
+
 use super::account::Account;
 use super::admit::{UTC, standing, unknown_zone};
 use super::error::BudgetError;
-use super::gates::gates;
+use super::gates::{FAMILIES, gates, tightest};
 use super::rate::MAX_RATE;
 use super::store::{Change, Settings};
-use super::types::{Caps, Limits, Period, State, check_name, check_nanos};
+use super::types::{CapsChange, Limits, Period, State, check_name, check_nanos};
 
 /// Keys of a user with settings of their own.
 const MAX_KEYS: u64 = 1_000;
@@ -16,20 +18,22 @@ const MAX_CONCURRENT: u64 = 1_000;
 const MAX_FAMILIES: usize = 64;
 
 impl Account<'_> {
-    /// Sets the caps of a day or month, of the user or of one key. Without caps there is no budget.
+    /// Changes the caps of a day or month, of the user or of one key. Without caps there is no
+    /// budget.
     pub fn set_budget(
         &self,
         key_id: Option<&str>,
         period: Period,
-        caps: Caps,
+        change: impl Into<CapsChange>,
         now_ms: i64,
     ) -> Result<(), BudgetError> {
-        for cap in [caps.soft, caps.hard].into_iter().flatten() {
+        let change = change.into();
+        for cap in [change.soft, change.hard].into_iter().flatten().flatten() {
             check_nanos("a cap", cap)?;
         }
         self.change(key_id, now_ms, |settings| match period {
-            Period::Day => settings.day = caps,
-            Period::Month => settings.month = caps,
+            Period::Day => settings.day = change.of(settings.day),
+            Period::Month => settings.month = change.of(settings.month),
         })
     }
 
@@ -59,14 +63,22 @@ impl Account<'_> {
     /// Limits, budgets and what is under way, of the user and of one key if it is named.
     pub fn state(&self, key_id: Option<&str>, now_ms: i64) -> Result<State, BudgetError> {
         let loaded = self.load("", key_id, "", now_ms)?;
-        let gates = gates(&loaded, self.defaults, key_id, "");
+        let meters = gates(&loaded, self.defaults, key_id, "");
         let budgets = self.budgets(&loaded, key_id, now_ms)?;
         let mut limits = vec![loaded.user.limits.or(self.defaults)];
         limits.extend(key_id.map(|_| loaded.key.limits));
+        let mut tokens = BTreeMap::new();
+        for family in FAMILIES {
+            let loaded = self.store.load("", key_id, family, now_ms)?;
+            let meters = gates(&loaded, self.defaults, key_id, family);
+            let left = tightest(&meters, true, now_ms);
+            tokens.extend(left.map(|left| (family.to_owned(), left)));
+        }
         Ok(State {
+            tokens,
             zone: loaded.user.zone.unwrap_or_else(|| UTC.to_owned()),
             limits,
-            standing: standing(&gates, budgets, now_ms),
+            standing: standing(&meters, budgets, now_ms),
             held: loaded.user_held,
         })
     }
@@ -99,7 +111,7 @@ impl Account<'_> {
     }
 }
 
-fn check_limits(limits: &Limits) -> Result<(), BudgetError> {
+pub(super) fn check_limits(limits: &Limits) -> Result<(), BudgetError> {
     let rates = limits.tokens_per_minute.values().copied();
     let mut rates = rates.chain(limits.requests_per_minute);
     if !rates.all(|rate| (1..=MAX_RATE).contains(&rate)) {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 /// no exact count: limits and budgets are the accounts'.
 #[async_trait(?Send)]
 pub trait Shield {
-    /// Counts one more request of the key's hash. Where it cannot be counted it passes: what
+    /// Counts one more request of a key, by its id. Where it cannot be counted it passes: what
     /// costs money is decided by the account.
-    async fn passes(&self, key_hash: &str) -> bool;
+    async fn passes(&self, key_id: &str) -> bool;
 }

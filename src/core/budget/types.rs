@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::BudgetError;
 
@@ -151,7 +152,8 @@ impl Standing {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How much of a limit is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RateState {
     /// A minute.
     pub limit: u64,
@@ -199,7 +201,10 @@ pub struct Spending {
     pub estimated: i64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// On the calendar of the user's time zone.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
     Day,
@@ -214,14 +219,54 @@ pub struct Caps {
     pub hard: Option<i64>,
 }
 
+/// What becomes of caps: None leaves one as it is, `Some(None)` removes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CapsChange {
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
+    pub soft: Option<Option<i64>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
+    pub hard: Option<Option<i64>>,
+}
+
+impl CapsChange {
+    pub(super) fn of(self, caps: Caps) -> Caps {
+        Caps {
+            soft: self.soft.unwrap_or(caps.soft),
+            hard: self.hard.unwrap_or(caps.hard),
+        }
+    }
+}
+
+/// These, whatever there was.
+impl From<Caps> for CapsChange {
+    fn from(caps: Caps) -> Self {
+        Self {
+            soft: Some(caps.soft),
+            hard: Some(caps.hard),
+        }
+    }
+}
+
+/// Tells null from what is left out, with `serde(default)`.
+#[expect(clippy::option_option, reason = "left out, or null")]
+pub(super) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 /// Unset limits are the deployment's for a user, and none for a key.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    #[schemars(range(min = 1, max = 1_000_000_000))]
     pub requests_per_minute: Option<u64>,
-    /// By model family; `*` is every family that is not named.
+    /// By model family: `gpt-3.5`, `gpt-4`, `gpt-5`, `claude`, `o1`, `o3`, `o4`, `other`; `*` is
+    /// each family that is not named. 1 to 1000000000.
     pub tokens_per_minute: BTreeMap<String, u64>,
     /// Calls at once.
+    #[schemars(range(min = 1, max = 1_000))]
     pub concurrent: Option<u64>,
 }
 
@@ -265,6 +310,9 @@ pub struct State {
     /// In force for the user, and for the key if one was asked about.
     pub limits: Vec<Limits>,
     pub standing: Standing,
+    /// Tokens a minute by model family, where they are limited: the tighter of the user's and
+    /// the key's.
+    pub tokens: BTreeMap<String, RateState>,
     /// Calls under way.
     pub held: u64,
 }

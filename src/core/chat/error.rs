@@ -1,4 +1,4 @@
-use crate::llm::ModelError;
+use crate::gateway::GatewayError;
 use crate::ports::EntropyError;
 use crate::sql::DatabaseError;
 
@@ -36,7 +36,10 @@ pub enum ChatError {
     #[error("this exchange failed before ({code}): {message}")]
     FailedBefore { code: String, message: String },
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Gateway(#[from] GatewayError),
+    /// Whoever asked the model is no more. What it cost is known to the account.
+    #[error("the call ended without an answer: ask again under a new id")]
+    BrokenOff,
     /// The question could not be stored, so the model was not asked.
     #[error("the conversation could not be stored, so the model was not asked: try again")]
     Storage(#[from] DatabaseError),
@@ -59,7 +62,8 @@ impl ChatError {
             Self::InProgress => "EXCHANGE_IN_PROGRESS",
             Self::ExchangeTaken => "EXCHANGE_ID_TAKEN",
             Self::FailedBefore { .. } => "EXCHANGE_FAILED_BEFORE",
-            Self::Model(error) => error.code(),
+            Self::Gateway(error) => error.code(),
+            Self::BrokenOff => "EXCHANGE_BROKEN_OFF",
             Self::Storage(_) => "STORAGE_UNAVAILABLE",
             Self::Entropy(_) => "INTERNAL",
         }
@@ -67,6 +71,10 @@ impl ChatError {
 
     /// Whether asking again can cost twice.
     pub fn may_have_billed(&self) -> bool {
-        matches!(self, Self::Model(error) if error.may_have_billed())
+        match self {
+            Self::Gateway(error) => error.may_have_billed(),
+            Self::BrokenOff => true,
+            _ => false,
+        }
     }
 }

@@ -2,10 +2,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ChatError;
+use super::history::HistoryView;
 use super::output::{CompletionOutput, CostStatus, UsageView};
 use super::sessions::{Sessions, insert_if_new};
 use super::statements::{Append, Counts, add_to_totals, add_to_usage, add_usage_alone, find, lock};
-use crate::sql::{DatabaseError, Row};
+use crate::sql::{DatabaseError, Row, Statement};
 use crate::usage::dollars;
 
 /// A question and its answer in a session.
@@ -34,6 +35,8 @@ pub(super) struct Settlement<'a> {
     pub question_state: QuestionState<'a>,
     pub answer: Option<Answer<'a>>,
     pub charge: Charge<'a>,
+    /// What else is written with it.
+    pub books: Vec<Statement>,
 }
 
 pub(super) enum QuestionState<'a> {
@@ -55,6 +58,18 @@ pub(super) struct Charge<'a> {
     pub nanos: Option<i64>,
     /// The call may have cost something that no price is known for.
     pub unpriced: bool,
+    /// `nanos` is no exact bill.
+    pub estimated: bool,
+}
+
+impl Charge<'_> {
+    fn cost_status(&self) -> &'static str {
+        match self.nanos {
+            None => "unpriced",
+            Some(_) if self.estimated => "estimated",
+            Some(_) => "priced",
+        }
+    }
 }
 
 impl Exchange<'_> {
@@ -95,6 +110,7 @@ impl Sessions {
             tokens: None,
             nanos: None,
             unpriced: false,
+            estimated: false,
         };
         let outcomes = self
             .db
@@ -130,11 +146,7 @@ impl Sessions {
                 at_ms: settlement.at_ms,
                 model: Some(charge.model),
                 case_id: None,
-                cost_status: if charge.nanos.is_some() {
-                    "priced"
-                } else {
-                    "unpriced"
-                },
+                cost_status: charge.cost_status(),
                 metadata: answer.metadata.clone(),
                 counts: Counts {
                     total: charge.tokens,
@@ -152,6 +164,7 @@ impl Sessions {
         ];
         statements.extend(append);
         statements.push(settlement.question_state.statement(exchange));
+        statements.extend(settlement.books.iter().cloned());
         let outcomes = self.db.batch(statements).await?;
         Ok(outcomes.first().is_some_and(|locked| locked.changes > 0))
     }
@@ -163,9 +176,11 @@ impl Sessions {
         owner: &str,
         charge: &Charge<'_>,
         at_ms: i64,
+        books: Vec<Statement>,
     ) -> Result<(), DatabaseError> {
-        let statement = add_usage_alone(exchange_id, owner, charge, at_ms);
-        self.db.run(statement).await.map(|_| ())
+        let mut statements = vec![add_usage_alone(exchange_id, owner, charge, at_ms)];
+        statements.extend(books);
+        self.db.batch(statements).await.map(|_| ())
     }
 
     /// An exchange of this id is on file already: what became of it?
@@ -220,6 +235,7 @@ struct AnswerNotes {
     finish_reason: String,
     provider_request_id: Option<String>,
     cost_note: Option<String>,
+    history: Option<HistoryView>,
 }
 
 fn read_answer(row: &Row) -> Result<CompletionOutput, DatabaseError> {
@@ -247,6 +263,7 @@ fn read_answer(row: &Row) -> Result<CompletionOutput, DatabaseError> {
         },
         model: row.opt_text("model")?.unwrap_or_default(),
         session_id: Some(row.text("session_id")?),
+        history: notes.history,
         cost_usd: nanos.map(dollars),
         cost_nanos: nanos,
         cost_status: if nanos.is_some() {

@@ -58,26 +58,46 @@ impl From<ChatMessage> for Message {
 }
 
 /// A question to the model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct CompletionInput {
-    /// The conversation so far, oldest first. The model sees these messages only.
+    /// What is to be said now, oldest first. In a session the model sees its history before
+    /// them, as far as it fits; without one it sees these messages only.
     #[garde(length(min = 1, max = 256), custom(prompt_size), dive)]
     pub messages: Vec<ChatMessage>,
-    /// Name of the model, such as `gpt-4` or `gpt-5-mini`.
-    #[serde(default = "default_model")]
-    #[garde(length(min = 1, max = 128), custom(model_name))]
+    /// Name of the model, such as `gpt-4` or `gpt-5-mini`. If left out: that of the config,
+    /// the session or your default config, else `gpt-4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = 128), custom(model_name_if_some))]
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$"))]
-    pub model: String,
-    /// Most tokens the answer may have. Reasoning models count their reasoning in.
-    #[serde(default = "default_max_tokens")]
+    pub model: Option<String>,
+    /// Most tokens the answer may have. Reasoning models count their reasoning in. If left
+    /// out: that of the config, else 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(range(min = 1, max = 131_072))]
-    pub max_tokens: u32,
-    /// How freely the model chooses its words, 0 to 2. If left out: 0.7, or the model's own
-    /// where it takes no other (o1 and later, GPT-5 and later).
+    pub max_tokens: Option<u32>,
+    /// How freely the model chooses its words, 0 to 2. If left out: that of the config, else
+    /// 0.7, or the model's own where it takes no other (o1 and later, GPT-5 and later).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(range(min = 0.0, max = 2.0))]
     pub temperature: Option<f64>,
+    /// Share of the likeliest words to choose from, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 0.0, max = 1.0))]
+    pub top_p: Option<f64>,
+    /// Against saying the same words again, -2 to 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = -2.0, max = 2.0))]
+    pub frequency_penalty: Option<f64>,
+    /// Against staying with the same subjects, -2 to 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = -2.0, max = 2.0))]
+    pub presence_penalty: Option<f64>,
+    /// Name of a model config, of yours or shipped, that fills in what is left out here. If
+    /// left out: the session's, and if you name no model either, your default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(chars, min = 1, max = 100), custom(printable_if_some))]
+    pub config: Option<String>,
     /// Keeps the last user message and the answer in this session. An unknown id makes a new
     /// session of yours. If left out, nothing but the cost is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,14 +151,6 @@ pub struct SessionCreateInput {
         inner(inner(length(chars, min = 1, max = 64), custom(printable)))
     )]
     pub labels: Option<Vec<String>>,
-}
-
-fn default_model() -> String {
-    "gpt-4".to_owned()
-}
-
-fn default_max_tokens() -> u32 {
-    1_000
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde's form")]

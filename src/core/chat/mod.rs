@@ -7,21 +7,21 @@
 //! sets `failed` with its code, and keeps what text had arrived as an answer marked
 //! `partial`. If the program dies in between, the row stays `asked` and counts as failed
 //! once its `settles_by_ms` is past: no sweep is needed for it to be told the truth. A caller
-//! that leaves while the model is at work fails it at once, with `CALLER_LEFT`, and the call
-//! is counted as one that may have been billed.
+//! that leaves while the model is at work changes nothing: the call goes on to its end in the
+//! background, is paid for, and its answer is there to be read.
 //!
 //! Row ids follow from the exchange's id (`{exchange}.q`, `{exchange}.a`), so that writing
 //! an exchange twice writes it once, and asking again under its id gives the stored answer
 //! instead of a second bill.
 //!
-//! A session keeps its history; it does not send it. The model sees the messages of the
-//! call and nothing else.
+//! A completion in a session sends the session's history before its own messages, as far as
+//! the model's window allows; the result says what was left out. See [`history`].
 
+mod asking;
 mod error;
 mod exchange;
 pub mod history;
 mod input;
-mod leaving;
 pub mod library;
 mod output;
 mod service;
@@ -40,6 +40,6 @@ pub use output::{
     CompletionOutput, CostStatus, MessageView, SessionCreateOutput, SessionSettings, SessionStatus,
     SessionView, StreamOutput, StreamStatus, UsageView,
 };
-pub use service::ChatService;
+pub use service::{Asker, ChatService};
 pub use sessions::{Session, Sessions};
 pub use windows::{UNKNOWN_WINDOW, window_of};

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Role;
+use super::history::HistoryView;
 use super::settings::ModelSettings;
 use crate::llm::TokenUsage;
 
@@ -17,6 +18,9 @@ pub struct CompletionOutput {
     pub model: String,
     /// The session the exchange is kept in, if any.
     pub session_id: Option<String>,
+    /// What of the session's history the model saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryView>,
     /// Cost in US dollars as a decimal string; null if no price is known, which is not 0.
     pub cost_usd: Option<String>,
     /// The same in nano-dollars, rounded up.

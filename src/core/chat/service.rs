@@ -1,58 +1,39 @@
 use std::rc::Rc;
 
 use garde::Validate;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::exchange::{Answer, Asked, Charge, Exchange, Question, QuestionState, Settlement};
-use super::leaving::{Left, UnderWay};
-use super::output::{CompletionOutput, CostStatus, StreamOutput, StreamStatus};
+use super::asking::{Asking, Heard, Listener};
+use super::exchange::{Asked, Exchange, Question};
+use super::history::{HistoryView, for_call};
+use super::output::{CompletionOutput, StreamOutput, StreamStatus};
 use super::sessions::Sessions;
-use super::{ChatError, CompletionInput};
+use super::settings::{ModelSettings, Resolved, Stated, resolve};
+use super::windows::{UNKNOWN_WINDOW, window_of};
+use super::{ChatError, ChatMessage, CompletionInput, Library, Role};
+use crate::gateway::{Gateway, Order};
 use crate::ids;
-use crate::llm::{
-    Delta, Limits, ModelAnswer, ModelError, ModelRequest, Models, Provider, Stop,
-    takes_sampling_parameters,
-};
-use crate::ports::{Background, Clock, Entropy, Level, Log};
-use crate::sql::DatabaseError;
-use crate::usage::{Cost, PriceKey, PriceTable, dollars};
-
-const DEFAULT_TEMPERATURE: f64 = 0.7;
-/// After the call's own limit, for the writes that follow it.
-const SETTLING_MS: i64 = 60_000;
+use crate::llm::ModelRequest;
+use crate::ports::{Background, Clock, Entropy, Log};
 
 /// Completions and sessions. Owners are user ids that the caller has checked already.
 pub struct ChatService {
     pub sessions: Sessions,
-    pub models: Rc<Models>,
-    pub provider: Rc<Provider>,
-    pub prices: Rc<PriceTable>,
+    pub library: Library,
+    pub gateway: Rc<Gateway>,
     pub clock: Rc<dyn Clock>,
     pub entropy: Rc<dyn Entropy>,
     pub log: Rc<dyn Log>,
-    /// Where calls are settled whose callers have left.
+    /// Where models are asked.
     pub background: Rc<dyn Background>,
-    pub limits: Limits,
 }
 
-/// One call, with what its accounting needs.
-struct Call<'a> {
-    exchange_id: String,
-    owner: &'a str,
-    session_id: Option<&'a str>,
-    started_ms: i64,
-    request: ModelRequest,
-}
-
-impl Call<'_> {
-    fn exchange(&self) -> Option<Exchange<'_>> {
-        let session_id = self.session_id?;
-        Some(Exchange {
-            id: &self.exchange_id,
-            session_id,
-            owner: self.owner,
-        })
-    }
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    pub user_id: &'a str,
+    /// The key or grant that was shown; its budgets and limits hold beside the user's.
+    pub key_id: Option<&'a str>,
 }
 
 impl ChatService {
@@ -60,53 +41,33 @@ impl ChatService {
     /// stored answer; without one, each call is an exchange of its own.
     pub async fn complete(
         &self,
-        owner: &str,
+        asker: Asker<'_>,
         exchange_id: Option<&str>,
         input: &CompletionInput,
     ) -> Result<CompletionOutput, ChatError> {
-        let call = self.call(owner, exchange_id, input)?;
-        if let Asked::Before(output) = self.put_on_file(&call, input).await? {
+        let (order, history) = self.order(asker, exchange_id, input).await?;
+        if let Asked::Before(output) = self.put_on_file(&order, input).await? {
             return Ok(*output);
         }
-        let under_way = self.under_way(&call);
-        let route = [self.provider.serving(&call.request.model)];
-        let asked = self.models.complete(&call.request, &route, self.limits);
-        let answered = asked.await.result;
-        under_way.answered();
-        self.settle(&call, answered).await
+        answer(self.begin(order, history, false), &mut |_| ()).await
     }
 
     /// As [`Self::complete`], with each piece of text handed to `on_delta` as it arrives. A
     /// stored answer is handed over in one piece.
     pub async fn stream(
         &self,
-        owner: &str,
+        asker: Asker<'_>,
         exchange_id: Option<&str>,
         input: &CompletionInput,
         on_delta: &mut dyn FnMut(&str),
     ) -> Result<StreamOutput, ChatError> {
-        let call = self.call(owner, exchange_id, input)?;
-        let completion = match self.put_on_file(&call, input).await? {
+        let (order, history) = self.order(asker, exchange_id, input).await?;
+        let completion = match self.put_on_file(&order, input).await? {
             Asked::Before(output) => {
                 on_delta(&output.response);
                 *output
             }
-            Asked::New => {
-                let under_way = self.under_way(&call);
-                let route = [self.provider.serving(&call.request.model)];
-                let mut hand_on = |delta: &Delta| {
-                    if let Some(text) = delta.said() {
-                        on_delta(text);
-                    }
-                };
-                let stop = Stop::default();
-                let asked =
-                    self.models
-                        .stream(&call.request, &route, self.limits, &stop, &mut hand_on);
-                let answered = asked.await.result;
-                under_way.answered();
-                self.settle(&call, answered).await?
-            }
+            Asked::New => answer(self.begin(order, history, true), on_delta).await?,
         };
         Ok(StreamOutput {
             status: StreamStatus::Completed,
@@ -115,233 +76,174 @@ impl ChatService {
         })
     }
 
-    fn call<'a>(
+    /// The call as it is made, and what of a session's history goes along.
+    async fn order(
         &self,
-        owner: &'a str,
+        asker: Asker<'_>,
         exchange_id: Option<&str>,
-        input: &'a CompletionInput,
-    ) -> Result<Call<'a>, ChatError> {
+        input: &CompletionInput,
+    ) -> Result<(Order, Option<HistoryView>), ChatError> {
         valid(input)?;
-        let exchange_id = match exchange_id {
+        if input.session_id.is_some() {
+            question(input)?;
+        }
+        let id = match exchange_id {
             Some(id) => id.to_owned(),
             None => ids::plain(&*self.clock, &*self.entropy)?,
         };
-        let default = Some(DEFAULT_TEMPERATURE).filter(|_| takes_sampling_parameters(&input.model));
-        Ok(Call {
-            exchange_id,
-            owner,
-            session_id: input.session_id.as_deref(),
-            started_ms: self.clock.now_ms(),
-            request: ModelRequest {
-                model: input.model.clone(),
-                messages: input.messages.iter().cloned().map(Into::into).collect(),
-                max_tokens: Some(input.max_tokens),
-                temperature: input.temperature.or(default),
-                ..ModelRequest::default()
-            },
-        })
+        let settings = self.settings(asker.user_id, input).await?;
+        let resolved = resolve(stated(input), settings.as_ref());
+        let (messages, history) = self.messages(asker.user_id, input, &resolved).await?;
+        let order = Order {
+            id,
+            user_id: asker.user_id.to_owned(),
+            key_id: asker.key_id.map(str::to_owned),
+            session_id: input.session_id.clone(),
+            case_id: None,
+            request: request(resolved, messages),
+        };
+        Ok((order, history))
     }
 
-    fn under_way(&self, call: &Call<'_>) -> UnderWay {
-        let left = Left {
+    /// Those it names, else its session's, else the default of who names no model either.
+    async fn settings(
+        &self,
+        owner: &str,
+        input: &CompletionInput,
+    ) -> Result<Option<ModelSettings>, ChatError> {
+        if let Some(name) = &input.config {
+            return self.library.settings(owner, Some(name)).await;
+        }
+        if let Some(session_id) = &input.session_id {
+            let session = self.sessions.find_owned(session_id, owner).await?;
+            let settings = session.and_then(|session| session.settings);
+            if let Some(model) = settings.and_then(|settings| settings.model) {
+                return Ok(Some(model));
+            }
+        }
+        if input.model.is_some() {
+            return Ok(None);
+        }
+        self.library.settings(owner, None).await
+    }
+
+    /// What the model is sent: a session's history, as far as it fits, before what is said now.
+    async fn messages(
+        &self,
+        owner: &str,
+        input: &CompletionInput,
+        resolved: &Resolved,
+    ) -> Result<(Vec<ChatMessage>, Option<HistoryView>), ChatError> {
+        let prompt = resolved.system_prompt.clone().map(|content| ChatMessage {
+            role: Role::System,
+            content,
+        });
+        let now: Vec<ChatMessage> = prompt.into_iter().chain(input.messages.clone()).collect();
+        let Some(session_id) = &input.session_id else {
+            return Ok((now, None));
+        };
+        let window = window_of(&resolved.model).unwrap_or(UNKNOWN_WINDOW);
+        let before = self.library.history(owner, session_id, window).await?;
+        let reserve = u64::from(resolved.max_tokens);
+        let (messages, view) = for_call(before, now, &resolved.model, reserve);
+        Ok((messages, Some(view)))
+    }
+
+    fn begin(&self, order: Order, history: Option<HistoryView>, streamed: bool) -> Listener {
+        let asking = Asking {
+            gateway: Rc::clone(&self.gateway),
             sessions: self.sessions.clone(),
             clock: Rc::clone(&self.clock),
             log: Rc::clone(&self.log),
-            exchange_id: call.exchange_id.clone(),
-            session_id: call.session_id.map(str::to_owned),
-            owner: call.owner.to_owned(),
-            model: call.request.model.clone(),
+            order,
+            history,
         };
-        UnderWay::new(&self.background, left)
+        asking.begin(&*self.background, streamed)
     }
 
     async fn put_on_file(
         &self,
-        call: &Call<'_>,
+        order: &Order,
         input: &CompletionInput,
     ) -> Result<Asked, ChatError> {
-        let Some(exchange) = call.exchange() else {
+        let Some(session_id) = &order.session_id else {
             return Ok(Asked::New);
         };
-        let user = |message: &&super::ChatMessage| message.role == super::Role::User;
-        let last = input.messages.iter().rev().find(user).ok_or_else(|| {
-            ChatError::InvalidInput(
-                "messages: a session keeps the last message with the role user, and there is none: add one".to_owned(),
-            )
-        })?;
-        let total_ms = i64::try_from(self.limits.total_ms).unwrap_or(i64::MAX);
+        let last = question(input)?;
+        let exchange = Exchange {
+            id: &order.id,
+            session_id,
+            owner: &order.user_id,
+        };
+        let now_ms = self.clock.now_ms();
         let question = Question {
             content: &last.content,
-            model: &call.request.model,
-            asked_at_ms: call.started_ms,
-            settles_by_ms: call
-                .started_ms
-                .saturating_add(total_ms)
-                .saturating_add(SETTLING_MS),
+            model: &order.request.model,
+            asked_at_ms: now_ms,
+            settles_by_ms: now_ms.saturating_add(self.gateway.lasts_ms()),
         };
         self.sessions.ask(&exchange, &question).await
     }
+}
 
-    async fn settle(
-        &self,
-        call: &Call<'_>,
-        answered: Result<ModelAnswer, ModelError>,
-    ) -> Result<CompletionOutput, ChatError> {
-        match answered {
-            Ok(answer) => Ok(self.settle_answer(call, answer).await),
-            Err(error) => {
-                self.settle_failure(call, &error).await;
-                Err(error.into())
-            }
+/// What a session keeps of the call.
+fn question(input: &CompletionInput) -> Result<&ChatMessage, ChatError> {
+    let user = |message: &&ChatMessage| message.role == Role::User;
+    input.messages.iter().rev().find(user).ok_or_else(|| {
+        ChatError::InvalidInput(
+            "messages: a session keeps the last message with the role user, and there is none: add one".to_owned(),
+        )
+    })
+}
+
+fn stated(input: &CompletionInput) -> Stated<'_> {
+    let mut messages = input.messages.iter();
+    Stated {
+        model: input.model.as_deref(),
+        max_tokens: input.max_tokens,
+        temperature: input.temperature,
+        top_p: input.top_p,
+        frequency_penalty: input.frequency_penalty,
+        presence_penalty: input.presence_penalty,
+        system_prompt: messages.any(|message| message.role == Role::System),
+    }
+}
+
+fn request(resolved: Resolved, messages: Vec<ChatMessage>) -> ModelRequest {
+    let penalties = [
+        ("frequency_penalty", resolved.frequency_penalty),
+        ("presence_penalty", resolved.presence_penalty),
+    ];
+    let penalties = penalties
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+    ModelRequest {
+        model: resolved.model,
+        messages: messages.into_iter().map(Into::into).collect(),
+        max_tokens: Some(resolved.max_tokens),
+        temperature: resolved.temperature,
+        top_p: resolved.top_p,
+        extra: penalties.collect(),
+        ..ModelRequest::default()
+    }
+}
+
+/// What becomes of a call, with its text handed on as it arrives.
+async fn answer(
+    mut listener: Listener,
+    on_delta: &mut dyn FnMut(&str),
+) -> Result<CompletionOutput, ChatError> {
+    while let Some(heard) = listener.next().await {
+        match heard {
+            Heard::Text(text) => on_delta(&text),
+            Heard::Done(result) => return *result,
         }
     }
-
-    async fn settle_answer(&self, call: &Call<'_>, answer: ModelAnswer) -> CompletionOutput {
-        let key = PriceKey {
-            provider: "openai",
-            model: &answer.model,
-            tier: answer.service_tier.as_deref(),
-            at_ms: call.started_ms,
-        };
-        let cost = self.prices.cost(key, answer.usage);
-        let recorded = match self.record_answer(call, &answer, &cost).await {
-            // A lost reply to a write that may be repeated.
-            Err(DatabaseError::Unavailable(_)) => self.record_answer(call, &answer, &cost).await,
-            outcome => outcome,
-        };
-        let (cost_status, cost_note) = match &cost {
-            Cost::Priced { .. } => (CostStatus::Priced, None),
-            Cost::Unpriced { reason } => (CostStatus::Unpriced, Some(reason.to_string())),
-        };
-        CompletionOutput {
-            recorded: self.logged(call, recorded),
-            response: answer.choice.said().to_owned(),
-            usage: answer.usage.map(Into::into),
-            model: answer.model,
-            session_id: call.session_id.map(str::to_owned),
-            cost_usd: cost.nanos().map(dollars),
-            cost_nanos: cost.nanos(),
-            cost_status,
-            cost_note,
-            finish_reason: answer.choice.finish_reason,
-            provider_request_id: answer.provider_request_id,
-        }
-    }
-
-    async fn record_answer(
-        &self,
-        call: &Call<'_>,
-        answer: &ModelAnswer,
-        cost: &Cost,
-    ) -> Result<bool, DatabaseError> {
-        let usage = answer.usage;
-        let charge = Charge {
-            model: &answer.model,
-            tokens: usage.map(|usage| count(usage.total)),
-            nanos: cost.nanos(),
-            unpriced: cost.nanos().is_none(),
-        };
-        let now_ms = self.clock.now_ms();
-        let Some(exchange) = call.exchange() else {
-            let added = self
-                .sessions
-                .add_usage(&call.exchange_id, call.owner, &charge, now_ms);
-            return added.await.map(|()| true);
-        };
-        let settlement = Settlement {
-            at_ms: now_ms,
-            question_state: QuestionState::Answered,
-            answer: Some(Answer {
-                content: answer.choice.said(),
-                prompt_tokens: usage.map(|usage| count(usage.prompt)),
-                completion_tokens: usage.map(|usage| count(usage.completion)),
-                metadata: notes(call, answer, cost),
-            }),
-            charge,
-        };
-        self.sessions.settle(&exchange, &settlement).await
-    }
-
-    async fn settle_failure(&self, call: &Call<'_>, error: &ModelError) {
-        let charge = Charge {
-            model: &call.request.model,
-            tokens: None,
-            nanos: None,
-            unpriced: error.may_have_billed(),
-        };
-        let now_ms = self.clock.now_ms();
-        let recorded = match call.exchange() {
-            None if charge.unpriced => {
-                let added = self
-                    .sessions
-                    .add_usage(&call.exchange_id, call.owner, &charge, now_ms);
-                added.await.map(|()| true)
-            }
-            None => return,
-            Some(exchange) => {
-                let message = error.to_string();
-                let settlement = Settlement {
-                    at_ms: now_ms,
-                    question_state: QuestionState::Failed { code: error.code(), message: &message },
-                    answer: error.partial().map(|content| Answer {
-                        content,
-                        prompt_tokens: None,
-                        completion_tokens: None,
-                        metadata: json!({"exchange_id": call.exchange_id, "partial": true, "code": error.code()}),
-                    }),
-                    charge,
-                };
-                self.sessions.settle(&exchange, &settlement).await
-            }
-        };
-        self.logged(call, recorded);
-    }
-
-    /// The model has spoken by now: a failed write goes to the log, not to the caller.
-    fn logged(&self, call: &Call<'_>, recorded: Result<bool, DatabaseError>) -> bool {
-        let cause = match recorded {
-            Ok(true) => return true,
-            Ok(false) => "the session was deleted meanwhile".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let fields =
-            json!({"exchange_id": call.exchange_id, "session_id": call.session_id, "cause": cause});
-        self.log
-            .record(Level::Error, "chat_exchange_not_recorded", fields);
-        false
-    }
+    Err(ChatError::BrokenOff)
 }
 
 pub(super) fn valid<T: Validate<Context = ()>>(input: &T) -> Result<(), ChatError> {
     input.validate().map_err(|report| {
         ChatError::InvalidInput(report.to_string().trim_end().replace('\n', "; "))
-    })
-}
-
-/// The database's integers are signed; real counts are far below.
-fn count(tokens: u64) -> i64 {
-    i64::try_from(tokens).unwrap_or(i64::MAX)
-}
-
-/// What is known of an answer beyond its columns.
-fn notes(call: &Call<'_>, answer: &ModelAnswer, cost: &Cost) -> Value {
-    let (price_id, cost_note) = match cost {
-        Cost::Priced { price_id, .. } => (Some(price_id.as_str()), None),
-        Cost::Unpriced { reason } => (None, Some(reason.to_string())),
-    };
-    json!({
-        "exchange_id": call.exchange_id,
-        "model_asked": call.request.model,
-        "finish_reason": answer.choice.finish_reason,
-        "refused": answer.choice.refusal.is_some(),
-        "provider_request_id": answer.provider_request_id,
-        "response_id": answer.response_id,
-        "service_tier": answer.service_tier,
-        "system_fingerprint": answer.system_fingerprint,
-        "usage": answer.usage,
-        "price_id": price_id,
-        "cost_note": cost_note,
-        "first_token_ms": answer.first_token_ms,
-        "total_ms": answer.total_ms,
     })
 }

@@ -127,14 +127,15 @@ impl ExecutionService {
                 role: Role::User,
                 content: input.prompt.clone(),
             }],
-            model: input.model.clone(),
-            max_tokens: if sealed {
+            model: Some(input.model.clone()),
+            max_tokens: Some(if sealed {
                 fortress::MAX_OUTPUT_TOKENS
             } else {
                 STANDARD_TOKENS
-            },
+            }),
             temperature: sealed.then_some(fortress::TEMPERATURE),
             session_id: Some(id.to_owned()),
+            ..chat::CompletionInput::default()
         };
         let answer = self.workers.complete(asker, &question).await;
         answer.map_err(|error| if sealed { reserved(error) } else { error })

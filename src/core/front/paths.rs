@@ -10,8 +10,9 @@ use crate::oauth::{MAX_BODY, OAuthError, WebRequest};
 use crate::services::Platform;
 
 /// Request headers that a page may send to an open path.
-const OPEN_HEADERS: &str = "accept, authorization, content-type, dpop, mcp-protocol-version";
-const OPEN_EXPOSED: &str = "dpop-nonce, retry-after, www-authenticate, x-request-id";
+/// The wildcard, for what clients of models add, leaves `authorization` out (Fetch standard).
+const OPEN_HEADERS: &str = "accept, authorization, content-type, dpop, mcp-protocol-version, *";
+const OPEN_EXPOSED: &str = "dpop-nonce, retry-after, www-authenticate, x-request-id, *";
 const PREFLIGHT_SECONDS: &str = "7200";
 const METADATA_CACHE: &str = "public, max-age=300";
 
@@ -30,6 +31,11 @@ pub trait Routes {
     /// Who may call `path`; None where there is nothing.
     fn access(&self, _path: &str) -> Option<Access> {
         None
+    }
+
+    /// Bytes that a body sent to `path` may have.
+    fn body_limit(&self, _path: &str) -> usize {
+        MAX_BODY
     }
 
     /// The answer; None for a method that the path does not take.
@@ -73,11 +79,12 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
     }
 
     async fn respond(&self, incoming: &dyn Incoming, method: &str, path: &str) -> HttpReply {
+        let limit = self.services.domain.body_limit(path);
         let body = match method {
             "GET" | "HEAD" | "OPTIONS" => Vec::new(),
-            _ => match incoming.body(MAX_BODY).await {
+            _ => match incoming.body(limit).await {
                 Ok(body) => body,
-                Err(fault) => return self.no_body(fault),
+                Err(fault) => return self.no_body(fault, limit),
             },
         };
         let query = incoming.query();
@@ -94,10 +101,10 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         reply.unwrap_or_else(|| self.wrong_method(method))
     }
 
-    fn no_body(&self, fault: BodyFault) -> HttpReply {
+    fn no_body(&self, fault: BodyFault, limit: usize) -> HttpReply {
         let error = match fault {
             BodyFault::TooLarge => {
-                let message = format!("the body is larger than {MAX_BODY} bytes");
+                let message = format!("the body is larger than {limit} bytes");
                 OAuthError::invalid_request(message).with_status(413)
             }
             BodyFault::Interrupted(cause) => {

@@ -34,6 +34,11 @@ impl Provider {
         }
     }
 
+    /// It has a key.
+    pub fn is_ready(&self) -> bool {
+        self.key().is_some()
+    }
+
     /// As people write its name.
     pub(super) fn title(&self) -> &str {
         match self.name.as_str() {

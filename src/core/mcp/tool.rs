@@ -175,27 +175,33 @@ impl<S: 'static, T: Tool<S>> Handler<S> for Typed<T> {
 
 fn decode<I: DeserializeOwned + Validate<Context = ()>>(arguments: &Value) -> Result<I, ToolError> {
     let input = I::deserialize(arguments).or_else(|_| located(arguments))?;
-    input.validate().map_err(|report| {
-        let faults: Vec<String> = report
-            .iter()
-            .map(|(path, fault)| format!("{path}: {fault}"))
-            .collect();
-        invalid(&faults.join("; "))
-    })?;
+    input.validate().map_err(|report| unfit(&report))?;
     Ok(input)
+}
+
+#[inline(never)]
+fn unfit(report: &garde::Report) -> ToolError {
+    let faults: Vec<String> = report
+        .iter()
+        .map(|(path, fault)| format!("{path}: {fault}"))
+        .collect();
+    invalid(&faults.join("; "))
 }
 
 /// Once more, for the place of what does not fit: keeping track of it takes time.
 fn located<I: DeserializeOwned>(arguments: &Value) -> Result<I, ToolError> {
-    serde_path_to_error::deserialize(arguments).map_err(|error| {
-        let path = error.path().to_string();
-        let place = if path == "." {
-            String::new()
-        } else {
-            format!("{path}: ")
-        };
-        invalid(&format!("{place}{}", error.inner()))
-    })
+    serde_path_to_error::deserialize(arguments).map_err(|error| misplaced(&error))
+}
+
+#[inline(never)]
+fn misplaced(error: &serde_path_to_error::Error<serde_json::Error>) -> ToolError {
+    let path = error.path().to_string();
+    let place = if path == "." {
+        String::new()
+    } else {
+        format!("{path}: ")
+    };
+    invalid(&format!("{place}{}", error.inner()))
 }
 
 fn invalid(faults: &str) -> ToolError {
@@ -235,15 +241,27 @@ impl<S: 'static> Registry<S> {
     }
 
     #[must_use]
-    pub fn with<T: Tool<S>>(mut self) -> Self {
-        let input_schema = T::input_schema();
-        let headers = param_headers(&input_schema);
+    pub fn with<T: Tool<S>>(self) -> Self {
         let output_schema = T::STRUCTURED.then(schema::of::<T::Output>);
+        let handler = Box::new(Typed::<T>(PhantomData));
+        self.and(T::ABOUT, T::input_schema(), output_schema, handler)
+    }
+
+    /// What is the same for all tools, apart so that it is compiled once.
+    #[inline(never)]
+    fn and(
+        mut self,
+        about: About,
+        input_schema: Value,
+        output_schema: Option<Value>,
+        handler: Box<dyn Handler<S>>,
+    ) -> Self {
+        let headers = param_headers(&input_schema);
         self.entries.push(Entry {
-            about: T::ABOUT,
-            listed: listed(&T::ABOUT, input_schema, output_schema).to_string(),
+            listed: listed(&about, input_schema, output_schema).to_string(),
+            about,
             headers,
-            handler: Box::new(Typed::<T>(PhantomData)),
+            handler,
         });
         self
     }

@@ -10,6 +10,7 @@
 mod money;
 mod prices;
 mod rates;
+mod stated;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use money::dollars;
 pub use prices::{Cost, PriceKey, PriceTable, Unpriced};
+pub use stated::StatedDollars;
 pub use table::PriceError;
 
 /// Tokens of one answer in one form for all providers, that of OpenAI: parts are inside.

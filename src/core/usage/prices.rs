@@ -116,6 +116,21 @@ impl PriceTable {
         ceil_to_nanos(most).ok_or(Unpriced::AbsurdUsage)
     }
 
+    /// Names of a provider's models that have a standard price at `at_ms`, sorted.
+    pub fn models(&self, provider: &str, at_ms: i64) -> Vec<&str> {
+        let models = self
+            .providers
+            .get(provider)
+            .map(|provider| &provider.models);
+        let priced = models.into_iter().flatten().filter(|(_, model)| {
+            let mut rows = model.rows.iter();
+            rows.any(|row| row.in_force(STANDARD_TIER, at_ms))
+        });
+        let mut names: Vec<&str> = priced.map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
     fn price(&self, key: PriceKey<'_>, usage: Option<TokenUsage>) -> Result<Cost, Unpriced> {
         let usage = usage.ok_or(Unpriced::NoUsage)?;
         let found = self.find(key)?;

@@ -2,12 +2,16 @@
 //! of everything that is missing or wrong at once.
 
 pub mod oauth;
+mod providers;
 mod settings;
 
 use chitty_core::secret::Secret;
 use wasm_bindgen::JsValue;
 
-pub use settings::{ChainSettings, Common, Environment, ModelSettings, SigningSettings, prices};
+pub use providers::routes;
+pub use settings::{
+    ChainSettings, Common, Environment, ModelSettings, SigningSettings, limits, prices,
+};
 
 /// Where values come from.
 pub trait Source {

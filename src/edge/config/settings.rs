@@ -1,4 +1,7 @@
-use chitty_core::llm::BaseUrl;
+use std::rc::Rc;
+
+use chitty_core::budget::Limits;
+use chitty_core::llm::{BaseUrl, Dialect, Provider};
 use chitty_core::loopback;
 use chitty_core::ports::Level;
 use chitty_core::secret::Secret;
@@ -75,6 +78,32 @@ impl ModelSettings {
             api_key: reader.optional_secret("OPENAI_API_KEY"),
         }
     }
+
+    /// OpenAI, or whoever answers for it.
+    pub fn provider(self) -> Rc<Provider> {
+        Rc::new(Provider {
+            name: "openai".to_owned(),
+            dialect: Dialect::ChatCompletions,
+            base_url: self.base_url,
+            key: self.api_key,
+            key_name: "OPENAI_API_KEY".to_owned(),
+        })
+    }
+}
+
+/// Limits of users who have none of their own: those of `RATE_LIMITS`, and the standard ones
+/// for what it leaves out.
+pub fn limits(reader: &mut Reader<'_>) -> Limits {
+    let standard = Limits::standard();
+    let Some(json) = reader.optional("RATE_LIMITS") else {
+        return standard;
+    };
+    if let Ok(limits) = serde_json::from_str::<Limits>(&json) {
+        return limits.or(&standard);
+    }
+    let form = "limits as docs/MONEY.md shows: {\"requests_per_minute\": 60, …}";
+    reader.wrong("RATE_LIMITS", form);
+    standard
 }
 
 /// The prices shipped, with those of `MODEL_PRICES` (same shape) in place of their own.

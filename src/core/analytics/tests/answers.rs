@@ -232,12 +232,15 @@ fn a_csv_quotes_texts_and_defuses_formulas() {
     let world = World::with(&[event]);
     let input = UsageAnalyticsInput {
         group_by: Some(GroupBy::Case),
+        format: Format::Csv,
         ..range("2026-11-01", "2026-11-03", "UTC")
     };
-    let csv = UsageAnalyticsOutput {
-        analytics: world.ask(&input).unwrap(),
-    }
-    .to_csv();
+    let now_ms = ms("2026-11-21T12:07:00Z");
+    let output = usage_analytics(&world.database, &BundledZones, "ann", &input, now_ms);
+    let output = block_on(output).unwrap();
+    assert!(output.analytics.breakdown.is_empty());
+    assert_eq!(output.analytics.totals.requests, 1);
+    let csv = output.csv.unwrap();
     let lines: Vec<&str> = csv.split("\r\n").collect();
     assert_eq!(lines.len(), 4);
     let row = "\"2026-11-01T00:00:00+00:00\",\"2026-11-02T00:00:00+00:00\",\

@@ -85,6 +85,59 @@ fn hours_that_may_still_fill_are_left_alone() {
 }
 
 #[test]
+fn the_nightly_run_goes_over_three_days_and_is_one_of_24() {
+    let now_ms = ms("2026-11-04T03:17:00Z");
+    let world = World::with(&[
+        event("before", "2026-11-01T02:59:00Z"),
+        event("first", "2026-11-01T03:00:00Z"),
+        event("last", "2026-11-04T00:59:00Z"),
+        event("fresh", "2026-11-04T01:30:00Z"),
+    ]);
+    let right = world.rollups();
+    let wrong = "UPDATE usage_rollups SET cost_nanos = cost_nanos + 1";
+    block_on(world.database.run(Statement::new(wrong))).unwrap();
+    let rebuilt = block_on(rebuild_recent(&world.database, &FakeClock::at(now_ms))).unwrap();
+    let told = Rebuilt {
+        hours: 70,
+        hours_corrected: 2,
+        next_ms: ms("2026-11-04T01:00:00Z"),
+    };
+    assert_eq!(rebuilt, told);
+    let wrong_still = world
+        .rollups()
+        .iter()
+        .filter(|row| !right.contains(row))
+        .count();
+    assert_eq!(wrong_still, 2 * 6, "rows of the hours outside");
+    let runs = (0..24).filter(|hour| is_nightly(now_ms + hour * 3_600_000));
+    assert_eq!(runs.collect::<Vec<_>>(), [0]);
+}
+
+/// Each look at the clock takes a while.
+struct Slow(std::cell::Cell<i64>);
+
+impl crate::ports::Clock for Slow {
+    fn now_ms(&self) -> i64 {
+        self.0.set(self.0.get() + 400_000);
+        self.0.get()
+    }
+
+    fn sleep(&self, _ms: u64) -> futures::future::LocalBoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[test]
+fn the_nightly_run_ends_in_time_and_says_where() {
+    let slow = Slow(std::cell::Cell::new(ms("2026-11-04T03:00:00Z")));
+    let rebuilt = block_on(rebuild_recent(&World::new().database, &slow)).unwrap();
+    assert_eq!(
+        (rebuilt.hours, rebuilt.next_ms),
+        (12, ms("2026-11-01T15:00:00Z"))
+    );
+}
+
+#[test]
 fn rebuilding_shortens_histograms() {
     let events: Vec<_> = (0..100)
         .map(|n| event(&format!("r-{n}"), "2026-11-01T10:20:00Z"))

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ports::Database;
 use crate::sql::{SqliteDatabase, Statement};
-use crate::testing::{BundledZones, block_on};
+use crate::testing::{BundledZones, FakeClock, block_on};
 use crate::time::from_rfc3339;
 use crate::usage::TokenUsage;
 

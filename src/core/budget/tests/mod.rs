@@ -1,3 +1,4 @@
+mod managing;
 mod memory;
 mod model;
 mod remote;

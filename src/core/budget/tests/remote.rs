@@ -18,7 +18,7 @@ use crate::sql::SqliteDatabase;
 use crate::testing::block_on;
 
 /// One object; replies may be lost.
-struct Object {
+pub(super) struct Object {
     store: SqlStore<SqliteDatabase>,
     names: RefCell<Vec<String>>,
     lost: Cell<u32>,
@@ -52,7 +52,7 @@ impl Http for Way {
     }
 }
 
-fn ledger(lost: u32) -> (RemoteUserLedger, Rc<Object>) {
+pub(super) fn ledger(lost: u32) -> (RemoteUserLedger, Rc<Object>) {
     let object = Rc::new(Object {
         store: sqlite(),
         names: RefCell::default(),
@@ -72,7 +72,7 @@ fn every_verb_crosses_and_comes_back() {
         };
         ledger.set_zone("ann", "India").await.unwrap();
         ledger
-            .set_budget("ann", Some("k1"), Period::Day, caps)
+            .set_budget("ann", Some("k1"), Period::Day, caps.into())
             .await
             .unwrap();
         ledger

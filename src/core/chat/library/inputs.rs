@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::super::Role;
 use super::super::input::{metadata_size, model_name_if_some, without_nul};
 use super::super::output::SessionStatus;
-use super::StatedCost;
+use crate::usage::StatedDollars;
 use crate::validation::{printable, printable_if_some};
 
 /// Which sessions to list, the last changed first.
@@ -97,7 +97,7 @@ pub struct MessageAddInput {
     /// nano-dollar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
-    pub cost: Option<StatedCost>,
+    pub cost: Option<StatedDollars>,
     /// The model it is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(length(min = 1, max = 128), custom(model_name_if_some))]

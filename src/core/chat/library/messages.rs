@@ -5,14 +5,14 @@ use super::super::output::MessageView;
 use super::super::service::valid;
 use super::super::statements::{Append, Counts, add_to_totals, add_to_usage, lock};
 use super::super::{ChatError, Role};
+use super::Library;
 use super::inputs::MessageAddInput;
 use super::links::{self, Holder, Kind};
 use super::outputs::MessageAddOutput;
-use super::{Library, StatedCost};
 use crate::ids;
 use crate::sql::{DatabaseError, Outcome, Row, Statement};
 use crate::time::to_rfc3339;
-use crate::usage::dollars;
+use crate::usage::{StatedDollars, dollars};
 
 /// What usage is counted under where the caller names no model.
 const UNNAMED_MODEL: &str = "unknown";
@@ -52,8 +52,8 @@ impl Library {
         input: &MessageAddInput,
     ) -> Result<MessageAddOutput, ChatError> {
         valid(input)?;
-        let nanos = input.cost.as_ref().map(StatedCost::nanos).transpose();
-        let nanos = nanos.map_err(ChatError::InvalidInput)?;
+        let nanos = input.cost.as_ref().map(StatedDollars::nanos).transpose();
+        let nanos = nanos.map_err(|fault| ChatError::InvalidInput(format!("cost: {fault}")))?;
         let id = ids::plain(&*self.clock, &*self.entropy)?;
         let now_ms = self.clock.now_ms();
         let place = Exchange {
@@ -66,6 +66,7 @@ impl Library {
             tokens: input.tokens_used,
             nanos,
             unpriced: false,
+            estimated: false,
         };
         let append = Append {
             id: &id,

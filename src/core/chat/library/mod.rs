@@ -13,7 +13,6 @@ mod messages;
 mod outputs;
 mod search;
 mod sessions;
-mod stated_cost;
 #[cfg(test)]
 mod tests;
 mod user_data;
@@ -31,7 +30,6 @@ pub use outputs::{
     MessageAddOutput, SearchHit, SearchOutput, SessionDeleteOutput, SessionExportOutput,
     SessionGetOutput, SessionListOutput, SessionOutput, UserDataDeleteOutput, UserDataExportOutput,
 };
-pub use stated_cost::StatedCost;
 
 use crate::ports::{Clock, Database, Entropy};
 

@@ -15,6 +15,7 @@ fn a_completion_carries_text_usage_and_cost() {
         }),
         model: "gpt-4-0613".into(),
         session_id: None,
+        history: None,
         cost_usd: Some("0.00045".into()),
         cost_nanos: Some(HI_NANOS),
         cost_status: CostStatus::Priced,
@@ -70,7 +71,7 @@ fn a_session_is_made_and_keeps_question_answer_and_totals() {
     world.complete(None, &in_session()).unwrap();
     let output = world.complete(Some("x-2"), &in_session()).unwrap();
     assert_eq!(output.session_id.as_deref(), Some("s-1"));
-    assert_eq!(world.db.batches.get(), 4);
+    assert_eq!(world.db.batches.get(), 10);
 
     let rows = world.messages();
     let seen: Vec<_> = rows
@@ -237,11 +238,10 @@ fn a_stream_hands_text_over_and_ends_with_the_whole() {
     let world = World::new(vec![reply(200, &stream_text())]);
     let mut heard = Vec::new();
     let output = world
-        .clock
         .run(
             world
                 .service
-                .stream("alice", None, &in_session(), &mut |text| {
+                .stream(ALICE, None, &in_session(), &mut |text| {
                     heard.push(text.to_owned());
                 }),
         )
@@ -370,8 +370,8 @@ fn the_input_schema_says_what_the_validation_does() {
     assert_eq!(schema["required"], json!(["messages"]));
     assert_eq!(schema["additionalProperties"], false);
     let properties = &schema["properties"];
-    assert_eq!(properties["model"]["default"], "gpt-4");
-    assert_eq!(properties["max_tokens"]["default"], 1000);
+    assert_eq!(properties["model"]["maxLength"], 128);
+    assert_eq!(properties["max_tokens"]["maximum"], 131_072);
     assert_eq!(properties["temperature"]["maximum"], 2.0);
     assert_eq!(properties["messages"]["maxItems"], 256);
     assert_eq!(properties["session_id"]["maxLength"], 200);
@@ -387,4 +387,60 @@ fn the_input_schema_says_what_the_validation_does() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn the_next_question_of_a_session_brings_its_history_along() {
+    let world = World::new(vec![hi(), hi()]);
+    let first = world.complete(None, &in_session()).unwrap();
+    assert_eq!(first.history.unwrap().sent, 2);
+    let next = json!({"session_id": "s-1", "messages": [{"role": "user", "content": "And then?"}]});
+    let second = world
+        .complete(None, &serde_json::from_value(next).unwrap())
+        .unwrap();
+    let said: Vec<String> = world.http.body(1)["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["content"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(said, ["Hello", "Hi", "And then?"]);
+    let history = second.history.unwrap();
+    assert_eq!(
+        (history.sent, history.dropped, history.window_known),
+        (3, 0, true)
+    );
+}
+
+#[test]
+fn a_config_fills_in_what_the_call_leaves_out() {
+    let world = World::new(vec![hi(), hi(), hi()]);
+    let config = |more: Value| {
+        let mut json = json!({"messages": [{"role": "user", "content": "Hello"}]});
+        for (key, value) in more.as_object().unwrap() {
+            json[key] = value.clone();
+        }
+        serde_json::from_value::<CompletionInput>(json).unwrap()
+    };
+    world
+        .complete(
+            None,
+            &config(json!({"config": "technical-gpt4", "max_tokens": 7})),
+        )
+        .unwrap();
+    let sent = world.http.body(0);
+    assert_eq!(
+        (&sent["model"], &sent["max_tokens"]),
+        (&json!("gpt-4"), &json!(7))
+    );
+    assert_eq!(sent["messages"][0]["role"], "system");
+    let unknown = world
+        .complete(None, &config(json!({"config": "nobody's"})))
+        .unwrap_err();
+    assert!(unknown.to_string().contains("nobody's"), "{unknown}");
+    // Who names a model has stated enough: no default config comes between.
+    world
+        .complete(None, &config(json!({"model": "gpt-4o"})))
+        .unwrap();
+    assert_eq!(world.http.body(1)["messages"].as_array().unwrap().len(), 1);
 }

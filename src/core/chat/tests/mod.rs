@@ -16,15 +16,13 @@ use garde::Validate;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::gateway::tests::{LocalLedger, over};
 use crate::llm::scripted::{
-    JumpClock, Piece, START_MS, ScriptedHttp, Step, answer_json, client, pieces, provider, reply,
-    stream_text,
+    JumpClock, Piece, START_MS, ScriptedHttp, Step, answer_json, pieces, reply, stream_text,
 };
-use crate::llm::{Dialect, Limits};
 use crate::ports::{Clock, Database};
 use crate::sql::{DatabaseError, Outcome, Row, SqliteDatabase, Statement};
 use crate::testing::{FakeBackground, FakeEntropy, FakeLog};
-use crate::usage::PriceTable;
 
 /// What happens to a batch.
 #[derive(Clone, Copy, PartialEq)]
@@ -82,14 +80,24 @@ impl Database for Shaky {
     }
 }
 
+/// A session's settings, the default config, the history and the question, before the model
+/// is asked.
+const BEFORE: [Fault; 4] = [Fault::None; 4];
+
 struct World {
     clock: JumpClock,
     http: Rc<ScriptedHttp>,
     db: Rc<Shaky>,
     log: Rc<FakeLog>,
     background: Rc<FakeBackground>,
+    ledger: Rc<LocalLedger>,
     service: ChatService,
 }
+
+const ALICE: Asker<'_> = Asker {
+    user_id: "alice",
+    key_id: None,
+};
 
 impl World {
     fn new(steps: Vec<Step>) -> Self {
@@ -102,16 +110,20 @@ impl World {
         });
         let log = Rc::new(FakeLog::default());
         let background = Rc::new(FakeBackground::default());
+        let (shared, told) = (Rc::clone(&db) as _, Rc::clone(&log) as _);
+        let (gateway, ledger) = over(&clock, &http, &shared, &told);
         let service = ChatService {
             sessions: Sessions::new(Rc::clone(&db) as Rc<dyn Database>),
-            models: Rc::new(client(&clock, &http)),
-            provider: provider(Dialect::ChatCompletions),
-            prices: Rc::new(PriceTable::built_in().unwrap()),
+            library: Library {
+                db: Rc::clone(&db) as Rc<dyn Database>,
+                clock: Rc::new(clock.clone()),
+                entropy: Rc::new(FakeEntropy::default()),
+            },
+            gateway: Rc::new(gateway),
             clock: Rc::new(clock.clone()),
             entropy: Rc::new(FakeEntropy::default()),
             log: Rc::clone(&log) as Rc<_>,
             background: Rc::clone(&background) as Rc<_>,
-            limits: Limits::default(),
         };
         Self {
             clock,
@@ -119,6 +131,7 @@ impl World {
             db,
             log,
             background,
+            ledger,
             service,
         }
     }
@@ -141,8 +154,12 @@ impl World {
         exchange: Option<&str>,
         input: &CompletionInput,
     ) -> Result<CompletionOutput, ChatError> {
-        self.clock
-            .run(self.service.complete("alice", exchange, input))
+        self.run(self.service.complete(ALICE, exchange, input))
+    }
+
+    /// With what goes on in the background.
+    fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        self.clock.run(self.background.beside(work))
     }
 
     fn rows(&self, sql: &'static str) -> Vec<Row> {

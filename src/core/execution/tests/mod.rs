@@ -13,18 +13,15 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::auth::{Principal, PrincipalKind, Scopes};
-use crate::chat::{ChatService, Sessions};
+use crate::chat::{ChatService, Library, Sessions};
 use crate::fortress::tests::{Fault, Faulty, HI_NANOS, World as Fortress, hi, sealer};
+use crate::gateway::tests::over;
 use crate::ledger::RemoteLedger;
 use crate::ledger::tests::{LogFault, LogHttp};
-use crate::llm::scripted::{
-    JumpClock, START_MS, ScriptedHttp, Step, answer_json, client, provider, reply,
-};
-use crate::llm::{Dialect, Limits};
-use crate::ports::{Clock, Database, Http};
+use crate::llm::scripted::{JumpClock, START_MS, ScriptedHttp, Step, answer_json, reply};
+use crate::ports::{Clock, Database, Http, Log};
 use crate::sql::{Row, Statement};
 use crate::testing::{FakeBackground, FakeEntropy, FakeLog};
-use crate::usage::PriceTable;
 use peers::{Peer, Service, Twist};
 
 const PROMPT: &str = "A question of the coordinator's";
@@ -50,10 +47,12 @@ impl World {
     pub(crate) fn answering(chat: Vec<Step>, fortress: Vec<Step>) -> Self {
         let clock = JumpClock::at(START_MS);
         let shared = Faulty::new();
-        let chat = chat_service(&clock, &shared, &ScriptedHttp::new(&clock, chat));
+        let background = Rc::new(FakeBackground::default());
+        let model = ScriptedHttp::new(&clock, chat);
+        let chat = chat_service(&clock, &shared, &model, &background);
         let fortress = Fortress::on(&clock, Rc::clone(&shared), fortress);
         let log = Rc::clone(&fortress.log);
-        let chatgpt = Peer::new("chatgpt", &clock, Service::Chat(chat));
+        let chatgpt = Peer::new("chatgpt", &clock, Service::Chat(chat, background));
         let fortress = Peer::new("fortress", &clock, Service::Fortress(fortress.service));
         let db = Faulty::over(Rc::clone(&shared.inner));
         let service = ExecutionService {
@@ -121,17 +120,27 @@ impl World {
     }
 }
 
-fn chat_service(clock: &JumpClock, db: &Rc<Faulty>, model: &Rc<ScriptedHttp>) -> ChatService {
+fn chat_service(
+    clock: &JumpClock,
+    db: &Rc<Faulty>,
+    model: &Rc<ScriptedHttp>,
+    background: &Rc<FakeBackground>,
+) -> ChatService {
+    let log = Rc::new(FakeLog::default()) as Rc<dyn Log>;
+    let database = Rc::clone(db) as Rc<dyn Database>;
+    let (gateway, _) = over(clock, model, &database, &log);
     ChatService {
-        sessions: Sessions::new(Rc::clone(db) as Rc<dyn Database>),
-        models: Rc::new(client(clock, model)),
-        provider: provider(Dialect::ChatCompletions),
-        prices: Rc::new(PriceTable::built_in().unwrap()),
+        library: Library {
+            db: Rc::clone(&database),
+            clock: Rc::new(clock.clone()),
+            entropy: Rc::new(FakeEntropy::default()),
+        },
+        sessions: Sessions::new(database),
+        gateway: Rc::new(gateway),
         clock: Rc::new(clock.clone()),
         entropy: Rc::new(FakeEntropy::default()),
-        log: Rc::new(FakeLog::default()),
-        background: Rc::new(FakeBackground::default()),
-        limits: Limits::default(),
+        log,
+        background: Rc::clone(background) as Rc<_>,
     }
 }
 

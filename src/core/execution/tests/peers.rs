@@ -15,7 +15,8 @@ use crate::ledger::tests::response;
 use crate::ports::{HttpError, HttpRequest, HttpResponse};
 
 pub enum Service {
-    Chat(ChatService),
+    /// With what goes on beside its calls.
+    Chat(ChatService, Rc<FakeBackground>),
     Fortress(FortressService),
 }
 
@@ -64,8 +65,13 @@ impl Peer {
 
     async fn answer(&self, tool: &str, owner: &str, arguments: Value) -> Said {
         match (&self.service, tool) {
-            (Service::Chat(chat), "chatgpt_complete") => {
-                let done = chat.complete(owner, None, &decode(arguments)).await;
+            (Service::Chat(chat, background), "chatgpt_complete") => {
+                let asker = crate::chat::Asker {
+                    user_id: owner,
+                    key_id: None,
+                };
+                let input = decode(arguments);
+                let done = background.beside(chat.complete(asker, None, &input)).await;
                 said(done, |error| error.code().to_string())
             }
             (Service::Fortress(fortress), "fortress_secure_execute") => {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use crate::llm::dialects::{Reader, field};
 use crate::llm::draft::{About, Event, Fault, shape};
 use crate::llm::{Delta, Part};
-use crate::usage::wire::anthropic;
+use crate::usage::wire::{anthropic, anthropic_tier};
 
 /// `Message`, as far as it is read.
 #[derive(Deserialize)]
@@ -92,15 +92,15 @@ impl Reader for EventReader {
 impl EventReader {
     fn about(message: &WireMessage, events: &mut Vec<Event>) {
         let usage = message.usage.as_ref();
-        let tier = usage.and_then(|usage| usage.get("service_tier"));
-        let tier = tier.and_then(Value::as_str).map(|tier| match tier {
-            "standard" => "default",
-            other => other,
+        let tier = usage.and_then(|usage| anthropic_tier(&Value::Object(usage.clone())));
+        let tier = tier.map(|tier| match tier.as_str() {
+            "standard" => "default".to_owned(),
+            _ => tier,
         });
         events.push(Event::About(About {
             model: message.model.clone(),
             response_id: message.id.clone(),
-            service_tier: tier.map(str::to_owned),
+            service_tier: tier,
             system_fingerprint: None,
         }));
     }

@@ -1,4 +1,4 @@
-//! A cost as a caller states it, read without rounding.
+//! A sum as a caller states it, read without rounding.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// US dollars: a decimal string such as `"0.00045"`, or a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum StatedCost {
+pub enum StatedDollars {
     Text(String),
     Number(serde_json::Number),
 }
@@ -16,7 +16,7 @@ const DECIMALS: i32 = 9;
 const MAX_CHARS: usize = 40;
 const MAX_NANOS: i64 = 1_000_000_000_000_000;
 
-impl StatedCost {
+impl StatedDollars {
     /// Whole nano-dollars; an error that says what is wrong. Never rounds: what is finer
     /// than a nano-dollar is refused. A number counts as the shortest decimal that is it.
     pub fn nanos(&self) -> Result<i64, String> {
@@ -25,8 +25,8 @@ impl StatedCost {
             Self::Number(number) => (number.to_string(), true),
         };
         let nanos = parse(&text, exponents).ok_or_else(|| {
-            "cost: must be a plain decimal of US dollars with at most 9 digits after the point, \
-             such as \"0.00045\", not negative and at most 1000000"
+            "must be a plain decimal of US dollars with at most 9 digits after the point, such as \
+             \"0.00045\", not negative and at most 1000000"
                 .to_owned()
         })?;
         Ok(nanos)
@@ -70,8 +70,8 @@ mod tests {
 
     use super::*;
 
-    fn nanos(value: &serde_json::Value) -> Option<i64> {
-        let cost: StatedCost = serde_json::from_value(value.clone()).ok()?;
+    fn read(value: &serde_json::Value) -> Option<i64> {
+        let cost: StatedDollars = serde_json::from_value(value.clone()).ok()?;
         cost.nanos().ok()
     }
 
@@ -91,7 +91,7 @@ mod tests {
             (json!(123_456.789), 123_456_789_000_000),
         ] {
             let expected = (expected >= 0).then_some(expected);
-            assert_eq!(nanos(&stated), expected, "{stated}");
+            assert_eq!(read(&stated), expected, "{stated}");
         }
     }
 
@@ -119,7 +119,7 @@ mod tests {
             json!(null),
             json!(true),
         ] {
-            assert_eq!(nanos(&stated), None, "{stated}");
+            assert_eq!(read(&stated), None, "{stated}");
         }
     }
 }

@@ -1,0 +1,223 @@
+//! A completion: asked in the background, so that what is paid for is put on the books though
+//! its caller leaves.
+
+use std::rc::Rc;
+
+use futures::StreamExt;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use serde_json::Value;
+
+use super::Door;
+use super::error::ApiError;
+use super::once::{self, Claimed, Sent, Ticket};
+use super::read::{Asked, read};
+use super::stream;
+use super::wire::{Heading, completion};
+use crate::auth::Principal;
+use crate::gateway::{Gateway, GatewayError, Live, Order, Outcome, Served};
+use crate::http::HttpReply;
+use crate::ids;
+use crate::llm::{Delta, Stop};
+use crate::oauth::WebRequest;
+use crate::ports::Clock;
+use crate::usage::dollars;
+
+/// What is heard of a call.
+pub(super) enum Heard {
+    Delta(Delta),
+    Done(Box<Result<Served, GatewayError>>),
+}
+
+/// Whoever listens. When it is dropped, a stream is read on for its usage alone.
+pub(super) struct Listener {
+    heard: UnboundedReceiver<Heard>,
+    stop: Stop,
+}
+
+impl Listener {
+    pub async fn next(&mut self) -> Option<Heard> {
+        self.heard.next().await
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.stop.client_left();
+    }
+}
+
+impl Door<'_> {
+    pub(super) async fn complete(
+        &self,
+        caller: &Principal,
+        web: &WebRequest<'_>,
+    ) -> Result<HttpReply, ApiError> {
+        let asked = read(web.body)?;
+        let order = self.order(caller, &asked)?;
+        let heading = Heading {
+            id: format!("chatcmpl-{}", order.id),
+            created: self.platform.clock.now_ms().div_euclid(1_000),
+            model: order.request.model.clone(),
+        };
+        let ticket = match self.claim(web, &order).await? {
+            None => None,
+            Some(Claimed::New(ticket)) => Some(ticket),
+            Some(Claimed::Before(status, body)) => return Ok(again(status, &body, &asked)),
+        };
+        let listener = self.begin(order, &heading, asked.streamed, ticket);
+        self.heard(listener, heading, &asked).await
+    }
+
+    /// Until something arrives, a failure has a status of its own.
+    async fn heard(
+        &self,
+        mut listener: Listener,
+        heading: Heading,
+        asked: &Asked,
+    ) -> Result<HttpReply, ApiError> {
+        match listener.next().await {
+            Some(Heard::Done(result)) if !asked.streamed => Ok(whole(&heading, &(*result)?)),
+            Some(Heard::Done(result)) => {
+                let served = (*result)?;
+                let body = completion(&heading, &served.answer, &served.cost);
+                Ok(stream::of_whole(&body, asked.with_usage))
+            }
+            Some(Heard::Delta(delta)) => {
+                let clock = Rc::clone(&self.platform.clock);
+                let writer = stream::Writer::new(heading, asked.with_usage);
+                Ok(stream::reply(writer, &delta, listener, clock))
+            }
+            None => Err(ApiError::server("the call ended without an answer")),
+        }
+    }
+
+    fn order(&self, caller: &Principal, asked: &Asked) -> Result<Order, ApiError> {
+        let platform = self.platform;
+        let id = ids::plain(&*platform.clock, &*platform.entropy)
+            .map_err(|error| ApiError::server(error.to_string()))?;
+        Ok(Order {
+            id,
+            user_id: caller.user_id.clone(),
+            key_id: Some(caller.token_id.clone()),
+            session_id: None,
+            case_id: None,
+            request: asked.request.clone(),
+        })
+    }
+
+    async fn claim(
+        &self,
+        web: &WebRequest<'_>,
+        order: &Order,
+    ) -> Result<Option<Claimed>, ApiError> {
+        let Some(key) = web.headers.get(once::HEADER) else {
+            return Ok(None);
+        };
+        let now_ms = self.platform.clock.now_ms();
+        let sent = Sent {
+            user_id: &order.user_id,
+            key: &key,
+            body: web.body,
+            call_id: &order.id,
+            until_ms: now_ms.saturating_add(self.gateway.lasts_ms()),
+        };
+        once::claim(self.platform, &sent).await.map(Some)
+    }
+
+    fn begin(
+        &self,
+        order: Order,
+        heading: &Heading,
+        streamed: bool,
+        ticket: Option<Ticket>,
+    ) -> Listener {
+        let (tell, heard) = unbounded();
+        let stop = Stop::default();
+        let call = Call {
+            gateway: Rc::clone(self.gateway),
+            clock: Rc::clone(&self.platform.clock),
+            order,
+            heading: heading.clone(),
+            ticket,
+            stop: stop.clone(),
+            tell,
+        };
+        let background = &self.platform.background;
+        background.spawn(Box::pin(call.run(streamed)));
+        Listener { heard, stop }
+    }
+}
+
+struct Call {
+    gateway: Rc<Gateway>,
+    clock: Rc<dyn Clock>,
+    order: Order,
+    heading: Heading,
+    ticket: Option<Ticket>,
+    stop: Stop,
+    tell: UnboundedSender<Heard>,
+}
+
+impl Call {
+    async fn run(self, streamed: bool) {
+        // Nobody may be there any more to hear it.
+        let mut on_delta = |delta: &Delta| {
+            let _gone = self.tell.unbounded_send(Heard::Delta(delta.clone()));
+        };
+        let live = Live {
+            stop: &self.stop,
+            on_delta: &mut on_delta,
+        };
+        let live = streamed.then_some(live);
+        let outcome = self.gateway.serve(&self.order, live).await;
+        // Whoever sends it again after this reply must find it.
+        self.keep(&outcome).await;
+        let done = Heard::Done(Box::new(outcome.result));
+        let _gone = self.tell.unbounded_send(done);
+        self.gateway.settle(&self.order, outcome.actual).await;
+        self.gateway.record(&outcome.events).await;
+    }
+
+    async fn keep(&self, outcome: &Outcome) {
+        let Some(ticket) = &self.ticket else {
+            return;
+        };
+        let now_ms = self.clock.now_ms();
+        match &outcome.result {
+            Ok(served) => {
+                let body = completion(&self.heading, &served.answer, &served.cost);
+                ticket.answered(200, &body, now_ms).await;
+            }
+            Err(error) if error.may_have_billed() => {
+                let error = ApiError::from(error.clone());
+                ticket.answered(error.status(), &error.body(), now_ms).await;
+            }
+            Err(_) => ticket.released().await,
+        }
+    }
+}
+
+fn whole(heading: &Heading, served: &Served) -> HttpReply {
+    let body = completion(heading, &served.answer, &served.cost);
+    let reply = HttpReply::json(200, body.to_string().into_bytes())
+        .with_header("cache-control", "no-store");
+    let cost = served.cost.nanos();
+    let cost = cost.map(|nanos| ("x-chitty-cost-usd", dollars(nanos)));
+    let headers = served.standing.headers().into_iter().chain(cost);
+    headers.fold(reply, |reply, (name, value)| reply.with_header(name, value))
+}
+
+/// What was answered before, in the form that is asked for now.
+fn again(status: u16, body: &Value, asked: &Asked) -> HttpReply {
+    let reply = if asked.streamed && status == 200 {
+        stream::of_whole(body, asked.with_usage)
+    } else {
+        HttpReply::json(status, body.to_string().into_bytes())
+            .with_header("cache-control", "no-store")
+    };
+    let reply = reply.with_header("idempotent-replayed", "true");
+    if status == 200 {
+        return reply;
+    }
+    reply.with_header("x-should-retry", "false")
+}

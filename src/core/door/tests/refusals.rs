@@ -1,0 +1,172 @@
+use serde_json::{Value, json};
+
+use super::{KEY, World, header, question};
+use crate::llm::scripted::{answer_json, reply};
+
+fn error(world: &World, answer: crate::http::HttpReply) -> (u16, Value) {
+    let status = answer.status;
+    let body = world.json(answer);
+    let error = body["error"].clone();
+    for member in ["message", "type", "param", "code"] {
+        assert!(
+            error.get(member).is_some(),
+            "{member} is missing in {error}"
+        );
+    }
+    (status, error)
+}
+
+#[test]
+fn callers_without_a_key_or_a_scope_hear_it_in_openais_words() {
+    let world = World::new(vec![]);
+    let body = question().to_string();
+    for key in [
+        None,
+        Some("sk-openai"),
+        Some("chitty_key_ffffffffffffffffffffffffffffffff"),
+    ] {
+        let answer = world.send("POST", "/v1/chat/completions", key, body.as_bytes());
+        let (status, error) = error(&world, answer);
+        assert_eq!(
+            (status, error["code"].as_str()),
+            (401, Some("invalid_api_key"))
+        );
+    }
+    world.admit("chatgpt:sessions");
+    let (status, error) = error(&world, world.complete(&question()));
+    assert_eq!(
+        (status, error["type"].as_str()),
+        (403, Some("insufficient_permissions"))
+    );
+}
+
+#[test]
+fn a_body_of_another_shape_is_told_what_is_wrong() {
+    let world = World::new(vec![]);
+    let asked = |change: &dyn Fn(&mut Value)| {
+        let mut body = question();
+        change(&mut body);
+        body
+    };
+    for (body, param) in [
+        (json!([]), Value::Null),
+        (asked(&|body| body["model"] = json!(3)), json!("model")),
+        (
+            asked(&|body| body["messages"] = json!("x")),
+            json!("messages"),
+        ),
+        (
+            asked(&|body| body["messages"] = json!([])),
+            json!("messages"),
+        ),
+        (
+            asked(&|body| body["messages"] = json!([{"role": "judge", "content": "x"}])),
+            Value::Null,
+        ),
+        (asked(&|body| body["n"] = json!(9)), json!("n")),
+        (
+            asked(&|body| body["max_tokens"] = json!(0)),
+            json!("max_tokens"),
+        ),
+        (asked(&|body| body["max_tokens"] = json!(-1)), Value::Null),
+    ] {
+        let (status, error) = error(&world, world.complete(&body));
+        assert_eq!((status, &error["param"]), (400, &param), "{error}");
+        assert_eq!(error["type"], "invalid_request_error");
+    }
+    let garbled = world.send("POST", "/v1/chat/completions", Some(KEY), b"{");
+    assert_eq!(error(&world, garbled).0, 400);
+    assert!(world.http.seen.borrow().is_empty());
+}
+
+#[test]
+fn an_exhausted_budget_is_not_retried_and_a_limit_is_after_a_while() {
+    let world = World::new(vec![]);
+    world.ledger.cap(1);
+    let answer = world.complete(&question());
+    assert_eq!(header(&answer, "x-should-retry"), Some("false"));
+    let (status, found) = error(&world, answer);
+    assert_eq!(
+        (status, found["type"].as_str()),
+        (429, Some("insufficient_quota"))
+    );
+
+    let world = World::new(vec![reply(200, &answer_json("x")); 60]);
+    for _ in 0..60 {
+        assert_eq!(
+            world
+                .complete(&json!({"model": "gpt-4o-mini", "max_tokens": 1,
+            "messages": [{"role": "user", "content": "x"}]}))
+                .status,
+            200
+        );
+    }
+    let answer = world.complete(&question());
+    assert!(header(&answer, "retry-after").is_some());
+    assert_eq!(header(&answer, "x-should-retry"), None);
+    assert_eq!(header(&answer, "x-ratelimit-remaining-requests"), Some("0"));
+    let (status, error) = error(&world, answer);
+    assert_eq!(
+        (status, error["code"].as_str()),
+        (429, Some("rate_limit_exceeded"))
+    );
+}
+
+#[test]
+fn failures_of_the_provider_have_a_status_that_clients_act_upon() {
+    let told = |status: u16, kind: &str| {
+        let body = json!({"error": {"message": "m", "type": kind, "code": kind}}).to_string();
+        let world = World::new(vec![reply(status, &body); 4]);
+        let answer = world.complete(&question());
+        let retry = header(&answer, "x-should-retry").map(str::to_owned);
+        let (status, error) = error(&world, answer);
+        (
+            status,
+            error["code"].as_str().unwrap_or_default().to_owned(),
+            retry,
+        )
+    };
+    let never = Some("false".to_owned());
+    assert_eq!(
+        told(400, "invalid_request_error"),
+        (400, "invalid_request_error".to_owned(), None)
+    );
+    assert_eq!(
+        told(401, "invalid_api_key"),
+        (502, "provider_refused_key".into(), never.clone())
+    );
+    assert_eq!(
+        told(429, "insufficient_quota"),
+        (429, "insufficient_quota".into(), never)
+    );
+    assert_eq!(
+        told(404, "model_not_found"),
+        (404, "model_not_found".into(), None)
+    );
+    assert_eq!(told(503, "server_error").0, 503);
+}
+
+#[test]
+fn other_methods_are_not_served() {
+    let world = World::new(vec![]);
+    let refused = |method: &str, path: &str| {
+        let headers: Vec<(&str, &str)> = Vec::new();
+        let web = crate::oauth::WebRequest {
+            method,
+            path,
+            query: "",
+            headers: &headers,
+            body: b"",
+            info: crate::auth::RequestInfo::default(),
+        };
+        let door = super::Door {
+            platform: &world.platform,
+            gateway: &world.gateway,
+        };
+        crate::testing::block_on(door.answer(&web)).is_none()
+    };
+    assert!(refused("GET", "/v1/chat/completions"));
+    assert!(refused("POST", "/v1/models"));
+    assert!(refused("POST", "/v1/models/gpt-4o"));
+    assert!(refused("GET", "/v1/completions"));
+}

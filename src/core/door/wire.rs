@@ -1,0 +1,205 @@
+//! Answers in OpenAI's form.
+
+use serde_json::{Map, Value, json};
+
+use crate::analytics::EventCost;
+use crate::llm::{Choice, Delta, ModelAnswer, Part, ToolCall};
+use crate::usage::{TokenUsage, dollars};
+
+/// What all chunks of an answer have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Heading {
+    pub id: String,
+    /// Seconds since 1970 UTC.
+    pub created: i64,
+    pub model: String,
+}
+
+pub(super) fn completion(heading: &Heading, answer: &ModelAnswer, cost: &EventCost) -> Value {
+    let choices = std::iter::once(&answer.choice).chain(&answer.others);
+    let choices: Vec<Value> = choices.enumerate().map(choice).collect();
+    let mut body = json!({
+        "id": heading.id,
+        "object": "chat.completion",
+        "created": heading.created,
+        "model": answer.model,
+        "choices": choices,
+        "usage": usage(answer.usage, cost),
+    });
+    let further = [
+        ("service_tier", &answer.service_tier),
+        ("system_fingerprint", &answer.system_fingerprint),
+    ];
+    for (name, value) in further {
+        if let Some(value) = value {
+            put(&mut body, name, json!(value));
+        }
+    }
+    body
+}
+
+fn choice((index, choice): (usize, &Choice)) -> Value {
+    let mut message: Map<String, Value> = choice.extra.clone();
+    message.insert("role".to_owned(), json!("assistant"));
+    let silent = choice.text.is_empty() && !choice.tool_calls.is_empty();
+    let content = (!silent && choice.refusal.is_none()).then_some(&choice.text);
+    message.insert("content".to_owned(), json!(content));
+    message.insert("refusal".to_owned(), json!(choice.refusal));
+    if !choice.tool_calls.is_empty() {
+        message.insert("tool_calls".to_owned(), json!(choice.tool_calls));
+    }
+    json!({
+        "index": index,
+        "message": message,
+        "logprobs": choice.logprobs,
+        "finish_reason": choice.finish_reason,
+    })
+}
+
+/// `CompletionUsage`, and what it cost. Null where the provider did not say.
+pub(super) fn usage(usage: Option<TokenUsage>, cost: &EventCost) -> Value {
+    let (status, nanos, price_id) = match cost {
+        EventCost::None => ("none", None, None),
+        EventCost::Priced { nanos, price_id } => ("priced", Some(*nanos), Some(price_id)),
+        EventCost::Estimated { nanos, price_id } => ("estimated", Some(*nanos), Some(price_id)),
+        EventCost::Unpriced => ("unpriced", None, None),
+    };
+    let Some(usage) = usage else {
+        return Value::Null;
+    };
+    json!({
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.total,
+        "prompt_tokens_details": { "cached_tokens": usage.cached },
+        "completion_tokens_details": { "reasoning_tokens": usage.reasoning },
+        "chitty": {
+            "cost_status": status,
+            "cost_usd": nanos.map(dollars),
+            "cost_nanos": nanos,
+            "price_id": price_id,
+        },
+    })
+}
+
+/// The piece of one choice; `first` for the choice's first.
+pub(super) fn delta(heading: &Heading, delta: &Delta, first: bool) -> Value {
+    let (mut body, mut logprobs) = (piece(&delta.part), Value::Null);
+    if let Part::Logprobs(given) = &delta.part {
+        logprobs = given.clone();
+    }
+    if first {
+        body.insert("role".to_owned(), json!("assistant"));
+        body.entry("content").or_insert_with(|| json!(""));
+    }
+    chunk(
+        heading,
+        &json!([{
+            "index": delta.choice,
+            "delta": body,
+            "logprobs": logprobs,
+            "finish_reason": null,
+        }]),
+    )
+}
+
+fn piece(part: &Part) -> Map<String, Value> {
+    let (name, value) = match part {
+        Part::Text(text) => ("content", json!(text)),
+        Part::Refusal(text) => ("refusal", json!(text)),
+        Part::ToolCall { index, id, name } => {
+            let call = ToolCall {
+                id: id.clone(),
+                name: name.clone(),
+                arguments: String::new(),
+            };
+            let mut call = json!(call);
+            put(&mut call, "index", json!(index));
+            ("tool_calls", json!([call]))
+        }
+        Part::Arguments { index, piece } => {
+            let call = json!({ "index": index, "function": { "arguments": piece } });
+            ("tool_calls", json!([call]))
+        }
+        Part::Logprobs(_) => return Map::new(),
+    };
+    Map::from_iter([(name.to_owned(), value)])
+}
+
+/// The end of each choice.
+pub(super) fn ends(heading: &Heading, answer: &ModelAnswer) -> Vec<Value> {
+    let choices = std::iter::once(&answer.choice).chain(&answer.others);
+    let end = |(index, choice): (usize, &Choice)| {
+        let choice = json!([{
+            "index": index,
+            "delta": {},
+            "logprobs": null,
+            "finish_reason": choice.finish_reason,
+        }]);
+        chunk(heading, &choice)
+    };
+    choices.enumerate().map(end).collect()
+}
+
+/// The last chunk, where the usage is asked for: without a choice.
+pub(super) fn last(heading: &Heading, answer: &ModelAnswer, cost: &EventCost) -> Value {
+    let mut body = chunk(heading, &json!([]));
+    put(&mut body, "usage", usage(answer.usage, cost));
+    body
+}
+
+fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+fn chunk(heading: &Heading, choices: &Value) -> Value {
+    json!({
+        "id": heading.id,
+        "object": "chat.completion.chunk",
+        "created": heading.created,
+        "model": heading.model,
+        "choices": choices,
+    })
+}
+
+/// The chunks of a whole completion: what each choice says, its end, and the usage.
+pub(super) fn chunks(completion: &Value, with_usage: bool) -> Vec<Value> {
+    let member = |name: &str| completion.get(name).cloned().unwrap_or_default();
+    let heading = Heading {
+        id: member("id").as_str().unwrap_or_default().to_owned(),
+        created: member("created").as_i64().unwrap_or_default(),
+        model: member("model").as_str().unwrap_or_default().to_owned(),
+    };
+    let choices = member("choices");
+    let choices = choices.as_array().into_iter().flatten();
+    let mut chunks: Vec<Value> = choices.flat_map(|choice| said(&heading, choice)).collect();
+    if with_usage {
+        let mut last = chunk(&heading, &json!([]));
+        put(&mut last, "usage", member("usage"));
+        chunks.push(last);
+    }
+    chunks
+}
+
+fn said(heading: &Heading, choice: &Value) -> [Value; 2] {
+    let mut message = choice.get("message").cloned().unwrap_or_default();
+    let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
+    for (index, call) in calls.into_iter().flatten().enumerate() {
+        put(call, "index", json!(index));
+    }
+    let piece = |delta: Value, finish_reason: Option<&Value>| {
+        let choice = json!({
+            "index": choice.get("index"),
+            "delta": delta,
+            "logprobs": null,
+            "finish_reason": finish_reason,
+        });
+        chunk(heading, &json!([choice]))
+    };
+    [
+        piece(message, None),
+        piece(json!({}), choice.get("finish_reason")),
+    ]
+}

@@ -1,0 +1,175 @@
+//! What an attempt cost, for the account and for the books.
+
+use super::serve::Order;
+use crate::analytics::{EventCost, UsageEvent};
+use crate::budget::{Actual, Charge};
+use crate::llm::{Attempt, Ended, takes_sampling_parameters};
+use crate::usage::{Cost, PriceKey, PriceTable, TokenUsage};
+
+/// What was asked for, as far as an attempt that broke off is judged by it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub nanos: Option<i64>,
+}
+
+pub(super) struct Books<'a> {
+    pub prices: &'a PriceTable,
+    pub order: &'a Order,
+    pub bounds: Bounds,
+    pub elapsed_ms: i64,
+}
+
+impl Books<'_> {
+    /// One event for each attempt that went out. The gateway's own time is on the last.
+    pub fn events(&self, attempts: &[Attempt]) -> Vec<UsageEvent> {
+        let sent: Vec<&Attempt> = attempts.iter().filter(|attempt| attempt.sent).collect();
+        let upstream_ms: i64 = sent.iter().map(|attempt| attempt.total_ms).sum();
+        let overhead_ms = (self.elapsed_ms - upstream_ms).max(0);
+        let last = sent.len();
+        let numbered = sent.into_iter().enumerate();
+        numbered
+            .map(|(at, attempt)| {
+                let number = at + 1;
+                let overhead = (number == last).then_some(overhead_ms);
+                self.event(attempt, number, overhead)
+            })
+            .collect()
+    }
+
+    fn event(&self, attempt: &Attempt, number: usize, overhead_ms: Option<i64>) -> UsageEvent {
+        let order = self.order;
+        let answered = attempt.error.is_none();
+        UsageEvent {
+            request_id: order.id.clone(),
+            attempt: u32::try_from(number).unwrap_or(u32::MAX),
+            user_id: order.user_id.clone(),
+            key_id: order.key_id.clone(),
+            session_id: order.session_id.clone(),
+            case_id: order.case_id.clone(),
+            provider: attempt.provider.clone(),
+            model_asked: attempt.model.clone(),
+            model: model_of(attempt).to_owned(),
+            service_tier: attempt.service_tier.clone(),
+            tokens: attempt.usage,
+            cost: self.cost(attempt),
+            messages: if answered && order.session_id.is_some() {
+                2
+            } else {
+                0
+            },
+            started_at_ms: attempt.started_ms,
+            first_token_ms: attempt.first_token_ms.map(span),
+            total_ms: Some(span(attempt.total_ms)),
+            overhead_ms: overhead_ms.map(span),
+            error: attempt.error.as_ref().map(|error| error.code().to_owned()),
+        }
+    }
+
+    /// All attempts together, as the account settles them.
+    pub fn actual(&self, attempts: &[Attempt]) -> Actual {
+        let billed = || attempts.iter().filter(|attempt| is_billed(attempt));
+        if billed().next().is_none() {
+            return Actual {
+                charge: Charge::Released,
+                tokens: Some(0),
+            };
+        }
+        let (mut sum, mut exact, mut priced) = (0_i64, true, true);
+        for attempt in billed() {
+            match self.cost(attempt) {
+                EventCost::Priced { nanos, .. } => sum = sum.saturating_add(nanos),
+                EventCost::Estimated { nanos, .. } => {
+                    exact = false;
+                    sum = sum.saturating_add(nanos);
+                }
+                EventCost::Unpriced | EventCost::None => priced = false,
+            }
+        }
+        let charge = match (priced, exact) {
+            (false, _) => Charge::Unpriced,
+            (true, true) => Charge::Exact(sum),
+            (true, false) => Charge::Estimated(sum),
+        };
+        let tokens = billed().map(|attempt| attempt.usage.map(|usage| usage.total));
+        Actual {
+            charge,
+            tokens: tokens.sum::<Option<u64>>().filter(|_| exact),
+        }
+    }
+
+    pub fn cost(&self, attempt: &Attempt) -> EventCost {
+        if !is_billed(attempt) {
+            return EventCost::None;
+        }
+        let key = key(attempt);
+        let whole = matches!(attempt.ended, Some(Ended::Whole | Ended::Drained));
+        if whole && attempt.error.is_none() {
+            return match self.prices.cost(key, attempt.usage) {
+                Cost::Priced { nanos, price_id } => EventCost::Priced { nanos, price_id },
+                Cost::Unpriced { .. } => EventCost::Unpriced,
+            };
+        }
+        match self.prices.cost(key, Some(self.most_used(attempt))) {
+            Cost::Priced { nanos, price_id } => EventCost::Estimated {
+                nanos: self.bounds.nanos.map_or(nanos, |bound| nanos.min(bound)),
+                price_id,
+            },
+            Cost::Unpriced { .. } => EventCost::Unpriced,
+        }
+    }
+
+    pub fn why_unpriced(&self, attempt: &Attempt) -> Option<String> {
+        match self.prices.cost(key(attempt), attempt.usage) {
+            Cost::Unpriced { reason } if is_billed(attempt) => Some(reason.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Of an answer that broke off: what the provider said of the prompt, else its bound; a
+    /// token for each byte that arrived. Reasoning does not arrive, so it may be all there was.
+    fn most_used(&self, attempt: &Attempt) -> TokenUsage {
+        let said = attempt.usage.unwrap_or_default();
+        let shown = u64::try_from(attempt.output_bytes).unwrap_or(u64::MAX);
+        let most = self.bounds.output_tokens;
+        let completion = if takes_sampling_parameters(&attempt.model) && attempt.ended.is_some() {
+            shown.min(most)
+        } else {
+            most
+        };
+        let prompt = if said.prompt > 0 {
+            said.prompt
+        } else {
+            self.bounds.input_tokens
+        };
+        let completion = completion.max(said.completion);
+        TokenUsage {
+            prompt,
+            completion,
+            total: prompt.saturating_add(completion),
+            ..said
+        }
+    }
+}
+
+fn key(attempt: &Attempt) -> PriceKey<'_> {
+    PriceKey {
+        provider: &attempt.provider,
+        model: model_of(attempt),
+        tier: attempt.service_tier.as_deref(),
+        at_ms: attempt.started_ms,
+    }
+}
+
+fn is_billed(attempt: &Attempt) -> bool {
+    attempt.sent && attempt.may_have_billed
+}
+
+fn model_of(attempt: &Attempt) -> &str {
+    attempt.model_answered.as_deref().unwrap_or(&attempt.model)
+}
+
+fn span(ms: i64) -> u32 {
+    u32::try_from(ms.max(0)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,256 @@
+use std::rc::Rc;
+
+use serde_json::json;
+
+use super::books::{Books, Bounds};
+use super::bound::{input_bytes, is_bounded, output_tokens, typical_input_tokens};
+use super::own_keys::{self, OwnKeys};
+use super::{GatewayError, Routes};
+use crate::analytics::{EventCost, UsageEvent, record};
+use crate::budget::{
+    Actual, Admission, Admitted, Refused, Request, Shield, Standing, UserLedger, family_of,
+};
+use crate::llm::{Called, Delta, Limits, ModelAnswer, ModelRequest, Models, Stop, Target};
+use crate::ports::{Clock, Database, Level, Log};
+use crate::usage::{PriceKey, PriceTable};
+
+/// A reservation outlives the call that it is for by this.
+const SETTLING_MS: u64 = 60_000;
+
+/// Model calls on behalf of one request.
+#[derive(Clone)]
+pub struct Gateway {
+    pub models: Rc<Models>,
+    pub routes: Rc<Routes>,
+    pub prices: Rc<PriceTable>,
+    pub shield: Rc<dyn Shield>,
+    pub own_keys: Rc<dyn OwnKeys>,
+    pub ledger: Rc<dyn UserLedger>,
+    pub database: Rc<dyn Database>,
+    pub clock: Rc<dyn Clock>,
+    pub log: Rc<dyn Log>,
+    pub limits: Limits,
+}
+
+/// A call, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The same id is the same call: it is made once.
+    pub id: String,
+    pub user_id: String,
+    /// The caller's key; its budgets and limits hold beside the user's.
+    pub key_id: Option<String>,
+    pub session_id: Option<String>,
+    pub case_id: Option<String>,
+    pub request: ModelRequest,
+}
+
+/// Whoever listens to a stream.
+pub struct Live<'a> {
+    pub stop: &'a Stop,
+    pub on_delta: &'a mut dyn FnMut(&Delta),
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub struct Outcome {
+    pub result: Result<Served, GatewayError>,
+    /// To be written by the caller, with what it keeps itself.
+    pub events: Vec<UsageEvent>,
+    /// For [`Gateway::settle`]. None where nothing was reserved.
+    pub actual: Option<Actual>,
+}
+
+#[derive(Debug)]
+pub struct Served {
+    pub answer: ModelAnswer,
+    /// Of the attempt that answered.
+    pub cost: EventCost,
+    /// Why there is no price, where there is none.
+    pub cost_note: Option<String>,
+    pub standing: Standing,
+}
+
+impl Gateway {
+    /// Makes the call. `live` hears it speak. Whoever waits for the answer can have it before
+    /// the call is settled.
+    pub async fn serve(&self, order: &Order, live: Option<Live<'_>>) -> Outcome {
+        let started_ms = self.clock.now_ms();
+        let route = self.routes.find(&order.request.model);
+        if route.is_empty() {
+            let model = order.request.model.clone();
+            return refused(GatewayError::UnknownModel(model));
+        }
+        let holder = order.key_id.as_ref().unwrap_or(&order.user_id);
+        if !self.shield.passes(holder).await {
+            return refused(GatewayError::Flood);
+        }
+        let route = match own_keys::apply(&*self.own_keys, &order.user_id, route).await {
+            Ok(route) => route,
+            Err(error) => return refused(error),
+        };
+        let bounds = self.bounds(order, &route, started_ms);
+        let admitted = match self.admit(order, bounds).await {
+            Ok(admitted) => admitted,
+            Err(error) => return refused(error),
+        };
+        let request = within(&order.request, &admitted);
+        let called = match live {
+            None => {
+                let complete = self.models.complete(&request, &route, self.limits);
+                complete.await
+            }
+            Some(Live { stop, on_delta }) => {
+                let models = &self.models;
+                let stream = models.stream(&request, &route, self.limits, stop, on_delta);
+                stream.await
+            }
+        };
+        let books = Books {
+            prices: &self.prices,
+            order,
+            bounds,
+            elapsed_ms: self.clock.now_ms() - started_ms,
+        };
+        outcome(&books, called, admitted.standing)
+    }
+
+    /// After so long a call has ended, or whoever made it is no more.
+    pub fn lasts_ms(&self) -> i64 {
+        let ms = self.limits.total_ms.saturating_add(SETTLING_MS);
+        i64::try_from(ms).unwrap_or(i64::MAX)
+    }
+
+    /// Puts a call on the books that is kept nowhere else.
+    pub async fn record(&self, events: &[UsageEvent]) {
+        let statements: Vec<_> = events.iter().flat_map(record).collect();
+        if statements.is_empty() {
+            return;
+        }
+        let mut written = self.database.batch(statements.clone()).await;
+        if written.is_err() {
+            // Safe to repeat.
+            written = self.database.batch(statements).await;
+        }
+        if let Err(error) = written {
+            let fields = json!({ "events": events, "cause": error.to_string() });
+            self.log.record(Level::Error, "usage_not_recorded", fields);
+        }
+    }
+
+    fn bounds(&self, order: &Order, route: &[Target], at_ms: i64) -> Bounds {
+        let input_tokens = input_bytes(&order.request);
+        let output_tokens = output_tokens(&order.request);
+        let tier = order.request.service_tier.as_deref();
+        let bound = |target: &Target| {
+            let key = PriceKey {
+                provider: &target.provider.name,
+                model: &target.model,
+                tier: tier.filter(|tier| *tier != "auto"),
+                at_ms,
+            };
+            let bound = self.prices.upper_bound(key, input_tokens, output_tokens);
+            bound.ok()
+        };
+        // One of them is billed, whichever it is.
+        let bounds: Option<Vec<i64>> = route.iter().map(bound).collect();
+        Bounds {
+            input_tokens,
+            output_tokens,
+            nanos: bounds
+                .filter(|_| is_bounded(&order.request))
+                .and_then(|bounds| bounds.into_iter().max()),
+        }
+    }
+
+    async fn admit(&self, order: &Order, bounds: Bounds) -> Result<Admitted, GatewayError> {
+        let request = Request {
+            request_id: order.id.clone(),
+            key_id: order.key_id.clone(),
+            family: family_of(&order.request.model).to_owned(),
+            input_tokens: typical_input_tokens(&order.request),
+            max_output_tokens: bounds.output_tokens,
+            bound_nanos: bounds.nanos,
+            clamp: None,
+            ttl_ms: self.lasts_ms(),
+            sent: true,
+        };
+        match self.ledger.admit(&order.user_id, &request).await {
+            Ok(Admission::Admitted(admitted)) if !admitted.replayed => Ok(admitted),
+            Ok(Admission::Admitted(admitted)) => Err(in_hand(admitted)),
+            Ok(Admission::Refused(refused)) => Err(GatewayError::Refused(Box::new(refused))),
+            Err(error) => {
+                let fields = json!({ "call": order.id, "cause": error.to_string() });
+                self.log.record(Level::Error, "call_not_admitted", fields);
+                Err(GatewayError::Ledger(error))
+            }
+        }
+    }
+
+    /// Ends the reservation. A settlement that is lost leaves it to end by itself, at its
+    /// bound.
+    pub async fn settle(&self, order: &Order, actual: Option<Actual>) {
+        let Some(actual) = actual else {
+            return;
+        };
+        let (user, id) = (&order.user_id, &order.id);
+        if let Err(error) = self.ledger.settle(user, id, actual).await {
+            let fields = json!({ "call": id, "charge": actual, "cause": error.to_string() });
+            self.log.record(Level::Error, "call_not_settled", fields);
+        }
+    }
+}
+
+/// Whoever was admitted under this id before has made the call, or makes it now.
+fn in_hand(admitted: Admitted) -> GatewayError {
+    GatewayError::Refused(Box::new(Refused {
+        reason: crate::budget::Reason::Finished,
+        retry_after_ms: None,
+        limit: 1,
+        remaining: 0,
+        needed: 1,
+        standing: admitted.standing,
+    }))
+}
+
+/// The request, with the limit that was reserved for where a budget depends on it.
+fn within(request: &ModelRequest, admitted: &Admitted) -> ModelRequest {
+    let mut budgets = admitted.standing.budgets.iter();
+    let capped = budgets.any(|budget| budget.caps.hard.is_some());
+    if request.max_tokens.is_none() && !capped {
+        return request.clone();
+    }
+    let choices = u64::from(request.n.unwrap_or(1).max(1));
+    let one = u32::try_from(admitted.max_output_tokens / choices).unwrap_or(u32::MAX);
+    ModelRequest {
+        max_tokens: Some(one),
+        ..request.clone()
+    }
+}
+
+fn refused(error: GatewayError) -> Outcome {
+    Outcome {
+        result: Err(error),
+        events: Vec::new(),
+        actual: None,
+    }
+}
+
+fn outcome(books: &Books<'_>, called: Called, standing: Standing) -> Outcome {
+    let events = books.events(&called.attempts);
+    let actual = books.actual(&called.attempts);
+    let last = called.attempts.last();
+    let cost = last.map_or(EventCost::Unpriced, |last| books.cost(last));
+    let cost_note = last.and_then(|last| books.why_unpriced(last));
+    let served = called.result.map(|answer| Served {
+        answer,
+        cost,
+        cost_note,
+        standing,
+    });
+    Outcome {
+        result: served.map_err(GatewayError::Model),
+        events,
+        actual: Some(actual),
+    }
+}
