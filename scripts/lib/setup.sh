@@ -6,6 +6,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TOOLS=${CHITTY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/chittymcp/tools}
 WORKER_BUILD_VERSION=0.8.7
 CARGO_DENY_VERSION=0.20.2
+OPENAI_PYTHON_VERSION=3.54.0
 NODE_WANTED="22 19"   # wrangler, the MCP conformance suite and the Inspector need this or later
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
@@ -187,6 +188,26 @@ prepare() {
   export WASM_BINDGEN_BIN=$TOOLS/wasm-bindgen-cli-$bindgen/bin/wasm-bindgen
 }
 
+# OpenAI's client for Python, in an environment of its own. Where it cannot be had, its test is skipped and the
+# table says so.
+setup_openai_python() {
+  local home=$TOOLS/openai-python-$OPENAI_PYTHON_VERSION
+  if [ ! -x "$home/bin/python" ]; then
+    say "Installing OpenAI's client for Python $OPENAI_PYTHON_VERSION (about 10 seconds, once) ..."
+    install_openai_python "$home" || return 0
+  fi
+  export OPENAI_PYTHON=$home/bin/python
+}
+
+install_openai_python() {
+  local partial=$1.partial
+  rm -rf "$partial"
+  python3 -m venv "$partial" >/dev/null &&
+    timeout 120 "$partial/bin/python" -m pip install -q --disable-pip-version-check --retries 1 \
+      "openai==$OPENAI_PYTHON_VERSION" >/dev/null &&
+    mv "$partial" "$1"
+}
+
 setup_build() { prepare build; }
 setup_bench() { prepare bench; }
 
@@ -194,6 +215,7 @@ setup_test() {
   prepare test
   cargo_tool cargo-deny "$CARGO_DENY_VERSION" cargo-deny 2
   export CARGO_DENY_BIN=$TOOLS/cargo-deny-$CARGO_DENY_VERSION/bin/cargo-deny
+  setup_openai_python
   CHROMIUM=$(command -v chromium)
   export CHROMIUM
 }

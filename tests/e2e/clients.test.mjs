@@ -29,8 +29,11 @@ const WORKERS = {
   },
   chatgpt: {
     tools: [
-      "chatgpt_complete", "chatgpt_stream", "chitty_chat_session_create",
-      "chitty_api_key_add", "chitty_api_key_list", "chitty_api_key_rotate", "chitty_api_key_revoke",
+      "chatgpt_complete", "chatgpt_stream", "chitty_chat_search", "chitty_message_add",
+      ...["create", "list", "get", "update", "archive", "delete", "export"].map((verb) => `chitty_chat_session_${verb}`),
+      ...["create", "list", "get", "update", "delete"].flatMap((verb) => [`chitty_session_template_${verb}`, `chitty_model_config_${verb}`]),
+      ...["add", "list", "rotate", "revoke"].map((verb) => `chitty_api_key_${verb}`),
+      "chitty_budget_set", "chitty_budget_get", "chitty_usage_analytics", "chitty_user_data_export", "chitty_user_data_delete",
     ],
     call: () => ["chatgpt_complete", { messages: [{ role: "user", content: unique("client") }] }],
   },
@@ -148,10 +151,37 @@ test("every tool's results are what its output schema says", () => connected(CLI
     await check(chatgpt, "chatgpt_complete", question);
     await check(chatgpt, "chatgpt_complete", { messages: [{ role: "user", content: "[[fault:missing-usage]]" }] });
     await check(chatgpt, "chatgpt_stream", question);
+    const mine = { session_id: session.id };
+    await check(chatgpt, "chitty_message_add", { ...mine, role: "user", content: "noted", cost: "0.0001", tokens_used: 3 });
+    await check(chatgpt, "chitty_chat_session_update", { ...mine, session_name: "renamed", labels: ["schema"], document_ids: ["D-1"], case_id: "C-1" });
+    await check(chatgpt, "chitty_chat_session_get", mine);
+    await check(chatgpt, "chitty_chat_session_list", { label: "schema" });
+    await check(chatgpt, "chitty_chat_search", { query: "noted" });
+    await check(chatgpt, "chitty_chat_session_export", { ...mine, format: "markdown" });
+    await check(chatgpt, "chitty_chat_session_archive", { ...mine, archived: true });
+    await check(chatgpt, "chitty_model_config_create", { config_name: "schema", model: "gpt-4o", max_tokens: 50 });
+    await check(chatgpt, "chitty_model_config_update", { config_name: "schema", is_default: true });
+    await check(chatgpt, "chitty_model_config_get", { config_name: "schema" });
+    await check(chatgpt, "chitty_model_config_list", {});
+    const { template } = await check(chatgpt, "chitty_session_template_create", { template_name: "schema", system_prompt: "Be brief.", model_config: "schema" });
+    const its = { template_id: template.id ?? template.template_id };
+    await check(chatgpt, "chitty_session_template_update", { ...its, description: "for the test" });
+    await check(chatgpt, "chitty_session_template_get", its);
+    await check(chatgpt, "chitty_session_template_list", {});
+    await check(chatgpt, "chitty_session_template_delete", its);
+    await check(chatgpt, "chitty_model_config_delete", { config_name: "schema" });
+    await check(chatgpt, "chitty_chat_session_delete", mine);
+    await check(chatgpt, "chitty_user_data_export", {});
     const added = await check(chatgpt, "chitty_api_key_add", { name: "schema", api_key: "sk-schema-0123456789" });
     const rotated = await check(chatgpt, "chitty_api_key_rotate", { id: added.key.id, api_key: "sk-schema-9876543210" });
     await check(chatgpt, "chitty_api_key_revoke", { id: rotated.key.id });
     await check(chatgpt, "chitty_api_key_list", { include_ended: true });
+    await check(chatgpt, "chitty_budget_set", { period: "day", soft_usd: "900", hard_usd: "1000.000000001", limits: {} });
+    await check(chatgpt, "chitty_budget_get", {});
+    await check(chatgpt, "chitty_usage_analytics", { group_by: "model" });
+    await check(chatgpt, "chitty_usage_analytics", { format: "csv" });
+    await check(chatgpt, "chitty_budget_set", { period: "day", soft_usd: null, hard_usd: null });
+    await check(chatgpt, "chitty_user_data_delete", { confirm: world.user });
   });
   assert.deepEqual(Object.keys(done).sort(), Object.keys(schemas).sort(), "a tool was not called");
 }));

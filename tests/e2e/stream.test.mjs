@@ -79,19 +79,21 @@ describe("what breaks in the middle", () => {
     assert.equal(error.code, "MODEL_INTERRUPTED");
     assert.equal(error.details.may_have_billed, true);
     const kept = await world.stack.d1("SELECT role, content, metadata, cost_status FROM chat_messages WHERE session_id = ? ORDER BY seq", [session_id]);
-    assert.deepEqual(kept.map(({ role, cost_status }) => [role, cost_status]), [["user", "none"], ["assistant", "unpriced"]]);
+    assert.deepEqual(kept.map(({ role, cost_status }) => [role, cost_status]), [["user", "none"], ["assistant", "estimated"]]);
     assert.equal(JSON.parse(kept[0].metadata).state, "failed");
     assert.equal(kept[1].content, heard.map(({ params }) => params.message).join(""));
-    assert.equal((await row(world, "chat_sessions", session_id)).unpriced_messages, 1);
+    assert.equal((await row(world, "chat_sessions", session_id)).unpriced_messages, 0);
   });
 
-  test("a caller that goes away ends the call to the model", async () => {
+  test("what a caller that goes away has asked for is read to its end, and on the books", async () => {
     const text = `${unique("gone")} [[fault:drip ms=100]]`;
     const params = { name: "chatgpt_stream", arguments: question(text), _meta: { progressToken: 1 } };
-    const caller = new AbortController();
+    const [caller, before] = [new AbortController(), Date.now()];
     const response = await post(world, "chatgpt", request("tools/call", params), { signal: caller.signal });
     await response.body.getReader().read();
     caller.abort();
-    await until("the model to lose its caller", () => asked(world, text)[0]?.closed_early);
+    const priced = () => world.stack.d1("SELECT id FROM usage_events WHERE cost_status = 'priced' AND started_at >= ?", [before]);
+    await until("the answer to be on the books", async () => (await priced()).length > 0);
+    assert.ok(!asked(world, text)[0].closed_early);
   });
 });

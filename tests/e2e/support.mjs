@@ -21,6 +21,9 @@ export const sha256 = (data) => createHash("sha256").update(data).digest("hex");
  * storage, with other secrets and variables if wanted, and at the same addresses with `stay`; `close` ends all and
  * removes the storage.
  */
+/** What is tested is rarely the limits. */
+const UNBOUNDED = JSON.stringify({ requests_per_minute: 100_000, tokens_per_minute: { "*": 1_000_000_000, "gpt-4": 1_000_000_000, "gpt-3.5": 1_000_000_000 }, concurrent: 1_000 });
+
 export async function startWorld(overrides = {}) {
   const folder = mkdtempSync(join(tmpdir(), "chitty-e2e-"));
   const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -35,7 +38,7 @@ export async function startWorld(overrides = {}) {
       ports: Object.fromEntries(PRODUCT.map((name) => [name, portOf(name)])),
       persist: folder,
       secrets: { ...keys.secrets, OPENAI_API_KEY: MODEL_KEY, ...secrets },
-      vars: { OPENAI_BASE_URL: model.url, ...vars },
+      vars: { OPENAI_BASE_URL: model.url, ANTHROPIC_BASE_URL: model.url, RATE_LIMITS: UNBOUNDED, ...vars },
       outbound,
     });
     await admitDevToken(world.stack, keys);

@@ -161,7 +161,9 @@ async function posting(world, client, path) {
   const browser = new Browser(world);
   const { key } = await client.someone();
   const body = asking(client, { challenge: challengeOf("y".repeat(43)) }).toString();
-  const page = await browser.post(path, body);
+  const asked = await browser.post(path, body);
+  assert.equal(asked.status, 303);
+  const page = await browser.get(asked.location);
   const signedIn = await browser.post("/sign-in", form({ ...page.form("/sign-in").fields, key }).toString());
   const shown = await browser.get(signedIn.location);
   return { browser, consent: shown.form("/consent") };
