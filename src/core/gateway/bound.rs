@@ -114,10 +114,7 @@ mod tests {
             {"type": "image_url", "image_url": {"url": long}}]}]}),
         );
         assert_eq!(input_bytes(&image), IMAGE_TOKENS + 32);
-        assert_eq!(
-            typical_input_tokens(&image),
-            (4_000_u64 + 32).div_ceil(4)
-        );
+        assert_eq!(typical_input_tokens(&image), (4_000_u64 + 32).div_ceil(4));
         let tool = read(json!({"model": "m", "messages": [], "tools": [{"type": "function"}]}));
         assert_eq!(input_bytes(&tool), 21 + 16);
     }
