@@ -12,7 +12,6 @@ CREATE TABLE idempotent_calls (
     status BIGINT CHECK (status BETWEEN 200 AND 599),
     -- Sealed.
     reply TEXT,
-    -- Of a call under way: when it is given up.
     expires_at TIMESTAMPTZ NOT NULL,
     CONSTRAINT idempotent_calls_key PRIMARY KEY (user_id, key_hash),
     CONSTRAINT idempotent_calls_reply CHECK ((status IS NULL) = (reply IS NULL))

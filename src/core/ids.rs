@@ -25,6 +25,15 @@ pub fn prefixed(
     Ok(format!("{prefix}-{}", uuid_v7(clock, entropy)?))
 }
 
+/// When an id of [`plain`] was made, milliseconds since 1970 UTC (RFC 9562 section 5.7).
+pub fn made_ms(id: &str) -> Option<i64> {
+    let (high, rest) = id.split_once('-')?;
+    let low = rest.get(..4)?;
+    let well = high.len() == 8;
+    let digits = format!("{high}{low}");
+    i64::from_str_radix(&digits, 16).ok().filter(|_| well)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -51,7 +51,12 @@ impl DurableObject for UserLedger {
         }
         let now_ms = SystemClock.now_ms();
         let served = self.with_account(|account| serve(account, &body, now_ms))?;
-        self.ring_by(&served, now_ms).await?;
+        // What was decided stands: every admission ends what is over, with or without an alarm.
+        if let Err(error) = self.ring_by(&served, now_ms).await {
+            let fields = json!({ "cause": error.to_string() });
+            console().record(Level::Error, "budget_alarm_not_set", fields);
+            self.alarm_ms.set(None);
+        }
         if served.status >= 500 {
             console().record(
                 Level::Error,

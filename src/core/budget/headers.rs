@@ -22,6 +22,9 @@ impl Standing {
         if let Some(tokens) = self.tokens {
             add(TOKENS, tokens);
         }
+        if self.warnings().next().is_some() {
+            headers.push(("x-chitty-budget-warning", "soft budget exceeded".to_owned()));
+        }
         headers
     }
 }

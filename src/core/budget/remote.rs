@@ -189,13 +189,23 @@ impl RemoteUserLedger {
         user_id: &str,
         command: &Command,
     ) -> Result<O, UserLedgerError> {
+        let told = self.ask_again(user_id, command).await;
+        told.map(|(told, _)| told)
+    }
+
+    /// With how many tries it took.
+    async fn ask_again<O: DeserializeOwned>(
+        &self,
+        user_id: &str,
+        command: &Command,
+    ) -> Result<(O, u32), UserLedgerError> {
         let unavailable = |cause: String| UserLedgerError::Unavailable(cause);
         let body = serde_json::to_vec(command).map_err(|e| unavailable(e.to_string()))?;
         let body = Bytes::from(body);
         let mut outcome = Err(unavailable(String::new()));
-        for _ in 0..ATTEMPTS {
+        for tries in 1..=ATTEMPTS {
             let object = self.objects.named(user_id).map_err(unavailable)?;
-            outcome = once(object, body.clone()).await;
+            outcome = once(object, body.clone()).await.map(|told| (told, tries));
             if !matches!(outcome, Err(UserLedgerError::Unavailable(_))) {
                 break;
             }
@@ -239,7 +249,15 @@ fn owned(key_id: Option<&str>) -> Option<String> {
 #[async_trait(?Send)]
 impl UserLedger for RemoteUserLedger {
     async fn admit(&self, user_id: &str, request: &Request) -> Result<Admission, UserLedgerError> {
-        self.ask(user_id, &Command::Admit(request.clone())).await
+        let command = Command::Admit(request.clone());
+        let (mut admission, tries) = self.ask_again(user_id, &command).await?;
+        // It was this very call that an earlier try admitted, whose reply was lost.
+        if let Admission::Admitted(admitted) = &mut admission
+            && tries > 1
+        {
+            admitted.replayed = false;
+        }
+        Ok(admission)
     }
 
     async fn sent(&self, user_id: &str, request_id: &str) -> Result<(), UserLedgerError> {

@@ -128,8 +128,9 @@ impl Asking {
             books,
         };
         let mut recorded = self.write(&settlement).await;
-        // A lost reply to a write that may be repeated.
-        if matches!(recorded, Err(DatabaseError::Unavailable(_))) {
+        // A lost reply to a write that may be repeated: an answer is counted with its row.
+        let repeatable = settlement.answer.is_some() || self.order.session_id.is_none();
+        if repeatable && matches!(recorded, Err(DatabaseError::Unavailable(_))) {
             recorded = self.write(&settlement).await;
         }
         self.logged(recorded)

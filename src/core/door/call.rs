@@ -17,7 +17,7 @@ use crate::auth::Principal;
 use crate::gateway::{Gateway, GatewayError, Live, Order, Outcome, Served};
 use crate::http::HttpReply;
 use crate::ids;
-use crate::llm::{Delta, Stop};
+use crate::llm::{Delta, Ended, Stop};
 use crate::oauth::WebRequest;
 use crate::ports::Clock;
 use crate::usage::dollars;
@@ -113,13 +113,12 @@ impl Door<'_> {
         let Some(key) = web.headers.get(once::HEADER) else {
             return Ok(None);
         };
-        let now_ms = self.platform.clock.now_ms();
         let sent = Sent {
             user_id: &order.user_id,
             key: &key,
             body: web.body,
             call_id: &order.id,
-            until_ms: now_ms.saturating_add(self.gateway.lasts_ms()),
+            lasts_ms: self.gateway.lasts_ms(),
         };
         once::claim(self.platform, &sent).await.map(Some)
     }
@@ -184,9 +183,13 @@ impl Call {
         };
         let now_ms = self.clock.now_ms();
         match &outcome.result {
-            Ok(served) => {
+            Ok(served) if served.answer.ended != Ended::Stopped => {
                 let body = completion(&self.heading, &served.answer, &served.cost);
                 ticket.answered(200, &body, now_ms).await;
+            }
+            Ok(_) => {
+                let cut = ApiError::cut_off();
+                ticket.answered(cut.status(), &cut.body(), now_ms).await;
             }
             Err(error) if error.may_have_billed() => {
                 let error = ApiError::from(error.clone());

@@ -70,6 +70,13 @@ impl ApiError {
         .param("model")
     }
 
+    /// Of a call whose client left before it was answered in full.
+    pub fn cut_off() -> Self {
+        let message = "the first request with this Idempotency-Key was cut off after its client \
+                       left, and may have been billed: ask again under a new key";
+        Self::new(502, "server_error", message).retry(Retry::Never)
+    }
+
     /// Of requests with an idempotency key.
     pub fn conflict(status: u16, message: &str) -> Self {
         let error = Self::new(status, "idempotency_error", message);

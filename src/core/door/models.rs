@@ -21,8 +21,17 @@ impl Door<'_> {
         let route = self.gateway.routes.find(&id);
         let target = route.first().filter(|target| self.is_priced(target));
         let target = target.ok_or_else(|| ApiError::unknown_model(&id))?;
-        let found = (target.provider.name.as_str(), &*id);
+        let found = (target.provider.name.as_str(), id.to_string());
         Ok(HttpReply::json(200, shown(found).to_string().into_bytes()))
+    }
+
+    /// The name that leads to this provider.
+    fn asked_as(&self, provider: &str, model: &str) -> String {
+        let route = self.gateway.routes.find(model);
+        match route.first() {
+            Some(first) if first.provider.name == provider => model.to_owned(),
+            _ => format!("{provider}/{model}"),
+        }
     }
 
     fn is_priced(&self, target: &Target) -> bool {
@@ -36,7 +45,7 @@ impl Door<'_> {
     }
 
     /// Provider and model.
-    fn offered(&self) -> Vec<(&str, &str)> {
+    fn offered(&self) -> Vec<(&str, String)> {
         let now_ms = self.platform.clock.now_ms();
         let providers = self.gateway.routes.providers.iter();
         let ready = providers.filter(|provider| provider.is_ready());
@@ -44,13 +53,15 @@ impl Door<'_> {
             .flat_map(|provider| {
                 let name = provider.name.as_str();
                 let models = self.gateway.prices.models(name, now_ms);
-                models.into_iter().map(move |model| (name, model))
+                models
+                    .into_iter()
+                    .map(move |model| (name, self.asked_as(name, model)))
             })
             .collect()
     }
 }
 
 /// `Model`. Nobody here knows when a model was made.
-fn shown((provider, model): (&str, &str)) -> Value {
+fn shown((provider, model): (&str, String)) -> Value {
     json!({ "id": model, "object": "model", "created": 0, "owned_by": provider })
 }

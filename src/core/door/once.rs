@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
+use crate::ids;
 use crate::ports::{Database, Entropy, Level, Log};
 use crate::seal::Sealer;
 use crate::services::Platform;
@@ -52,8 +53,8 @@ pub(super) struct Sent<'a> {
     pub key: &'a str,
     pub body: &'a [u8],
     pub call_id: &'a str,
-    /// When the call is given up.
-    pub until_ms: i64,
+    /// After so long the call has ended, or whoever made it is no more.
+    pub lasts_ms: i64,
 }
 
 /// A claim to answer a key.
@@ -83,13 +84,14 @@ pub(super) async fn claim(platform: &Platform, sent: &Sent<'_>) -> Result<Claime
         call_id: sent.call_id.to_owned(),
     };
     let body_hash = hash(sent.body);
+    let now_ms = platform.clock.now_ms();
     let insert = Statement::new(CLAIM)
         .bind(&ticket.user_id)
         .bind(&ticket.key_hash)
         .bind(&body_hash)
         .bind(&ticket.call_id)
-        .timestamp(sent.until_ms)
-        .timestamp(platform.clock.now_ms());
+        .timestamp(now_ms.saturating_add(KEPT_MS))
+        .timestamp(now_ms);
     let find = Statement::new(FIND)
         .bind(&ticket.user_id)
         .bind(&ticket.key_hash);
@@ -97,11 +99,12 @@ pub(super) async fn claim(platform: &Platform, sent: &Sent<'_>) -> Result<Claime
     let outcomes = outcomes.map_err(|error| unavailable(&*ticket.log, &error))?;
     let row = outcomes.last().and_then(|found| found.first());
     let row = row.ok_or_else(|| ApiError::server("the call could not be begun: try again"))?;
-    ticket.judge(row, &body_hash)
+    ticket.judge(row, &body_hash, now_ms.saturating_sub(sent.lasts_ms))
 }
 
 impl Ticket {
-    fn judge(self, row: &Row, body_hash: &str) -> Result<Claimed, ApiError> {
+    /// `gone_ms`: whoever began a call before that is no more.
+    fn judge(self, row: &Row, body_hash: &str, gone_ms: i64) -> Result<Claimed, ApiError> {
         let read = || -> Result<_, DatabaseError> {
             let whose = (row.text("body_hash")?, row.text("call_id")?);
             Ok((whose, row.opt_int("status")?, row.opt_text("reply")?))
@@ -117,6 +120,9 @@ impl Ticket {
             return Err(ApiError::conflict(422, message));
         }
         let (Some(status), Some(reply)) = (status, reply) else {
+            if ids::made_ms(&call_id).is_some_and(|made_ms| made_ms < gone_ms) {
+                return Err(ApiError::cut_off());
+            }
             let message = "the first request with this Idempotency-Key is still under way: ask \
                            again when it has ended";
             return Err(ApiError::conflict(409, message));

@@ -128,15 +128,19 @@ impl Books<'_> {
     }
 
     /// Of an answer that broke off: what the provider said of the prompt, else its bound; a
-    /// token for each byte that arrived. Reasoning does not arrive, so it may be all there was.
+    /// token for each byte that a stream brought. A plain answer arrives as a whole or not at
+    /// all, and reasoning never does, so it may have been as long as it was allowed to be.
     fn most_used(&self, attempt: &Attempt) -> TokenUsage {
         let said = attempt.usage.unwrap_or_default();
         let shown = u64::try_from(attempt.output_bytes).unwrap_or(u64::MAX);
         let most = self.bounds.output_tokens;
-        let completion = if takes_sampling_parameters(&attempt.model) && attempt.ended.is_some() {
-            shown.min(most)
+        let streamed = attempt.first_token_ms.is_some();
+        let shows_all = takes_sampling_parameters(&attempt.model)
+            && !self.order.request.extra.contains_key("thinking");
+        let completion = if streamed && shows_all {
+            shown
         } else {
-            most
+            shown.max(most)
         };
         let prompt = if said.prompt > 0 {
             said.prompt

@@ -29,8 +29,8 @@ pub(super) fn typical_input_tokens(request: &ModelRequest) -> u64 {
     counted(request, TYPICAL_IMAGE_BYTES).div_ceil(TYPICAL_BYTES)
 }
 
-/// Whether what it costs is bounded by its tokens: not where the provider searches, or reads a
-/// file that only it knows.
+/// Whether what it costs is bounded by its bytes: not where the provider searches, or makes
+/// of a file or a sound as many tokens as it likes.
 pub(super) fn is_bounded(request: &ModelRequest) -> bool {
     let kind = |value: &Value| value.get("type").and_then(Value::as_str) != Some("function");
     let tools = request.tools.iter().flatten().any(kind);
@@ -43,9 +43,10 @@ pub(super) fn is_bounded(request: &ModelRequest) -> bool {
             _ => &[],
         });
     let mut parts = parts;
+    let known = ["text", "refusal", "image_url", "input_image"];
     let unknown = parts.any(|part| {
-        let file = part.get("file").or(part.get("input_file"));
-        file.is_some_and(|file| file.get("file_id").is_some())
+        let kind = part.get("type").and_then(Value::as_str);
+        !kind.is_some_and(|kind| known.contains(&kind))
     });
     !tools && !searches && !unknown
 }

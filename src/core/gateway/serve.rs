@@ -90,7 +90,7 @@ impl Gateway {
             Err(error) => return refused(error),
         };
         let bounds = self.bounds(order, &route, started_ms);
-        let admitted = match self.admit(order, bounds).await {
+        let admitted = match self.admit(order, &route, bounds).await {
             Ok(admitted) => admitted,
             Err(error) => return refused(error),
         };
@@ -163,11 +163,20 @@ impl Gateway {
         }
     }
 
-    async fn admit(&self, order: &Order, bounds: Bounds) -> Result<Admitted, GatewayError> {
+    async fn admit(
+        &self,
+        order: &Order,
+        route: &[Target],
+        bounds: Bounds,
+    ) -> Result<Admitted, GatewayError> {
+        // As it is asked, not as the caller spells it.
+        let model = route
+            .first()
+            .map_or(&order.request.model, |first| &first.model);
         let request = Request {
             request_id: order.id.clone(),
             key_id: order.key_id.clone(),
-            family: family_of(&order.request.model).to_owned(),
+            family: family_of(model).to_owned(),
             input_tokens: typical_input_tokens(&order.request),
             max_output_tokens: bounds.output_tokens,
             bound_nanos: bounds.nanos,

@@ -500,3 +500,16 @@ fn a_limit_that_the_caller_did_not_set_is_sent_only_where_a_budget_needs_it() {
     world.call(&open).result.unwrap();
     assert_eq!(world.http.body(1)["max_tokens"], 4_096);
 }
+
+#[test]
+fn a_plain_answer_that_breaks_off_is_charged_as_long_as_it_was_allowed_to_be() {
+    let begun = answer_json("x").as_bytes()[..60].to_vec();
+    let broken = vec![
+        Piece::Bytes(begun),
+        Piece::Break(HttpError::Interrupted("reset".into())),
+    ];
+    let world = World::new(vec![pieces(200, broken)]);
+    world.ledger.cap(1_000_000_000);
+    world.call(&order("c-1")).result.unwrap_err();
+    assert_eq!(world.spent(), (BOUND, 0));
+}

@@ -27,13 +27,15 @@ const COUNT: &str = "SELECT (SELECT COUNT(*) FROM chat_sessions WHERE user_id = 
 
 const DELETE_TEMPLATES: &str = "DELETE FROM session_templates WHERE user_id = ?1";
 const DELETE_CONFIGS: &str = "DELETE FROM model_configs WHERE user_id = ?1";
+/// Answers that were kept to be given again.
+const DELETE_REPLIES: &str = "DELETE FROM idempotent_calls WHERE user_id = ?1";
 const DELETE_KEYS: &str = "DELETE FROM api_keys WHERE user_id = ?1";
 
 /// The column takes no null. A name made up for this erasure says nothing of the user.
 const FORGET_USAGE: &str = "UPDATE usage_analytics SET user_id = ?1 WHERE user_id = ?2";
 
 const NOT_TOUCHED: &str = "Executions, evidence and facts of the log, which have rules of their \
-    own; keys and sign-ins; audit rows.";
+    own; keys and sign-ins; audit rows; the sums of your budgets.";
 
 impl Library {
     /// Deletes all chat data of `owner`, if `input` confirms it. May be stopped and called
@@ -60,6 +62,7 @@ impl Library {
             of_owner(DELETE_TEMPLATES),
             of_owner(DELETE_CONFIGS),
             of_owner(DELETE_KEYS),
+            of_owner(DELETE_REPLIES),
             forget,
         ];
         self.db.batch(batch).await?;

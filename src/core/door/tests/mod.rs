@@ -1,8 +1,11 @@
 mod completions;
+mod once;
 mod refusals;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
+use futures::FutureExt;
 use serde_json::{Value, json};
 
 use super::Door;
@@ -30,6 +33,8 @@ struct World {
     background: Rc<FakeBackground>,
     platform: Platform,
     gateway: Rc<Gateway>,
+    /// Sent with each request.
+    idempotency_key: Cell<Option<&'static str>>,
 }
 
 impl World {
@@ -79,6 +84,7 @@ impl World {
             background,
             platform,
             gateway: Rc::new(gateway),
+            idempotency_key: Cell::default(),
         };
         world.admit("chatgpt:complete");
         world
@@ -98,9 +104,11 @@ impl World {
 
     fn send(&self, method: &str, path: &str, key: Option<&str>, body: &[u8]) -> HttpReply {
         let bearer = key.map(|key| format!("Bearer {key}"));
+        let key = self.idempotency_key.get();
         let headers: Vec<(&str, &str)> = bearer
             .iter()
             .map(|text| ("authorization", text.as_str()))
+            .chain(key.map(|key| ("idempotency-key", key)))
             .collect();
         let web = WebRequest {
             method,
@@ -121,6 +129,31 @@ impl World {
         self.clock
             .run(self.background.beside(door.answer(&web)))
             .unwrap()
+    }
+
+    /// Asks until the model was asked; then the program dies.
+    fn begin_and_die(&self, body: &[u8]) {
+        let bearer = format!("Bearer {KEY}");
+        let key = self.idempotency_key.get().unwrap();
+        let headers = vec![("authorization", bearer.as_str()), ("idempotency-key", key)];
+        let web = WebRequest {
+            method: "POST",
+            path: "/v1/chat/completions",
+            query: "",
+            headers: &headers,
+            body,
+            info: RequestInfo::default(),
+        };
+        let door = Door {
+            platform: &self.platform,
+            gateway: &self.gateway,
+        };
+        let mut call = Box::pin(self.background.beside(door.answer(&web)));
+        while self.http.seen.borrow().is_empty() {
+            assert!((&mut call).now_or_never().is_none());
+        }
+        drop(call);
+        self.background.lose();
     }
 
     fn complete(&self, body: &Value) -> HttpReply {
