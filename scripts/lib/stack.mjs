@@ -44,6 +44,7 @@ process.env.WRANGLER_LOG ??= "none";
  * @param {string[]} [options.workers] which workers; default the three of the product
  * @param {(entry: {at: number, level: string, message: string}) => void} [options.log] called for each
  *   line a worker logs, besides `logs`
+ * @param {number} [options.shield] requests that the platform's rate limits let through, instead of those of wrangler.toml
  * @param {string} [options.env] environment of the wrangler.toml files; default the development one
  * @param {(request: Request) => Promise<Response>} [options.outbound] answers what the workers fetch, instead of the
  *   network
@@ -82,7 +83,7 @@ export async function freePort() {
   return port;
 }
 
-function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env, outbound }) {
+function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env, outbound, shield }) {
   const known = WORKERS[name];
   if (!known) throw new Error(`no worker '${name}': choose from ${Object.keys(WORKERS).join(", ")}`);
   const config = unstable_readConfig({ config: join(ROOT, known.config), env }, { hideWarnings: true });
@@ -94,6 +95,7 @@ function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env, outboun
   const { modulesRules, ...settings } = given;
   return {
     ...settings,
+    ratelimits: shield ? widened(settings.ratelimits, shield) : settings.ratelimits,
     name: config.name,
     modulesRoot: join(main, ".."),
     modules: builtModules(join(main, ".."), name),
@@ -102,6 +104,11 @@ function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env, outboun
     outboundService: outbound,
     unsafeDirectSockets: [{ host: "127.0.0.1", port: ports[name] ?? known.port }],
   };
+}
+
+function widened(ratelimits = {}, limit) {
+  const each = ([name, given]) => [name, { ...given, simple: { ...given.simple, limit } }];
+  return Object.fromEntries(Object.entries(ratelimits).map(each));
 }
 
 function pick(values, keys) {

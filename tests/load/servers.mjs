@@ -11,6 +11,10 @@ Object.assign(WORKERS, {
   "oauth-provider": { config: "tests/load/oauth-provider/wrangler.toml" },
 });
 
+/** The limits themselves are not what is measured. */
+const MANY = 1_000_000_000;
+const UNBOUNDED = JSON.stringify({ requests_per_minute: 10_000_000, tokens_per_minute: { "*": MANY, "gpt-4": MANY, "gpt-3.5": MANY }, concurrent: 1_000 });
+
 /** Starts servers, each once. `stop` ends what was started, also when starting failed half way. */
 export class Servers {
   #ending = [];
@@ -37,7 +41,8 @@ export class Servers {
       const keys = await makeKeys();
       const product = await this.#stack("product", ["coordinator", "chatgpt", "fortress"], {
         secrets: { ...keys.secrets, OPENAI_API_KEY: "sk-stand-in" },
-        vars: { OPENAI_BASE_URL: model.url, LOG_LEVEL: "warn" },
+        vars: { OPENAI_BASE_URL: model.url, LOG_LEVEL: "warn", RATE_LIMITS: UNBOUNDED },
+        shield: MANY,
       });
       await admitDevToken(product, keys);
       return Object.assign(product, { model, keys });
