@@ -9,6 +9,7 @@ pub mod auth;
 pub mod budget;
 pub mod chain;
 pub mod chat;
+pub mod digest;
 pub mod door;
 pub mod execution;
 pub mod fortress;

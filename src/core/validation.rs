@@ -1,4 +1,10 @@
-//! Checks that inputs of several services share, in garde's form.
+//! Checks that inputs of several services share, most in garde's form.
+
+/// One to `max_bytes` visible ASCII characters: a key of storage and a word of a log line.
+pub(crate) fn is_word(text: &str, max_bytes: usize) -> bool {
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    !text.is_empty() && text.len() <= max_bytes && visible
+}
 
 /// Nothing that a log line or a database would stumble over, such as NUL or a line break.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde's form")]

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::BudgetError;
+use crate::validation::is_word;
 
 /// Largest amount that is counted, in nano-dollars: $4.5 million. Sums stay below 2^53,
 /// which is what the storage holds exactly.
@@ -68,10 +69,9 @@ impl Request {
     }
 }
 
-/// Visible ASCII, so that it is a key of storage and a word of a log line.
+/// Its fault names the field.
 pub(super) fn check_name(field: &str, text: &str) -> Result<(), BudgetError> {
-    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if text.is_empty() || text.len() > MAX_NAME_BYTES || !visible {
+    if !is_word(text, MAX_NAME_BYTES) {
         let fault = format!("{field} is 1 to {MAX_NAME_BYTES} visible ASCII characters");
         return Err(BudgetError::Invalid(fault));
     }

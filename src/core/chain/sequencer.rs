@@ -19,6 +19,7 @@ use super::keys::SignerKey;
 use super::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredContent, StoredFact};
 use super::store::{Commit, EntryRow, LogStore};
 use super::tree::{self, Nodes, Overlay};
+use crate::validation::is_word;
 
 /// A fact to log. One key means one fact, for ever; callers scope their keys
 /// (e.g. by execution id) and put no personal data into them.
@@ -346,8 +347,7 @@ fn parse_content<E>(row: &EntryRow, content: &str) -> Result<SaltedFact, Sequenc
 }
 
 fn check_idempotency_key<E>(key: &str) -> Result<(), SequencerError<E>> {
-    let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-    if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY_BYTES || !visible {
+    if !is_word(key, MAX_IDEMPOTENCY_KEY_BYTES) {
         return Err(SequencerError::IdempotencyKey);
     }
     Ok(())

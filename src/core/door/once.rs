@@ -4,14 +4,15 @@
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
+use crate::digest::sha256_hex;
 use crate::ids;
 use crate::ports::{Database, Entropy, Level, Log};
 use crate::seal::Sealer;
 use crate::services::Platform;
 use crate::sql::{DatabaseError, Row, Statement};
+use crate::validation::is_word;
 
 pub(super) const HEADER: &str = "idempotency-key";
 const MAX_KEY_BYTES: usize = 255;
@@ -69,8 +70,7 @@ pub(super) struct Ticket {
 }
 
 pub(super) async fn claim(platform: &Platform, sent: &Sent<'_>) -> Result<Claimed, ApiError> {
-    let visible = sent.key.bytes().all(|byte| byte.is_ascii_graphic());
-    if sent.key.is_empty() || sent.key.len() > MAX_KEY_BYTES || !visible {
+    if !is_word(sent.key, MAX_KEY_BYTES) {
         let message = format!("Idempotency-Key is 1 to {MAX_KEY_BYTES} visible ASCII characters");
         return Err(ApiError::invalid(message));
     }
@@ -80,10 +80,10 @@ pub(super) async fn claim(platform: &Platform, sent: &Sent<'_>) -> Result<Claime
         sealer: Rc::clone(&platform.sealer),
         log: Rc::clone(&platform.log),
         user_id: sent.user_id.to_owned(),
-        key_hash: hash(sent.key.as_bytes()),
+        key_hash: sha256_hex(sent.key),
         call_id: sent.call_id.to_owned(),
     };
-    let body_hash = hash(sent.body);
+    let body_hash = sha256_hex(sent.body);
     let now_ms = platform.clock.now_ms();
     let insert = Statement::new(CLAIM)
         .bind(&ticket.user_id)
@@ -181,10 +181,6 @@ impl Ticket {
         self.log
             .record(Level::Error, "idempotent_reply_not_kept", fields);
     }
-}
-
-fn hash(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }
 
 fn unavailable(log: &dyn Log, error: &DatabaseError) -> ApiError {

@@ -1,6 +1,7 @@
 use super::types::{Results, Verification};
 use crate::chat;
-use crate::fortress::{self, ChainPosition, Manifest, sha256_hex};
+use crate::digest::sha256_hex;
+use crate::fortress::{self, ChainPosition, Manifest};
 
 /// What came in while an execution ran.
 #[derive(Default)]

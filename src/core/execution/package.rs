@@ -7,7 +7,7 @@ use super::error::ExecutionError;
 use super::service::ExecutionService;
 use crate::auth::Principal;
 use crate::chain::hash::Hash;
-use crate::fortress::sha256_hex;
+use crate::digest::sha256_hex;
 use crate::ids;
 use crate::sql::Statement;
 use crate::validation::printable_if_some;

@@ -2,9 +2,9 @@ use std::rc::Rc;
 
 use super::error::FortressError;
 use super::jobs::{Job, Jobs};
-use super::sha256_hex;
 use super::types::ChainPosition;
 use crate::chain::fact::Fact;
+use crate::digest::sha256_hex;
 use crate::ledger::{AppendRequest, Ledger, LedgerError};
 use crate::ports::Database;
 

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
-use super::sha256_hex;
+use crate::digest::sha256_hex;
 use crate::usage::TokenUsage;
 
 const KIND: &str = "chittymcp/execution/v1";

@@ -27,10 +27,3 @@ pub use policy::Policy;
 pub use service::FortressService;
 pub(crate) use service::TEMPERATURE;
 pub use types::{CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, VerifyInput, VerifyOutput};
-
-use sha2::{Digest, Sha256};
-
-/// SHA-256 in lower hex, as all hashes of the service are written.
-pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
-    hex::encode(Sha256::digest(bytes))
-}

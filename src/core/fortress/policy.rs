@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::sha256_hex;
+use crate::digest::sha256_hex;
 
 pub(crate) const MAX_OUTPUT_TOKENS: u32 = 4_096;
 

@@ -5,8 +5,8 @@ use super::jobs::{Completed, Job, Jobs, NewJob, priced};
 use super::logging::log_job;
 use super::manifest::{Manifest, Parameters, Provider};
 use super::policy::Policy;
-use super::sha256_hex;
 use super::types::{ChainPosition, ExecuteInput, ExecuteOutput};
+use crate::digest::sha256_hex;
 use crate::ids;
 use crate::ledger::Ledger;
 use crate::llm::{

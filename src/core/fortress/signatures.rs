@@ -1,7 +1,7 @@
 use super::error::FortressError;
 use super::service::FortressService;
-use super::sha256_hex;
 use super::types::{CallerKey, VerifyInput, VerifyOutput};
+use crate::digest::sha256_hex;
 use crate::openpgp::{PublicKey, verify};
 
 impl FortressService {

@@ -1,9 +1,8 @@
 //! The text of a key: `{service}_{type}_{64 hex digits}`.
 
-use sha2::{Digest, Sha256};
-
 use crate::auth::PrincipalKind;
 use crate::auth::bearer::SERVICE_TYPE;
+use crate::digest::sha256_hex;
 use crate::ports::{Entropy, EntropyError};
 use crate::validation::printable_if_some;
 
@@ -29,7 +28,7 @@ impl KeyText {
         let digits = hex::encode(random);
         let token = format!("{stem}_{digits}");
         Ok(Self {
-            hash: hex::encode(Sha256::digest(&token)),
+            hash: sha256_hex(&token),
             prefix: token.chars().take(stem.len() + 1 + SHOWN_DIGITS).collect(),
             token,
         })

@@ -3,7 +3,8 @@
 use garde::Validate;
 
 use super::*;
-use crate::fortress::{Manifest, sha256_hex};
+use crate::digest::sha256_hex;
+use crate::fortress::Manifest;
 
 #[test]
 fn standard_asks_the_chatgpt_worker_alone() {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::chain::keys::VerifierKey;
 use crate::chain::receipt::{StoredContent, verify_fact};
-use crate::fortress::sha256_hex;
+use crate::digest::sha256_hex;
 use crate::ledger::LoggedFact;
 
 fn package(world: &World, more: Value) -> Result<PackageOutput, ExecutionError> {

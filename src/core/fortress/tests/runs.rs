@@ -1,6 +1,7 @@
 //! Whole runs: what is on file, what is signed, what is logged, and asking again.
 
 use super::*;
+use crate::digest::sha256_hex;
 use garde::Validate;
 
 #[test]

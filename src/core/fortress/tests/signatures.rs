@@ -1,6 +1,7 @@
 //! Verdicts on signatures.
 
 use super::*;
+use crate::digest::sha256_hex;
 
 fn signed(world: &World) -> VerifyInput {
     let run = world.execute(&input()).unwrap();

@@ -1,8 +1,7 @@
 //! The browser: its cookies, and whether a form came from a page of ours.
 
-use sha2::{Digest, Sha256};
-
 use super::trouble::Trouble;
+use crate::digest::sha256_hex;
 use crate::http::HttpReply;
 use crate::oauth::{AuthorizationServer, WebRequest};
 
@@ -16,12 +15,8 @@ pub(super) struct Browser(String);
 impl Browser {
     /// What tickets are tied to.
     pub(super) fn hash(&self) -> String {
-        sha256(&self.0)
+        sha256_hex(&self.0)
     }
-}
-
-pub(super) fn sha256(text: &str) -> String {
-    hex::encode(Sha256::digest(text))
 }
 
 impl AuthorizationServer {

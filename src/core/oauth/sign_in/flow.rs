@@ -12,6 +12,7 @@ use super::trouble::Trouble;
 use crate::auth::Decision;
 use crate::auth::throttle::network_of;
 use crate::auth::{Attempt, Throttle};
+use crate::digest::sha256_hex;
 use crate::http::HttpReply;
 use crate::oauth::pages::AppShown;
 use crate::oauth::pages::forms::{self, SignInView};
@@ -162,7 +163,7 @@ impl AuthorizationServer {
         let query = web.query().ok();
         let marker = query.as_ref().and_then(|query| query.get(MARKER));
         let opened = self.open_ticket(TicketKind::SignedIn, browser, Some(&session.id), marker);
-        opened.is_ok_and(|hash: String| hash == browser::sha256(&back.path))
+        opened.is_ok_and(|hash: String| hash == sha256_hex(&back.path))
     }
 
     pub(super) fn sign_in_to_account(&self, web: &WebRequest<'_>) -> Result<HttpReply, Trouble> {

@@ -11,6 +11,7 @@ use crate::auth::backing;
 use crate::auth::catalogue::SCOPES;
 use crate::auth::keys::MANAGE_SCOPE;
 use crate::auth::{AuditEvent, Decision, Principal, PrincipalKind, Scopes};
+use crate::digest::sha256_hex;
 use crate::http::HttpReply;
 use crate::oauth::settings::LOGIN_MS;
 use crate::oauth::{AuthorizationServer, WebRequest};
@@ -147,7 +148,7 @@ impl AuthorizationServer {
             return Ok(None);
         };
         let statement = Statement::new(LOOK_UP)
-            .bind(browser::sha256(&value))
+            .bind(sha256_hex(&value))
             .timestamp(self.audit.clock.now_ms());
         let outcome = self.audit.database.run(statement).await?;
         outcome.first().map(Session::live).transpose()
@@ -163,7 +164,7 @@ impl AuthorizationServer {
         back: &Back,
     ) -> Result<HttpReply, Trouble> {
         let value = self.random()?;
-        let id = browser::sha256(&value);
+        let id = sha256_hex(&value);
         let now_ms = self.audit.clock.now_ms();
         let mut statements = vec![insert(&id, candidate, now_ms)];
         if let Some(before) = self.session(web).await? {
@@ -196,7 +197,7 @@ impl AuthorizationServer {
         if !back.again {
             return Ok(back.path.clone());
         }
-        let hash = browser::sha256(&back.path);
+        let hash = sha256_hex(&back.path);
         let marker = self.seal_ticket(TicketKind::SignedIn, browser, Some(session), &hash)?;
         Ok(back.marked(&marker))
     }

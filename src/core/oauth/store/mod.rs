@@ -8,21 +8,20 @@ mod once;
 mod refresh;
 mod standing;
 
-use sha2::{Digest, Sha256};
-
 pub(super) use codes::{NewCode, Redeemed, StoredCode, grant_end};
 pub use expire::{Expired, expire};
 pub(super) use refresh::{Place, StoredRefresh};
 pub(super) use standing::Ended;
 
 use super::{AuthorizationServer, OAuthError};
+use crate::digest::sha256_hex;
 
 pub(super) const CODE: &str = "chitty_code_";
 pub(super) const REFRESH: &str = "chitty_refresh_";
 
 /// What is stored of a token that carries 256 random bits.
 pub(super) fn hash(token: &str) -> String {
-    hex::encode(Sha256::digest(token))
+    sha256_hex(token)
 }
 
 impl AuthorizationServer {
