@@ -3,8 +3,7 @@
 
 use std::rc::Rc;
 
-use futures::StreamExt;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::channel::mpsc::UnboundedSender;
 use serde_json::{Value, json};
 
 use super::ChatError;
@@ -13,7 +12,7 @@ use super::history::HistoryView;
 use super::output::{CompletionOutput, CostStatus};
 use super::sessions::Sessions;
 use crate::analytics::{EventCost, UsageEvent, record};
-use crate::gateway::{Gateway, GatewayError, Live, Order, Outcome, Served};
+use crate::gateway::{Gateway, GatewayError, Listener, Live, Order, Outcome, Served};
 use crate::llm::{Delta, Stop};
 use crate::ports::{Background, Clock, Level, Log};
 use crate::sql::{DatabaseError, Statement};
@@ -23,24 +22,6 @@ use crate::usage::dollars;
 pub(super) enum Heard {
     Text(String),
     Done(Box<Result<CompletionOutput, ChatError>>),
-}
-
-/// Whoever waits. When it is dropped, a stream is read on for its end and its usage.
-pub(super) struct Listener {
-    heard: UnboundedReceiver<Heard>,
-    stop: Stop,
-}
-
-impl Listener {
-    pub async fn next(&mut self) -> Option<Heard> {
-        self.heard.next().await
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.stop.client_left();
-    }
 }
 
 /// A call that is to be made, with all that it needs when nobody waits for it.
@@ -54,13 +35,8 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    pub fn begin(self, background: &dyn Background, streamed: bool) -> Listener {
-        let (tell, heard) = unbounded();
-        let stop = Stop::default();
-        let listener = Listener {
-            heard,
-            stop: stop.clone(),
-        };
+    pub fn begin(self, background: &dyn Background, streamed: bool) -> Listener<Heard> {
+        let (listener, tell, stop) = Listener::new();
         background.spawn(Box::pin(async move {
             self.run(streamed.then_some(&stop), &tell).await;
         }));
@@ -194,6 +170,7 @@ impl Asking {
             metadata: json!({"exchange_id": self.order.id, "partial": true, "code": error.code()}),
         })
     }
+
     fn output(&self, served: Served, recorded: bool) -> CompletionOutput {
         let (answer, nanos) = (served.answer, served.cost.nanos());
         CompletionOutput {

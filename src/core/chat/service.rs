@@ -3,7 +3,7 @@ use std::rc::Rc;
 use garde::Validate;
 use serde_json::json;
 
-use super::asking::{Asking, Heard, Listener};
+use super::asking::{Asking, Heard};
 use super::exchange::{Asked, Exchange, Question};
 use super::history::{HistoryView, for_call};
 use super::output::{CompletionOutput, StreamOutput, StreamStatus};
@@ -11,7 +11,7 @@ use super::sessions::Sessions;
 use super::settings::{ModelSettings, Resolved, Stated, resolve};
 use super::windows::{UNKNOWN_WINDOW, window_of};
 use super::{ChatError, ChatMessage, CompletionInput, Library, Role};
-use crate::gateway::{Gateway, Order};
+use crate::gateway::{Gateway, Listener, Order};
 use crate::ids;
 use crate::llm::ModelRequest;
 use crate::ports::{Background, Clock, Entropy, Log};
@@ -149,7 +149,7 @@ impl ChatService {
         Ok((messages, Some(view)))
     }
 
-    fn begin(&self, order: Order, history: Option<HistoryView>, streamed: bool) -> Listener {
+    fn begin(&self, order: Order, history: Option<HistoryView>, streamed: bool) -> Listener<Heard> {
         let asking = Asking {
             gateway: Rc::clone(&self.gateway),
             sessions: self.sessions.clone(),
@@ -230,7 +230,7 @@ fn request(resolved: Resolved, messages: Vec<ChatMessage>) -> ModelRequest {
 
 /// What becomes of a call, with its text handed on as it arrives.
 async fn answer(
-    mut listener: Listener,
+    mut listener: Listener<Heard>,
     on_delta: &mut dyn FnMut(&str),
 ) -> Result<CompletionOutput, ChatError> {
     while let Some(heard) = listener.next().await {

@@ -3,8 +3,7 @@
 
 use std::rc::Rc;
 
-use futures::StreamExt;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::channel::mpsc::UnboundedSender;
 use serde_json::Value;
 
 use super::Door;
@@ -14,7 +13,7 @@ use super::read::{Asked, read};
 use super::stream;
 use super::wire::{Heading, completion};
 use crate::auth::Principal;
-use crate::gateway::{Gateway, GatewayError, Live, Order, Outcome, Served};
+use crate::gateway::{Gateway, GatewayError, Listener, Live, Order, Outcome, Served};
 use crate::http::HttpReply;
 use crate::ids;
 use crate::llm::{Delta, Ended, Stop};
@@ -26,24 +25,6 @@ use crate::usage::dollars;
 pub(super) enum Heard {
     Delta(Delta),
     Done(Box<Result<Served, GatewayError>>),
-}
-
-/// Whoever listens. When it is dropped, a stream is read on for its usage alone.
-pub(super) struct Listener {
-    heard: UnboundedReceiver<Heard>,
-    stop: Stop,
-}
-
-impl Listener {
-    pub async fn next(&mut self) -> Option<Heard> {
-        self.heard.next().await
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.stop.client_left();
-    }
 }
 
 impl Door<'_> {
@@ -71,7 +52,7 @@ impl Door<'_> {
     /// Until something arrives, a failure has a status of its own.
     async fn heard(
         &self,
-        mut listener: Listener,
+        mut listener: Listener<Heard>,
         heading: Heading,
         asked: &Asked,
     ) -> Result<HttpReply, ApiError> {
@@ -129,21 +110,20 @@ impl Door<'_> {
         heading: &Heading,
         streamed: bool,
         ticket: Option<Ticket>,
-    ) -> Listener {
-        let (tell, heard) = unbounded();
-        let stop = Stop::default();
+    ) -> Listener<Heard> {
+        let (listener, tell, stop) = Listener::new();
         let call = Call {
             gateway: Rc::clone(self.gateway),
             clock: Rc::clone(&self.platform.clock),
             order,
             heading: heading.clone(),
             ticket,
-            stop: stop.clone(),
+            stop,
             tell,
         };
         let background = &self.platform.background;
         background.spawn(Box::pin(call.run(streamed)));
-        Listener { heard, stop }
+        listener
     }
 }
 

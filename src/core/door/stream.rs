@@ -9,10 +9,10 @@ use futures::future::{Either, select};
 use futures::stream;
 use serde_json::Value;
 
-use super::call::{Heard, Listener};
+use super::call::Heard;
 use super::error::ApiError;
 use super::wire::{self, Heading};
-use crate::gateway::{GatewayError, Served};
+use crate::gateway::{GatewayError, Listener, Served};
 use crate::http::{Body, HttpReply};
 use crate::llm::Delta;
 use crate::ports::Clock;
@@ -70,7 +70,7 @@ fn event(chunk: &Value) -> Bytes {
 pub(super) fn reply(
     writer: Writer,
     first: &Delta,
-    listener: Listener,
+    listener: Listener<Heard>,
     clock: Rc<dyn Clock>,
 ) -> HttpReply {
     let mut writer = writer;
@@ -99,7 +99,7 @@ enum Soon {
     Ended,
 }
 
-async fn heard_soon(listener: &mut Listener, clock: &dyn Clock) -> Soon {
+async fn heard_soon(listener: &mut Listener<Heard>, clock: &dyn Clock) -> Soon {
     let next = Box::pin(listener.next());
     match select(next, clock.sleep(KEEP_ALIVE_MS)).await {
         Either::Left((heard, _)) => heard.map_or(Soon::Ended, Soon::Heard),

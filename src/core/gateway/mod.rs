@@ -9,6 +9,7 @@
 mod books;
 mod bound;
 mod error;
+mod listener;
 mod own_keys;
 mod routes;
 mod serve;
@@ -17,6 +18,7 @@ pub(crate) mod tests;
 
 pub use bound::{DEFAULT_OUTPUT_TOKENS, input_bytes, output_tokens};
 pub use error::GatewayError;
+pub use listener::Listener;
 pub use own_keys::OwnKeys;
 pub use routes::Routes;
 pub use serve::{Gateway, Live, Order, Outcome, Served};
