@@ -22,23 +22,32 @@ pub(super) struct Books<'a> {
 }
 
 impl Books<'_> {
-    /// One event for each attempt that went out. The gateway's own time is on the last.
-    pub fn events(&self, attempts: &[Attempt]) -> Vec<UsageEvent> {
+    /// One event for each attempt that went out, and why the last has no price, where it has
+    /// none. The gateway's own time is on the last.
+    pub fn events(&self, attempts: &[Attempt]) -> (Vec<UsageEvent>, Option<String>) {
         let sent: Vec<&Attempt> = attempts.iter().filter(|attempt| attempt.sent).collect();
         let upstream_ms: i64 = sent.iter().map(|attempt| attempt.total_ms).sum();
         let overhead_ms = (self.elapsed_ms - upstream_ms).max(0);
         let last = sent.len();
+        let mut note = None;
         let numbered = sent.into_iter().enumerate();
-        numbered
-            .map(|(at, attempt)| {
-                let number = at + 1;
-                let overhead = (number == last).then_some(overhead_ms);
-                self.event(attempt, number, overhead)
-            })
-            .collect()
+        let events = numbered.map(|(at, attempt)| {
+            let (cost, why) = self.cost(attempt);
+            note = why;
+            let number = at + 1;
+            let overhead = (number == last).then_some(overhead_ms);
+            self.event(attempt, cost, number, overhead)
+        });
+        (events.collect(), note)
     }
 
-    fn event(&self, attempt: &Attempt, number: usize, overhead_ms: Option<i64>) -> UsageEvent {
+    fn event(
+        &self,
+        attempt: &Attempt,
+        cost: EventCost,
+        number: usize,
+        overhead_ms: Option<i64>,
+    ) -> UsageEvent {
         let order = self.order;
         let answered = attempt.error.is_none();
         UsageEvent {
@@ -53,7 +62,7 @@ impl Books<'_> {
             model: model_of(attempt).to_owned(),
             service_tier: attempt.service_tier.clone(),
             tokens: attempt.usage,
-            cost: self.cost(attempt),
+            cost,
             messages: if answered && order.session_id.is_some() {
                 2
             } else {
@@ -67,64 +76,33 @@ impl Books<'_> {
         }
     }
 
-    /// All attempts together, as the account settles them.
-    pub fn actual(&self, attempts: &[Attempt]) -> Actual {
-        let billed = || attempts.iter().filter(|attempt| is_billed(attempt));
-        if billed().next().is_none() {
-            return Actual {
-                charge: Charge::Released,
-                tokens: Some(0),
-            };
+    /// With the reason where there is no price.
+    fn cost(&self, attempt: &Attempt) -> (EventCost, Option<String>) {
+        if !attempt.may_have_billed {
+            return (EventCost::None, None);
         }
-        let (mut sum, mut exact, mut priced) = (0_i64, true, true);
-        for attempt in billed() {
-            match self.cost(attempt) {
-                EventCost::Priced { nanos, .. } => sum = sum.saturating_add(nanos),
-                EventCost::Estimated { nanos, .. } => {
-                    exact = false;
-                    sum = sum.saturating_add(nanos);
-                }
-                EventCost::Unpriced | EventCost::None => priced = false,
-            }
-        }
-        let charge = match (priced, exact) {
-            (false, _) => Charge::Unpriced,
-            (true, true) => Charge::Exact(sum),
-            (true, false) => Charge::Estimated(sum),
+        let key = PriceKey {
+            provider: &attempt.provider,
+            model: model_of(attempt),
+            tier: attempt.service_tier.as_deref(),
+            at_ms: attempt.started_ms,
         };
-        let tokens = billed().map(|attempt| attempt.usage.map(|usage| usage.total));
-        Actual {
-            charge,
-            tokens: tokens.sum::<Option<u64>>().filter(|_| exact),
-        }
-    }
-
-    pub fn cost(&self, attempt: &Attempt) -> EventCost {
-        if !is_billed(attempt) {
-            return EventCost::None;
-        }
-        let key = key(attempt);
         let whole = matches!(attempt.ended, Some(Ended::Whole | Ended::Drained));
-        if whole && attempt.error.is_none() {
-            return match self.prices.cost(key, attempt.usage) {
-                Cost::Priced { nanos, price_id } => EventCost::Priced { nanos, price_id },
-                Cost::Unpriced { .. } => EventCost::Unpriced,
-            };
-        }
-        match self.prices.cost(key, Some(self.most_used(attempt))) {
+        let exact = whole && attempt.error.is_none();
+        let usage = if exact {
+            attempt.usage
+        } else {
+            Some(self.most_used(attempt))
+        };
+        let cost = match self.prices.cost(key, usage) {
+            Cost::Unpriced { reason } => return (EventCost::Unpriced, Some(reason.to_string())),
+            Cost::Priced { nanos, price_id } if exact => EventCost::Priced { nanos, price_id },
             Cost::Priced { nanos, price_id } => EventCost::Estimated {
                 nanos: self.bounds.nanos.map_or(nanos, |bound| nanos.min(bound)),
                 price_id,
             },
-            Cost::Unpriced { .. } => EventCost::Unpriced,
-        }
-    }
-
-    pub fn why_unpriced(&self, attempt: &Attempt) -> Option<String> {
-        match self.prices.cost(key(attempt), attempt.usage) {
-            Cost::Unpriced { reason } if is_billed(attempt) => Some(reason.to_string()),
-            _ => None,
-        }
+        };
+        (cost, None)
     }
 
     /// Of an answer that broke off: what the provider said of the prompt, else its bound; a
@@ -157,17 +135,33 @@ impl Books<'_> {
     }
 }
 
-fn key(attempt: &Attempt) -> PriceKey<'_> {
-    PriceKey {
-        provider: &attempt.provider,
-        model: model_of(attempt),
-        tier: attempt.service_tier.as_deref(),
-        at_ms: attempt.started_ms,
+/// All attempts of a call together, as the account settles them.
+pub(super) fn actual(events: &[UsageEvent]) -> Actual {
+    let (mut sum, mut exact, mut priced) = (0_i64, true, true);
+    let (mut billed, mut tokens) = (false, Some(0_u64));
+    for event in events {
+        match &event.cost {
+            EventCost::None => continue,
+            EventCost::Priced { nanos, .. } => sum = sum.saturating_add(*nanos),
+            EventCost::Estimated { nanos, .. } => {
+                exact = false;
+                sum = sum.saturating_add(*nanos);
+            }
+            EventCost::Unpriced => priced = false,
+        }
+        billed = true;
+        let more = event.tokens.map(|usage| usage.total);
+        tokens = tokens.zip(more).map(|(sum, more)| sum.saturating_add(more));
     }
-}
-
-fn is_billed(attempt: &Attempt) -> bool {
-    attempt.sent && attempt.may_have_billed
+    Actual {
+        charge: match (billed, priced, exact) {
+            (false, ..) => Charge::Released,
+            (true, false, _) => Charge::Unpriced,
+            (true, true, true) => Charge::Exact(sum),
+            (true, true, false) => Charge::Estimated(sum),
+        },
+        tokens: tokens.filter(|_| exact),
+    }
 }
 
 fn model_of(attempt: &Attempt) -> &str {

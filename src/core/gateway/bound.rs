@@ -78,7 +78,7 @@ fn counted(request: &ModelRequest, image: u64) -> u64 {
 /// Most tokens of all answers together.
 pub fn output_tokens(request: &ModelRequest) -> u64 {
     let one = request.max_tokens.unwrap_or(DEFAULT_OUTPUT_TOKENS);
-    u64::from(one) * u64::from(request.n.unwrap_or(1).max(1))
+    u64::from(one) * u64::from(request.choices())
 }
 
 fn part(part: &Value, image: u64) -> u64 {

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use serde_json::json;
 
-use super::books::{Books, Bounds};
+use super::books::{self, Books, Bounds};
 use super::bound::{input_bytes, is_bounded, output_tokens, typical_input_tokens};
 use super::own_keys::{self, OwnKeys};
 use super::{GatewayError, Routes};
@@ -229,7 +229,7 @@ fn within(request: &ModelRequest, admitted: &Admitted) -> ModelRequest {
     if request.max_tokens.is_none() && !capped {
         return request.clone();
     }
-    let choices = u64::from(request.n.unwrap_or(1).max(1));
+    let choices = u64::from(request.choices());
     let one = u32::try_from(admitted.max_output_tokens / choices).unwrap_or(u32::MAX);
     ModelRequest {
         max_tokens: Some(one),
@@ -246,14 +246,12 @@ fn refused(error: GatewayError) -> Outcome {
 }
 
 fn outcome(books: &Books<'_>, called: Called, standing: Standing) -> Outcome {
-    let events = books.events(&called.attempts);
-    let actual = books.actual(&called.attempts);
-    let last = called.attempts.last();
-    let cost = last.map_or(EventCost::Unpriced, |last| books.cost(last));
-    let cost_note = last.and_then(|last| books.why_unpriced(last));
+    let (events, cost_note) = books.events(&called.attempts);
+    let actual = books::actual(&events);
+    let cost = events.last().map(|last| last.cost.clone());
     let served = called.result.map(|answer| Served {
         answer,
-        cost,
+        cost: cost.unwrap_or(EventCost::Unpriced),
         cost_note,
         standing,
     });

@@ -63,6 +63,13 @@ pub struct ModelRequest {
     pub extra: Map<String, Value>,
 }
 
+impl ModelRequest {
+    /// Answers that are asked for: `n`, and one where it is not set.
+    pub fn choices(&self) -> u32 {
+        self.n.unwrap_or(1).max(1)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum StopSequences {
