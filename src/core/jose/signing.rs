@@ -13,6 +13,8 @@ const MAX_DRAWS: usize = 4;
 pub struct SigningKey {
     key: p256::ecdsa::SigningKey,
     kid: String,
+    /// With the private member, for [`Es256::sign`].
+    private_jwk: Zeroizing<String>,
 }
 
 impl SigningKey {
@@ -33,8 +35,17 @@ impl SigningKey {
         // The crate would pad a shorter one.
         let exact: [u8; 32] = secret.try_into().map_err(|_| wrong.clone())?;
         let key = p256::ecdsa::SigningKey::from_bytes(&exact.into()).map_err(|_| wrong)?;
-        let kid = thumbprint(&point(&key))?;
-        Ok(Self { key, kid })
+        let mut jwk = point(&key);
+        let kid = thumbprint(&jwk)?;
+        if let Some(members) = jwk.as_object_mut() {
+            members.insert("d".to_owned(), json!(encode(exact)));
+        }
+        let private_jwk = Zeroizing::new(jwk.to_string());
+        Ok(Self {
+            key,
+            kid,
+            private_jwk,
+        })
     }
 
     /// The private scalar.
@@ -57,15 +68,6 @@ impl SigningKey {
         jwk
     }
 
-    /// With the private member, for [`Es256::sign`].
-    fn private_jwk(&self) -> Zeroizing<String> {
-        let mut jwk = point(&self.key);
-        if let Some(members) = jwk.as_object_mut() {
-            members.insert("d".to_owned(), json!(encode(self.to_bytes())));
-        }
-        Zeroizing::new(jwk.to_string())
-    }
-
     /// A compact JWS of an object of claims. `typ` is what kind of token it is (RFC 8725
     /// section 3.11), such as `at+jwt`.
     pub async fn sign_by(
@@ -76,8 +78,8 @@ impl SigningKey {
     ) -> Result<String, Es256Error> {
         let header = json!({"alg": Algorithm::Es256.name(), "typ": typ, "kid": self.kid});
         let mut token = encode(header.to_string()) + "." + &encode(claims.to_string());
-        let jwk = self.private_jwk();
-        let signature = es256.sign(&self.kid, &jwk, token.as_bytes()).await?;
+        let signing = es256.sign(&self.kid, &self.private_jwk, token.as_bytes());
+        let signature = signing.await?;
         token.push('.');
         token.push_str(&encode(signature));
         Ok(token)
