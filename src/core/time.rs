@@ -1,10 +1,13 @@
 //! Times: milliseconds since the Unix epoch inside, RFC 3339 on the wire.
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat};
+
+use crate::ports::TimeZones;
 
 /// 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z: RFC 3339 has four-digit years.
 const EARLIEST_MS: i64 = -62_167_219_200_000;
 const LATEST_MS: i64 = 253_402_300_799_999;
+const DAY_MS: i64 = 86_400_000;
 
 /// `2026-11-21T11:59:09.123Z`. A time whose year RFC 3339 cannot write becomes the nearest
 /// one that it can.
@@ -27,6 +30,19 @@ pub fn from_rfc3339(text: &str) -> Result<i64, TimeError> {
         .map_err(|_| wrong())?
         .timestamp_millis();
     Ok(ms)
+}
+
+/// When a day begins in a zone: the first of two midnights; where the clock jumps over midnight,
+/// the jump (all such jumps since 1970 begin or end at midnight). None if the zone is unknown.
+pub fn midnight_ms(zones: &dyn TimeZones, zone: &str, day: NaiveDate) -> Option<i64> {
+    let local_ms = day.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
+    let before = zones.offset_ms(zone, local_ms.checked_sub(DAY_MS)?)?;
+    let after = zones.offset_ms(zone, local_ms.checked_add(DAY_MS)?)?;
+    let earlier = local_ms - before.max(after);
+    if zones.offset_ms(zone, earlier)? == before.max(after) {
+        return Some(earlier);
+    }
+    Some(local_ms - before.min(after))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

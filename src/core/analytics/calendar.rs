@@ -4,11 +4,12 @@
 //! A range is cut where the zone's offset changes. Within such a stretch local days and hours
 //! are plain division, which SQL can do; buckets are put together from its quotients here.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime};
+use chrono::{DateTime, Datelike, Months, NaiveDate};
 
 use super::event::QUARTER_MS;
 use super::input::Granularity;
 use crate::ports::TimeZones;
+use crate::time::midnight_ms;
 
 pub(super) const QUARTERS_IN_HOUR: i64 = 4;
 pub(super) const QUARTERS_IN_DAY: i64 = 96;
@@ -157,20 +158,10 @@ impl Zone<'_> {
         Some(changed)
     }
 
-    /// When a local day begins: the first of two midnights; where the clock jumps over
-    /// midnight, the jump.
+    /// When a local day begins.
     pub fn midnight(&self, day: NaiveDate) -> Option<i64> {
-        let local_ms = day.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
-        let local = local_ms.div_euclid(QUARTER_MS);
-        let before = local - QUARTERS_IN_DAY;
-        let offset = self.offset(before)?;
-        let first = local - offset;
-        let change = self.until_change(before, first + 1, offset)?;
-        if change > first {
-            return Some(first);
-        }
-        let late = local - self.offset(change)?;
-        Some(late.max(change))
+        let ms = midnight_ms(self.zones, self.name, day)?;
+        Some(ms.div_euclid(QUARTER_MS))
     }
 
     /// The local day of a quarter hour.

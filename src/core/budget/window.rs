@@ -1,11 +1,10 @@
 //! Days and months of a time zone, in UTC.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime};
+use chrono::{DateTime, Datelike, Months};
 
 use super::types::Period;
 use crate::ports::TimeZones;
-
-const DAY_MS: i64 = 86_400_000;
+use crate::time::midnight_ms;
 
 /// Half-open, milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,21 +26,8 @@ impl Window {
             }
         };
         Some(Self {
-            start_ms: midnight(zones, zone, first)?,
-            end_ms: midnight(zones, zone, next)?,
+            start_ms: midnight_ms(zones, zone, first)?,
+            end_ms: midnight_ms(zones, zone, next)?,
         })
     }
-}
-
-/// When the day begins in the zone: the first midnight of two, and where the clock jumps over
-/// midnight, the jump.
-fn midnight(zones: &dyn TimeZones, zone: &str, day: NaiveDate) -> Option<i64> {
-    let local_ms = day.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
-    let before = zones.offset_ms(zone, local_ms.checked_sub(DAY_MS)?)?;
-    let after = zones.offset_ms(zone, local_ms.checked_add(DAY_MS)?)?;
-    let earlier = local_ms - before.max(after);
-    if zones.offset_ms(zone, earlier)? == before.max(after) {
-        return Some(earlier);
-    }
-    Some(local_ms - before.min(after))
 }
