@@ -3,7 +3,8 @@
 use super::super::settings::{ACCESS_TOKEN_MS, CODE_MS, GRANT_MS, REFRESH_TOKEN_MS};
 use super::super::{AuthorizationServer, Grant, NewGrant, OAuthError};
 use super::standing::{self, Standing};
-use super::{CODE, REFRESH, grants, hash};
+use super::{CODE, REFRESH, grants};
+use crate::digest::sha256_hex;
 use crate::ids;
 use crate::sql::{DatabaseError, Outcome, Row, Statement};
 
@@ -71,7 +72,7 @@ impl AuthorizationServer {
         let text = self.fresh(CODE)?;
         let grant = self.made(grant, self.now_ms() + CODE_MS)?;
         let insert = Statement::new(INSERT)
-            .bind(hash(&text))
+            .bind(sha256_hex(&text))
             .bind(&grant.id)
             .bind(&grant.client_id)
             .bind(code.redirect_uri)
@@ -94,7 +95,7 @@ impl AuthorizationServer {
         let sql = standing::select(columns, from) + " WHERE c.code_hash = ?2";
         let statement = Statement::new(sql)
             .timestamp(self.now_ms())
-            .bind(hash(code));
+            .bind(sha256_hex(code));
         let outcome = self.audit.database.run(statement).await?;
         Ok(outcome.first().map(StoredCode::read).transpose()?)
     }
@@ -154,7 +155,7 @@ fn redemption(
         .bind(attempt);
     let first = refresh.map(|refresh| {
         Statement::new(FIRST_REFRESH)
-            .bind(hash(refresh))
+            .bind(sha256_hex(refresh))
             .timestamp(now_ms)
             .timestamp((now_ms + REFRESH_TOKEN_MS).min(grant.expires_at_ms))
             .bind(&code.hash)

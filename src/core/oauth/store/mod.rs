@@ -14,15 +14,9 @@ pub(super) use refresh::{Place, StoredRefresh};
 pub(super) use standing::Ended;
 
 use super::{AuthorizationServer, OAuthError};
-use crate::digest::sha256_hex;
 
 pub(super) const CODE: &str = "chitty_code_";
 pub(super) const REFRESH: &str = "chitty_refresh_";
-
-/// What is stored of a token that carries 256 random bits.
-pub(super) fn hash(token: &str) -> String {
-    sha256_hex(token)
-}
 
 impl AuthorizationServer {
     /// `{prefix}{64 hex digits}`.

@@ -1,8 +1,8 @@
 //! Ids that clients may use once.
 
 use super::super::{AuthorizationServer, OAuthError};
-use super::hash;
 use crate::auth::used_once;
+use crate::digest::sha256_hex;
 
 impl AuthorizationServer {
     /// True the first time an id is used before it expires. `id` may be of any length.
@@ -13,7 +13,7 @@ impl AuthorizationServer {
         id: &str,
         expires_at_ms: i64,
     ) -> Result<bool, OAuthError> {
-        let id = format!("{kind}:{}", hash(id));
+        let id = format!("{kind}:{}", sha256_hex(id));
         let database = &*self.audit.database;
         Ok(used_once::first_use(database, id, expires_at_ms, self.now_ms()).await?)
     }

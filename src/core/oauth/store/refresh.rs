@@ -5,8 +5,9 @@
 
 use super::super::settings::REFRESH_TOKEN_MS;
 use super::super::{AuthorizationServer, OAuthError};
+use super::REFRESH;
 use super::standing::{self, Standing};
-use super::{REFRESH, hash};
+use crate::digest::sha256_hex;
 use crate::sql::{DatabaseError, Outcome, Row, Statement};
 
 /// A refresh token as stored.
@@ -54,7 +55,7 @@ impl AuthorizationServer {
         let sql = standing::select(columns, from) + " WHERE r.token_hash = ?2";
         let statement = Statement::new(sql)
             .timestamp(self.now_ms())
-            .bind(hash(token));
+            .bind(sha256_hex(token));
         let outcome = self.audit.database.run(statement).await?;
         Ok(outcome.first().map(StoredRefresh::read).transpose()?)
     }
@@ -73,7 +74,7 @@ impl AuthorizationServer {
         grant_id: &str,
     ) -> Result<Option<Place>, OAuthError> {
         let now_ms = self.now_ms();
-        let (old, next) = (hash(token), hash(&self.successor(token)));
+        let (old, next) = (sha256_hex(token), sha256_hex(self.successor(token)));
         let statements = vec![
             Statement::new(REPLACE).timestamp(now_ms).bind(&old),
             Statement::new(SUCCEED)

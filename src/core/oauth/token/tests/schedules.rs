@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::super::super::settings::REFRESH_AGAIN_MS;
-use super::super::super::store::hash;
 use super::shaky::{Fault, Random, Task, interleave, shared};
 use super::*;
+use crate::digest::sha256_hex;
 
 const SCHEDULES: u64 = 20_000;
 const CODE_SCHEDULES: u64 = 5_000;
@@ -146,7 +146,7 @@ impl Places<'_> {
             "nobody is logged out"
         );
         let mut chain = vec![self.first.clone()];
-        while left.remove(&hash(chain.last().unwrap())) {
+        while left.remove(&sha256_hex(chain.last().unwrap())) {
             let next = server.successor(chain.last().unwrap());
             chain.push(next);
         }
