@@ -2,6 +2,7 @@
 
 mod completions;
 mod faults;
+mod in_sessions;
 mod leaving;
 
 use std::cell::{Cell, RefCell};
