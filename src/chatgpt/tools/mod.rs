@@ -112,7 +112,7 @@ fn asker(call: &Call) -> Asker<'_> {
 
 fn failure(services: &Services<Chat>, error: &ChatError) -> ToolError {
     let blame = match error {
-        ChatError::Storage(_) | ChatError::Entropy(_) => Blame::Ours,
+        ChatError::Storage(_) | ChatError::Entropy(_) | ChatError::NoAuditRow => Blame::Ours,
         // A provider's words may repeat the prompt.
         ChatError::Gateway(GatewayError::Model(error)) if !error.is_callers() => {
             Blame::Upstream(None)

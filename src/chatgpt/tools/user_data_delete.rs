@@ -1,9 +1,9 @@
 use async_trait::async_trait;
-use chitty_core::auth::{AuditEvent, Decision, RequestInfo};
-use chitty_core::chat::library::{UserDataDeleteInput, UserDataDeleteOutput};
+use chitty_core::auth::RequestInfo;
+use chitty_core::auth::keys::Asking;
+use chitty_core::chat::library::{ErasureOrder, UserDataDeleteInput, UserDataDeleteOutput};
 use chitty_core::mcp::{About, Call, Reply, Tool, ToolError};
 use chitty_core::services::Services;
-use serde_json::json;
 
 use crate::domain::Chat;
 
@@ -31,29 +31,20 @@ impl Tool<Services<Chat>> for UserDataDelete {
         input: UserDataDeleteInput,
     ) -> Result<Reply<UserDataDeleteOutput>, ToolError> {
         let owner = call.principal.resolve_user(input.user_id.as_deref())?;
-        let done = services.domain.library.erase_user(&owner, &input).await;
-        let erased = done.as_ref().ok();
-        let event = AuditEvent {
-            action: "user_data_delete",
-            resource_type: "user",
-            resource_id: Some(&owner),
-            decision: match &done {
-                Ok(_) => Decision::Allow,
-                Err(error) => Decision::Deny(error.code()),
-            },
-            details: json!({
-                "erasure_id": erased.map(|erased| &erased.erasure_id),
-                "sessions": erased.map(|erased| erased.sessions),
-                "complete": erased.map(|erased| erased.complete),
-            }),
-        };
         let request = RequestInfo {
             request_id: call.request_id.clone(),
             service: services.platform.service,
             ..RequestInfo::default()
         };
-        let audit = &services.platform.authenticator.audit;
-        audit.record(event, Some(&call.principal), &request);
+        let order = ErasureOrder {
+            owner: &owner,
+            asking: Asking {
+                principal: &call.principal,
+                request: &request,
+            },
+            audit: &services.platform.authenticator.audit,
+        };
+        let done = services.domain.library.erase_user(order, &input).await;
         done.map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))
     }

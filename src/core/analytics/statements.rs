@@ -1,6 +1,7 @@
 //! The SQL that keeps roll-ups: whether an event arrives, an hour is counted again or a user
 //! is forgotten, sums are made by one text.
 
+use super::event::QUARTER_MS;
 use crate::sql::Statement;
 
 const FOLD: &str = include_str!("fold.sql");
@@ -51,25 +52,32 @@ pub(super) fn first_bucket_of(user: &str) -> Statement {
 const DROP_OF_USER: &str =
     "DELETE FROM usage_rollups WHERE user_id = ?1 AND bucket >= ?2 AND bucket < ?3";
 
+/// The call's id and the moment it began are on file elsewhere beside its user, so they go too:
+/// attempts of one call stay together under a name that is new.
 const FORGET: &str = "UPDATE usage_events SET user_id = NULL, key_id = NULL, session_id = NULL, \
-    case_id = NULL WHERE user_id = ?1 AND bucket >= ?2 AND bucket < ?3";
+    case_id = NULL, request_id = CAST(?4 AS TEXT) || '.' || calls.place, \
+    id = CAST(?4 AS TEXT) || '.' || calls.place || '.' || attempt, started_at = ?5 \
+    FROM (SELECT id AS event, DENSE_RANK() OVER (ORDER BY request_id) AS place \
+        FROM usage_events WHERE user_id = ?1 AND bucket >= ?2 AND bucket < ?3) AS calls \
+    WHERE usage_events.id = calls.event";
 
-/// Makes the user's events of whole hours nobody's, in the roll-ups too.
-pub(super) fn forget(user: &str, from: i64, to: i64) -> Vec<Statement> {
+/// Makes the user's events of whole hours nobody's, in the roll-ups too. Their calls are
+/// renamed to `name`, which must say nothing of the user, and numbered.
+pub(super) fn forget(user: &str, from: i64, to: i64, name: &str) -> Vec<Statement> {
     let nobodys = ["user_id", "key_id", "session_id", "case_id"]
         .into_iter()
         .fold(FOLD.to_owned(), |sql, column| {
             sql.replace(&format!("e.{column}"), "NULL")
         });
-    [
-        nobodys.replace(
-            "{events}",
-            "e.user_id = ?1 AND e.bucket >= ?2 AND e.bucket < ?3",
-        ),
-        DROP_OF_USER.to_owned(),
-        FORGET.to_owned(),
+    let nobodys = nobodys.replace(
+        "{events}",
+        "e.user_id = ?1 AND e.bucket >= ?2 AND e.bucket < ?3",
+    );
+    let of_user = |sql: String| Statement::new(sql).bind(user).bind(from).bind(to);
+    let renamed = of_user(FORGET.to_owned()).bind(name);
+    vec![
+        of_user(nobodys),
+        of_user(DROP_OF_USER.to_owned()),
+        renamed.timestamp(from.saturating_mul(QUARTER_MS)),
     ]
-    .into_iter()
-    .map(|sql| Statement::new(sql).bind(user).bind(from).bind(to))
-    .collect()
 }

@@ -2,6 +2,7 @@
 
 use super::event::QUARTER_MS;
 use super::statements::{first_bucket_of, forget, rebuild};
+use crate::digest::sha256_hex;
 use crate::ports::{Clock, Database};
 use crate::sql::{DatabaseError, Outcome};
 
@@ -99,8 +100,14 @@ fn sums(outcome: Option<&Outcome>) -> Result<Option<[i64; 5]>, DatabaseError> {
 }
 
 /// Makes all usage of `user` nobody's: the money stays, who spent it, on what case and in
-/// which session, goes. A day of it at a time, each a transaction: may be stopped and done again.
-pub async fn forget_user(database: &dyn Database, user: &str) -> Result<(), DatabaseError> {
+/// which session, goes; so do the calls' ids and moments, which other rows name beside the user.
+/// Their new names come of `seed`, random bytes that are kept nowhere.
+/// A day of it at a time, each a transaction: may be stopped and done again.
+pub async fn forget_user(
+    database: &dyn Database,
+    user: &str,
+    seed: &[u8; 16],
+) -> Result<(), DatabaseError> {
     loop {
         let found = database.run(first_bucket_of(user)).await?;
         let first = found.first().map(|row| row.opt_int("bucket")).transpose()?;
@@ -108,8 +115,10 @@ pub async fn forget_user(database: &dyn Database, user: &str) -> Result<(), Data
             return Ok(());
         };
         let from = first.div_euclid(QUARTERS_IN_DAY) * QUARTERS_IN_DAY;
+        // No two days have names alike.
+        let name = sha256_hex([seed.as_slice(), &from.to_be_bytes()].concat());
         database
-            .batch(forget(user, from, from + QUARTERS_IN_DAY))
+            .batch(forget(user, from, from + QUARTERS_IN_DAY, &name))
             .await?;
     }
 }

@@ -43,6 +43,8 @@ pub enum ChatError {
     /// The question could not be stored, so the model was not asked.
     #[error("the conversation could not be stored, so the model was not asked: try again")]
     Storage(#[from] DatabaseError),
+    #[error("nothing was deleted, since the audit row of it has no id: try again")]
+    NoAuditRow,
     #[error(transparent)]
     Entropy(#[from] EntropyError),
 }
@@ -65,7 +67,7 @@ impl ChatError {
             Self::Gateway(error) => error.code(),
             Self::BrokenOff => "EXCHANGE_BROKEN_OFF",
             Self::Storage(_) => "STORAGE_UNAVAILABLE",
-            Self::Entropy(_) => "INTERNAL",
+            Self::Entropy(_) | Self::NoAuditRow => "INTERNAL",
         }
     }
 

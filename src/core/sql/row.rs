@@ -38,6 +38,11 @@ impl Row {
         self.values.get(index)
     }
 
+    #[cfg(test)]
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.columns.iter().map(String::as_str).zip(&self.values)
+    }
+
     pub fn text(&self, column: &str) -> Result<String, DatabaseError> {
         self.required(column, "text", as_text)
     }

@@ -40,6 +40,8 @@ pub enum VaultError {
     Undecryptable { id: String, cause: SealError },
     #[error("the key could not be sealed: {0}")]
     Seal(SealError),
+    #[error("nothing was changed, since the audit row of it has no id: try again")]
+    NoAuditRow,
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     #[error(transparent)]
@@ -61,7 +63,7 @@ impl VaultError {
             Self::NotFound => "PROVIDER_KEY_NOT_FOUND",
             Self::NotActive => "PROVIDER_KEY_NOT_ACTIVE",
             Self::Undecryptable { .. } => "PROVIDER_KEY_UNDECRYPTABLE",
-            Self::Seal(_) | Self::Entropy(_) => "INTERNAL",
+            Self::Seal(_) | Self::Entropy(_) | Self::NoAuditRow => "INTERNAL",
             Self::Database(_) => "DATABASE_UNAVAILABLE",
         }
     }
@@ -80,13 +82,15 @@ impl VaultError {
             Self::NotFound => "not_found",
             Self::NotActive => "not_active",
             Self::Undecryptable { .. } => "undecryptable",
-            Self::Seal(_) | Self::Entropy(_) | Self::Database(_) => "unavailable",
+            Self::Seal(_) | Self::Entropy(_) | Self::NoAuditRow | Self::Database(_) => {
+                "unavailable"
+            }
         }
     }
 
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Seal(_) | Self::Entropy(_) | Self::Database(_) => Blame::Ours,
+            Self::Seal(_) | Self::Entropy(_) | Self::NoAuditRow | Self::Database(_) => Blame::Ours,
             Self::NotChecked { .. } | Self::Undecryptable { .. } => {
                 Blame::Upstream(Some(self.to_string()))
             }

@@ -18,7 +18,11 @@ use crate::sql::{DatabaseError, Outcome, Statement};
 
 const MAX_LISTED: i64 = 100;
 
-/// Provider keys, on behalf of one request. Each yes and no is an audit row.
+/// Where the key whose id is bound next is on file.
+const IS_THERE: &str = "EXISTS (SELECT 1 FROM api_keys WHERE id = ?14)";
+
+/// Provider keys, on behalf of one request. Each yes and no is an audit row; that of a change is
+/// written in one batch with it.
 pub struct Vault {
     pub upstreams: Rc<[Upstream]>,
     pub sealer: Rc<Sealer>,
@@ -30,14 +34,12 @@ pub struct Vault {
 impl Vault {
     /// Keeps a key that its provider knows.
     pub async fn add(&self, asking: Asking<'_>, input: &AddInput) -> Result<AddOutput, VaultError> {
-        let done = self.try_add(asking.principal, input).await;
         let details = json!({
             "provider": input.provider, "name": input.name, "user_id": input.user_id,
             "keep_unchecked": input.keep_unchecked,
         });
-        let id = done.as_ref().ok().map(|done| done.key.id.as_str());
-        self.note("provider_key_add", id, done.as_ref().err(), details, asking);
-        done
+        let done = self.try_add(asking, input, details.clone()).await;
+        done.inspect_err(|error| self.note("provider_key_add", None, Some(error), details, asking))
     }
 
     pub async fn list(
@@ -47,13 +49,8 @@ impl Vault {
     ) -> Result<ListOutput, VaultError> {
         let done = self.try_list(asking.principal, input).await;
         let details = json!({ "user_id": input.user_id });
-        self.note(
-            "provider_key_list",
-            None,
-            done.as_ref().err(),
-            details,
-            asking,
-        );
+        let error = done.as_ref().err();
+        self.note("provider_key_list", None, error, details, asking);
         done
     }
 
@@ -64,21 +61,14 @@ impl Vault {
         asking: Asking<'_>,
         input: &RotateInput,
     ) -> Result<RotateOutput, VaultError> {
-        let done = self.try_rotate(asking.principal, input).await;
-        let new_id = done.as_ref().ok().map(|done| done.key.id.as_str());
-        let details = json!({
-            "new_id": new_id, "grace_hours": input.grace_hours,
-            "keep_unchecked": input.keep_unchecked,
-        });
+        let done = self.try_rotate(asking, input).await;
         let id = Some(input.id.as_str());
-        self.note(
-            "provider_key_rotate",
-            id,
-            done.as_ref().err(),
-            details,
-            asking,
-        );
-        done
+        done.inspect_err(|error| {
+            let details = json!({
+                "grace_hours": input.grace_hours, "keep_unchecked": input.keep_unchecked,
+            });
+            self.note("provider_key_rotate", id, Some(error), details, asking);
+        })
     }
 
     /// Ends a key at once, with what it had replaced, and erases them. Again, it changes
@@ -88,21 +78,20 @@ impl Vault {
         asking: Asking<'_>,
         input: &RevokeInput,
     ) -> Result<RevokeOutput, VaultError> {
-        let done = self.try_revoke(asking.principal, input).await;
-        let details = json!({ "revoked": done.as_ref().ok().map(|done| done.revoked) });
+        let done = self.try_revoke(asking, input).await;
         let id = Some(input.id.as_str());
-        self.note(
-            "provider_key_revoke",
-            id,
-            done.as_ref().err(),
-            details,
-            asking,
-        );
-        done
+        done.inspect_err(|error| {
+            self.note("provider_key_revoke", id, Some(error), json!({}), asking);
+        })
     }
 
-    async fn try_add(&self, caller: &Principal, input: &AddInput) -> Result<AddOutput, VaultError> {
-        let owner = caller.resolve_user(input.user_id.as_deref())?;
+    async fn try_add(
+        &self,
+        asking: Asking<'_>,
+        input: &AddInput,
+        details: Value,
+    ) -> Result<AddOutput, VaultError> {
+        let owner = asking.principal.resolve_user(input.user_id.as_deref())?;
         let upstream = self.upstream(&input.provider)?;
         let next = statements::next(&owner, &input.provider, &input.name);
         let next = self.run(next).await?;
@@ -130,9 +119,12 @@ impl Vault {
             checked_at,
             now_ms: self.now_ms(),
         };
-        let added = self.run(key.add()).await;
+        let row = self.row("provider_key_add", &place.id, details, asking)?;
+        let batch = vec![key.add(), row.bind(&place.id)];
+        let added = self.audit.database.batch(batch).await;
         let added = added.map_err(|error| unless_unique(error, VaultError::NameTaken))?;
-        let row = added.first().ok_or(VaultError::TooMany { max: MAX_KEYS })?;
+        let row = added.first().and_then(Outcome::first);
+        let row = row.ok_or(VaultError::TooMany { max: MAX_KEYS })?;
         Ok(AddOutput {
             key: StoredKey::read(row)?.view(&self.sealer, key.now_ms),
         })
@@ -159,10 +151,10 @@ impl Vault {
 
     async fn try_rotate(
         &self,
-        caller: &Principal,
+        asking: Asking<'_>,
         input: &RotateInput,
     ) -> Result<RotateOutput, VaultError> {
-        let old = self.of(caller, &input.id).await?;
+        let old = self.of(asking.principal, &input.id).await?;
         if !old.is_active {
             return Err(VaultError::NotActive);
         }
@@ -190,10 +182,16 @@ impl Vault {
             now_ms,
         };
         let ends_at = now_ms.saturating_add(input.grace_hours * HOUR_MS);
+        let details = json!({
+            "new_id": place.id, "grace_hours": input.grace_hours,
+            "keep_unchecked": input.keep_unchecked,
+        });
+        let row = self.row("provider_key_rotate", &input.id, details, asking)?;
         let batch = vec![
             statements::replace(&input.id, &place.id, ends_at, now_ms),
             key.succeed(&input.id),
             statements::end_before(&input.id, &place, now_ms),
+            row.bind(&place.id),
         ];
         let written = self.audit.database.batch(batch).await;
         let written = written.map_err(|error| unless_unique(error, VaultError::NotActive))?;
@@ -210,14 +208,16 @@ impl Vault {
 
     async fn try_revoke(
         &self,
-        caller: &Principal,
+        asking: Asking<'_>,
         input: &RevokeInput,
     ) -> Result<RevokeOutput, VaultError> {
-        let key = self.of(caller, &input.id).await?;
+        let key = self.of(asking.principal, &input.id).await?;
         let now_ms = self.now_ms();
+        let row = self.row("provider_key_revoke", &input.id, json!({}), asking)?;
         let batch = vec![
             statements::revoke(&key.place, now_ms),
             statements::find(&input.id),
+            row.bind(&input.id),
         ];
         let written = self.audit.database.batch(batch).await?;
         let row = written.get(1).and_then(Outcome::first);
@@ -267,6 +267,20 @@ impl Vault {
         Ok(ids::plain(&*self.audit.clock, &*self.audit.entropy)?)
     }
 
+    /// The audit row of something done to the key `id`, where [`IS_THERE`] holds.
+    fn row(
+        &self,
+        action: &str,
+        id: &str,
+        details: Value,
+        asking: Asking<'_>,
+    ) -> Result<Statement, VaultError> {
+        let event = event(action, Some(id), Decision::Allow, details);
+        let (who, request) = (asking.principal, asking.request);
+        let row = self.audit.statement(event, who, request, IS_THERE);
+        row.ok_or(VaultError::NoAuditRow)
+    }
+
     fn note(
         &self,
         action: &str,
@@ -275,15 +289,25 @@ impl Vault {
         details: Value,
         asking: Asking<'_>,
     ) {
-        let event = AuditEvent {
-            action,
-            resource_type: "provider_key",
-            resource_id: id,
-            decision: error.map_or(Decision::Allow, |error| Decision::Deny(error.reason())),
-            details,
-        };
+        let decision = error.map_or(Decision::Allow, |error| Decision::Deny(error.reason()));
+        let event = event(action, id, decision, details);
         self.audit
             .record(event, Some(asking.principal), asking.request);
+    }
+}
+
+fn event<'a>(
+    action: &'a str,
+    id: Option<&'a str>,
+    decision: Decision,
+    details: Value,
+) -> AuditEvent<'a> {
+    AuditEvent {
+        action,
+        resource_type: "provider_key",
+        resource_id: id,
+        decision,
+        details,
     }
 }
 

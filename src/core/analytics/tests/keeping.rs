@@ -156,7 +156,7 @@ fn a_forgotten_users_money_stays_and_nothing_else_of_them() {
     event.session_id = Some("session-1".into());
     event.case_id = Some("case-1".into());
     let world = World::with(&[event]);
-    block_on(forget_user(&world.database, "ann")).unwrap();
+    block_on(forget_user(&world.database, "ann", &[7; 16])).unwrap();
     let rest = "SELECT COUNT(*) AS n FROM usage_events WHERE user_id IS NULL AND key_id IS NULL \
         AND session_id IS NULL AND case_id IS NULL AND cost_nanos = 1000";
     assert_eq!(int(&world, rest), 1);
@@ -166,6 +166,29 @@ fn a_forgotten_users_money_stays_and_nothing_else_of_them() {
     assert_eq!(int(&world, "SELECT COUNT(*) AS n FROM usage_rollups"), 6);
 }
 
+#[test]
+fn a_forgotten_users_calls_have_new_names_and_keep_their_attempts() {
+    let mut second = event("r-1", "2026-11-01T10:20:00Z");
+    second.attempt = 2;
+    let first = event("r-1", "2026-11-01T10:20:00Z");
+    let other = event("r-2", "2026-11-01T10:21:00Z");
+    let later = event("r-3", "2026-11-02T10:21:00Z");
+    let world = World::with(&[first, second, other, later]);
+    block_on(forget_user(&world.database, "ann", &[7; 16])).unwrap();
+    let calls = "SELECT COUNT(DISTINCT request_id) AS n FROM usage_events";
+    assert_eq!(int(&world, calls), 3);
+    let named = "SELECT COUNT(*) AS n FROM usage_events \
+        WHERE request_id LIKE 'r-%' OR id <> request_id || '.' || attempt";
+    assert_eq!(int(&world, named), 0);
+    let days = "SELECT COUNT(DISTINCT substr(id, 1, 64)) AS n FROM usage_events";
+    assert_eq!(int(&world, days), 2);
+    let day = ms("2026-11-01T00:00:00Z");
+    assert_eq!(
+        int(&world, "SELECT MIN(started_at) AS n FROM usage_events"),
+        day
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -173,7 +196,7 @@ proptest! {
     fn stored_roll_ups_are_what_a_rebuild_makes(events in events(3, 80), forget in any::<bool>()) {
         let world = World::with(&events);
         if forget {
-            block_on(forget_user(&world.database, "user-1")).unwrap();
+            block_on(forget_user(&world.database, "user-1", &[7; 16])).unwrap();
             events.iter().filter(|event| event.user_id == "user-0").for_each(|e| world.record(e));
         }
         let stored = world.rollups();

@@ -30,6 +30,7 @@ pub use outputs::{
     MessageAddOutput, SearchHit, SearchOutput, SessionDeleteOutput, SessionExportOutput,
     SessionGetOutput, SessionListOutput, SessionOutput, UserDataDeleteOutput, UserDataExportOutput,
 };
+pub use user_data::ErasureOrder;
 
 use crate::ports::{Clock, Database, Entropy};
 

@@ -89,7 +89,7 @@ pub struct UserDataExportOutput {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserDataDeleteOutput {
-    /// Name of this erasure in the audit log.
+    /// Name of this erasure in the audit log. The rows of cost do not have it.
     pub erasure_id: String,
     pub sessions: u64,
     pub templates: u64,

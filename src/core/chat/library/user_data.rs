@@ -1,5 +1,7 @@
 //! Erasure of a user's chat data: content goes, what it cost stays as nobody's.
 
+use serde_json::{Value, json};
+
 use super::super::ChatError;
 use super::super::service::valid;
 use super::super::settings::SHIPPED;
@@ -7,6 +9,8 @@ use super::Library;
 use super::inputs::UserDataDeleteInput;
 use super::outputs::UserDataDeleteOutput;
 use crate::analytics::forget_user;
+use crate::auth::keys::Asking;
+use crate::auth::{AuditEvent, AuditLog, Decision};
 use crate::ids;
 use crate::sql::{Outcome, Statement};
 
@@ -31,21 +35,70 @@ const DELETE_CONFIGS: &str = "DELETE FROM model_configs WHERE user_id = ?1";
 const DELETE_REPLIES: &str = "DELETE FROM idempotent_calls WHERE user_id = ?1";
 const DELETE_KEYS: &str = "DELETE FROM api_keys WHERE user_id = ?1";
 
-/// The column takes no null. A name made up for this erasure says nothing of the user.
-const FORGET_USAGE: &str = "UPDATE usage_analytics SET user_id = ?1 WHERE user_id = ?2";
+/// What the user's rows sum up to joins the rows of nobody, whose names and times say nothing
+/// of whom they came from. The column takes no null.
+const ADD_TO_NOBODYS: &str = "INSERT INTO usage_analytics (id, user_id, date, hour, \
+    messages_count, tokens_used, cost_nanos, unpriced_count, model, created_at) \
+    SELECT 'nobody.' || date || '.' || hour || '.' || model, '', date, hour, \
+    CAST(SUM(messages_count) AS BIGINT), CAST(SUM(tokens_used) AS BIGINT), \
+    CAST(SUM(cost_nanos) AS BIGINT), CAST(SUM(unpriced_count) AS BIGINT), model, ?2 \
+    FROM usage_analytics WHERE user_id = ?1 GROUP BY date, hour, model \
+    ON CONFLICT (id) DO UPDATE SET \
+    messages_count = usage_analytics.messages_count + excluded.messages_count, \
+    tokens_used = usage_analytics.tokens_used + excluded.tokens_used, \
+    cost_nanos = usage_analytics.cost_nanos + excluded.cost_nanos, \
+    unpriced_count = usage_analytics.unpriced_count + excluded.unpriced_count";
+const DELETE_USAGE: &str = "DELETE FROM usage_analytics WHERE user_id = ?1";
 
 const NOT_TOUCHED: &str = "Executions, evidence and facts of the log, which have rules of their \
     own; keys and sign-ins; audit rows; the sums of your budgets.";
 
+/// Whose request an erasure is, and where that is put on file.
+#[derive(Clone, Copy)]
+pub struct ErasureOrder<'a> {
+    /// Whose data goes. The caller may be somebody else.
+    pub owner: &'a str,
+    pub asking: Asking<'a>,
+    pub audit: &'a AuditLog,
+}
+
+impl ErasureOrder<'_> {
+    fn event(&self, decision: Decision, details: Value) -> AuditEvent<'_> {
+        AuditEvent {
+            action: "user_data_delete",
+            resource_type: "user",
+            resource_id: Some(self.owner),
+            decision,
+            details,
+        }
+    }
+}
+
 impl Library {
-    /// Deletes all chat data of `owner`, if `input` confirms it. May be stopped and called
-    /// again: what is gone is gone, and the second time finds the rest.
+    /// Deletes all chat data of the owner, if `input` confirms it. May be stopped and called
+    /// again: what is gone is gone, and the second time finds the rest. The audit row is written
+    /// with the first that goes; it names the erasure and the user, and no row of cost names
+    /// either.
     pub async fn erase_user(
         &self,
-        owner: &str,
+        order: ErasureOrder<'_>,
+        input: &UserDataDeleteInput,
+    ) -> Result<UserDataDeleteOutput, ChatError> {
+        let done = self.try_erase(order, input).await;
+        done.inspect_err(|error| {
+            let event = order.event(Decision::Deny(error.code()), json!({}));
+            let (who, request) = (order.asking.principal, order.asking.request);
+            order.audit.record(event, Some(who), request);
+        })
+    }
+
+    async fn try_erase(
+        &self,
+        order: ErasureOrder<'_>,
         input: &UserDataDeleteInput,
     ) -> Result<UserDataDeleteOutput, ChatError> {
         valid(input)?;
+        let owner = order.owner;
         if owner == SHIPPED {
             let said = "user_id: what ships belongs to `system` and cannot be erased";
             return Err(ChatError::InvalidInput(said.to_owned()));
@@ -55,18 +108,27 @@ impl Library {
             return Err(ChatError::NotConfirmed(counts.question(owner)));
         }
         let erasure_id = ids::prefixed("erased", &*self.clock, &*self.entropy)?;
-        let (sessions, complete) = self.erase_sessions(owner).await?;
+        let mut seed = [0; 16];
+        self.entropy.fill(&mut seed)?;
         let of_owner = |sql| Statement::new(sql).bind(owner);
-        let forget = Statement::new(FORGET_USAGE).bind(&erasure_id).bind(owner);
+        let details = json!({ "erasure_id": erasure_id, "sessions": counts.sessions });
+        let event = order.event(Decision::Allow, details);
+        let row =
+            order
+                .audit
+                .statement(event, order.asking.principal, order.asking.request, "TRUE");
         let batch = vec![
+            row.ok_or(ChatError::NoAuditRow)?,
             of_owner(DELETE_TEMPLATES),
             of_owner(DELETE_CONFIGS),
             of_owner(DELETE_KEYS),
             of_owner(DELETE_REPLIES),
-            forget,
         ];
         self.db.batch(batch).await?;
-        forget_user(&*self.db, owner).await?;
+        let (sessions, complete) = self.erase_sessions(owner).await?;
+        let nobodys = of_owner(ADD_TO_NOBODYS).timestamp(0);
+        self.db.batch(vec![nobodys, of_owner(DELETE_USAGE)]).await?;
+        forget_user(&*self.db, owner, &seed).await?;
         Ok(UserDataDeleteOutput {
             erasure_id,
             sessions,

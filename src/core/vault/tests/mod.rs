@@ -1,6 +1,7 @@
 //! The verbs over the real tables, a provider that repeats what it is sent, and a database
 //! that repeats what it is given.
 
+mod auditing;
 mod in_use;
 mod leaks;
 mod sealing;

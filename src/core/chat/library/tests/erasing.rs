@@ -1,14 +1,47 @@
 //! A user's data deleted for good.
 
 use super::*;
+use crate::auth::keys::Asking;
+use crate::auth::{AuditLog, Principal, PrincipalKind, RequestInfo, Scopes};
+use crate::sql::Value as Stored;
+use crate::testing::{FakeBackground, FakeLog};
 
 fn erase(
     world: &World,
     owner: &str,
     confirm: Option<&str>,
 ) -> Result<UserDataDeleteOutput, ChatError> {
+    let audit = AuditLog {
+        queue: Rc::default(),
+        database: Rc::clone(&world.db) as Rc<dyn Database>,
+        clock: Rc::new(world.clock.clone()),
+        entropy: Rc::clone(&world.library.entropy),
+        // The caller hangs up at once: nothing that is left for later is done.
+        background: Rc::new(FakeBackground::default()),
+        log: Rc::new(FakeLog::default()),
+    };
+    let principal = Principal {
+        user_id: owner.into(),
+        name: "key".into(),
+        kind: PrincipalKind::User,
+        scopes: Scopes::new(["chatgpt:erase"]),
+        token_id: "t".into(),
+        client_id: None,
+    };
+    let request = RequestInfo {
+        request_id: "erasing".into(),
+        ..RequestInfo::default()
+    };
+    let order = ErasureOrder {
+        owner,
+        asking: Asking {
+            principal: &principal,
+            request: &request,
+        },
+        audit: &audit,
+    };
     let json = confirm.map_or(json!({}), |confirm| json!({"confirm": confirm}));
-    block_on(world.library.erase_user(owner, &input(&json)))
+    block_on(world.library.erase_user(order, &input(&json)))
 }
 
 fn fill(world: &World, owner: &str) -> String {
@@ -98,12 +131,10 @@ fn content_goes_and_money_stays_as_nobodys() {
         world.count("SELECT SUM(cost_nanos) AS n FROM usage_analytics"),
         3_000_000_000
     );
-    let kept = world.rows("SELECT * FROM usage_analytics WHERE user_id LIKE 'erased-%'");
+    let kept = world.rows("SELECT * FROM usage_analytics WHERE user_id = ''");
     assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].text("user_id").unwrap(), done.erasure_id);
     assert_eq!(kept[0].opt_text("session_id").unwrap(), None);
-    let event = &world.rows("SELECT * FROM usage_events WHERE id = 'e-ann'")[0];
-    assert_eq!(event.opt_text("user_id").unwrap(), None);
+    let event = &world.rows("SELECT * FROM usage_events WHERE user_id IS NULL")[0];
     assert_eq!(event.opt_text("session_id").unwrap(), None);
     assert_eq!(event.int("cost_nanos").unwrap(), 5);
     let again = erase(&world, "ann", Some("ann")).unwrap();
@@ -112,6 +143,128 @@ fn content_goes_and_money_stays_as_nobodys() {
         (0, 0, true)
     );
     assert_ne!(again.erasure_id, done.erasure_id);
+}
+
+/// Words that many rows have: they point at nobody.
+const SHARED: [&str; 9] = [
+    "provider",
+    "model_asked",
+    "model",
+    "service_tier",
+    "cost_status",
+    "outcome",
+    "scope",
+    "date",
+    "price_id",
+];
+
+/// All rows, each with its table in front.
+fn all_rows(world: &World) -> Vec<(String, Row)> {
+    let tables = world.rows("SELECT name FROM sqlite_master WHERE type = 'table'");
+    let rows_of = |table: &Row| {
+        let table = table.text("name").unwrap();
+        let sql = format!("SELECT * FROM {table}");
+        let rows = block_on(world.db.inner.run(Statement::new(sql)))
+            .unwrap()
+            .rows;
+        rows.into_iter().map(move |row| (table.clone(), row))
+    };
+    tables.iter().flat_map(rows_of).collect()
+}
+
+/// What could tell which row it is: ids, names and moments.
+fn marks(row: &Row) -> Vec<String> {
+    let told = |(column, value): (&str, &Stored)| match value {
+        _ if SHARED.contains(&column) => None,
+        Stored::Text(text) if text.len() > 2 => Some(text.clone()),
+        Stored::Int(number) if *number > 1_000_000_000_000 => Some(number.to_string()),
+        _ => None,
+    };
+    row.columns().filter_map(told).collect()
+}
+
+fn names(row: &Row, user: &str) -> bool {
+    marks(row).iter().any(|mark| mark.contains(user))
+}
+
+#[test]
+fn no_row_that_stays_leads_from_the_cost_to_the_user() {
+    let world = World::new();
+    for user in ["ann-of-here", "bob-of-here"] {
+        fill(&world, user);
+    }
+    // What names both the user and the calls: audit rows, a kept answer, and the moment itself.
+    world.rows("UPDATE usage_events SET started_at = 1795262350123, case_id = 'case-7'");
+    world.rows(
+        "INSERT INTO audit_logs (id, user_id, token_id, request_id, action, resource_type, \
+        resource_id, details, created_at) VALUES ('audit-1', 'ann-of-here', 'key-1', \
+        'e-ann-of-here', 'chat', 'session', 'session-1', '{\"case\":\"case-7\"}', 1795262350123)",
+    );
+    world.rows(
+        "INSERT INTO idempotent_calls (user_id, key_hash, body_hash, call_id, expires_at) \
+        VALUES ('ann-of-here', 'hash', 'hash', 'e-ann-of-here', 1795262350123)",
+    );
+    let before: Vec<String> = all_rows(&world)
+        .iter()
+        .filter(|(_, row)| names(row, "ann-of-here"))
+        .flat_map(|(_, row)| marks(row))
+        .collect();
+    let done = erase(&world, "ann-of-here", Some("ann-of-here")).unwrap();
+    let after = all_rows(&world);
+    let money = |table: &str| table.starts_with("usage_");
+    let (cost, rest): (Vec<_>, Vec<_>) = after
+        .iter()
+        .filter(|(_, row)| !names(row, "bob-of-here"))
+        .partition(|(table, _)| money(table));
+    assert!(cost.len() > 2, "{cost:?}");
+    let told: Vec<String> = cost.iter().flat_map(|(_, row)| marks(row)).collect();
+    assert!(!told.is_empty());
+    for mark in &told {
+        assert!(!mark.contains(&done.erasure_id) && !mark.contains("ann-of-here"));
+        assert!(!before.contains(mark), "{mark} was beside the user");
+        let beside = rest.iter().find(|(_, row)| marks(row).contains(mark));
+        assert!(beside.is_none(), "{mark}: {beside:?}");
+    }
+    let staying: Vec<&str> = rest
+        .iter()
+        .filter(|(_, row)| names(row, "ann-of-here"))
+        .map(|(table, _)| table.as_str())
+        .collect();
+    assert_eq!(staying, ["audit_logs", "audit_logs"]);
+}
+
+#[test]
+fn an_erasure_and_its_audit_row_are_written_together() {
+    let world = World::new();
+    fill(&world, "ann");
+    world.rows("ALTER TABLE audit_logs RENAME TO away");
+    let before = rows_of(&world, "ann");
+    erase(&world, "ann", Some("ann")).unwrap_err();
+    assert_eq!(rows_of(&world, "ann"), before);
+    world.rows("ALTER TABLE away RENAME TO audit_logs");
+    let done = erase(&world, "ann", Some("ann")).unwrap();
+    let rows = world.rows("SELECT * FROM audit_logs");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].text("action").unwrap(), "user_data_delete");
+    assert_eq!(rows[0].text("resource_id").unwrap(), "ann");
+    let details = rows[0].json("details").unwrap();
+    assert_eq!(
+        details,
+        json!({"erasure_id": done.erasure_id, "sessions": 1})
+    );
+}
+
+#[test]
+fn the_cost_of_several_erased_users_adds_up() {
+    let world = World::new();
+    for user in ["ann", "bob"] {
+        fill(&world, user);
+        erase(&world, user, Some(user)).unwrap();
+    }
+    let rows = world.rows("SELECT * FROM usage_analytics");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].int("cost_nanos").unwrap(), 3_000_000_000);
+    assert_eq!(rows[0].int("messages_count").unwrap(), 2);
 }
 
 #[test]
