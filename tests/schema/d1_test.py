@@ -17,8 +17,12 @@ INDEXED = [
     ("SELECT * FROM api_tokens WHERE token_hash = ?", "sqlite_autoindex_api_tokens"),
     ("SELECT * FROM chat_messages WHERE session_id = ? ORDER BY seq DESC LIMIT 50", "sqlite_autoindex_chat_messages"),
     ("SELECT * FROM chat_sessions WHERE user_id = ? ORDER BY updated_at DESC LIMIT 20", "chat_sessions_by_user"),
-    ("SELECT 1 FROM chat_links WHERE session_id = ? AND kind = 'label' AND value = ?", "chat_links_by_value"),
-    ("SELECT * FROM chat_sessions WHERE case_id = ? ORDER BY updated_at DESC", "chat_sessions_by_case"),
+    ("SELECT session_id, message_id FROM chat_links WHERE user_id = ? AND kind = 'label' AND value = ?",
+     "COVERING INDEX chat_links_by_value"),
+    ("SELECT id FROM chat_sessions WHERE user_id = ? AND case_id = ?", "chat_sessions_by_case"),
+    *((f"SELECT timestamp, session_id, seq FROM chat_messages WHERE {of} AND (timestamp, session_id, seq) < (?, ?, ?) "
+       "ORDER BY timestamp DESC, session_id DESC, seq DESC LIMIT 1000", f"COVERING INDEX chat_messages_by_{index}")
+      for of, index in (("user_id = ?", "user"), ("session_id = ?", "time"), ("user_id = ? AND case_id = ?", "case"))),
     ("SELECT * FROM usage_analytics WHERE user_id = ? AND date BETWEEN ? AND ?", "usage_analytics_by_user"),
     ("SELECT * FROM usage_rollups WHERE user_id = ? AND scope = 'key' AND span = 4 AND bucket >= ? AND bucket < ?",
      "PRIMARY KEY"),

@@ -37,9 +37,9 @@ const ADD_USAGE_ALONE: &str = "INSERT INTO usage_analytics \
 
 const APPEND: &str = "INSERT INTO chat_messages \
     (id, session_id, seq, role, content, timestamp, tokens_used, prompt_tokens, \
-    completion_tokens, cost_nanos, cost_status, model, metadata, case_id) \
+    completion_tokens, cost_nanos, cost_status, model, metadata, case_id, user_id) \
     SELECT ?1, ?2, (SELECT COALESCE(MAX(seq), -1) + 1 FROM chat_messages WHERE session_id = ?2), \
-    ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, COALESCE(?13, case_id) FROM chat_sessions \
+    ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, COALESCE(?13, case_id), user_id FROM chat_sessions \
     WHERE id = ?2 AND user_id = ?14 AND status <> 'deleted' ON CONFLICT (id) DO NOTHING";
 
 const SET_QUESTION_STATE: &str =

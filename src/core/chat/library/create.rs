@@ -14,7 +14,8 @@ const INSERT: &str = "INSERT INTO chat_sessions \
     VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8)";
 
 const INSERT_MESSAGE: &str = "INSERT INTO chat_messages \
-    (id, session_id, seq, role, content, timestamp, case_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    (id, session_id, seq, role, content, timestamp, case_id, user_id) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 const COUNT_USE: &str = "UPDATE session_templates SET use_count = use_count + 1 \
     WHERE id = ?1 AND (user_id = ?2 OR is_public = TRUE)";
@@ -85,7 +86,8 @@ impl Library {
                 .bind(message.role.as_str())
                 .bind(&message.content)
                 .timestamp(now_ms)
-                .bind(input.case_id.clone());
+                .bind(input.case_id.clone())
+                .bind(owner);
             batch.push(insert);
         }
         let holder = Holder {

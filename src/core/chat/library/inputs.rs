@@ -21,10 +21,14 @@ pub struct SessionListInput {
     #[serde(default = "twenty")]
     #[garde(range(min = 1, max = 99))]
     pub limit: u32,
-    /// How many to pass over.
+    /// How many to pass over. Not where words are looked for.
     #[serde(default)]
     #[garde(range(max = 10_000))]
     pub offset: u32,
+    /// Where the page before ended: its `next_cursor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 1_000), custom(printable_if_some))]
+    pub cursor: Option<String>,
     /// Only those that are `active`, or only those that are `archived`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
@@ -41,7 +45,8 @@ pub struct SessionListInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(length(chars, min = 1, max = 200), custom(printable_if_some))]
     pub document_id: Option<String>,
-    /// Words that must all occur in the name or a message, among your 500 newest sessions.
+    /// Words that must all occur in the name or a message. A page looks at 500 sessions: it may
+    /// find none and still have a `next_cursor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(length(chars, min = 1, max = 400))]
     pub query: Option<String>,
@@ -228,8 +233,8 @@ pub struct SearchInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(length(chars, min = 1, max = 255), custom(printable_if_some))]
     pub user_id: Option<String>,
-    /// Words that must all occur in the message, in any case. Looked for in your 500 newest
-    /// sessions.
+    /// Words that must all occur in the message, in any case. A page looks at 1,000 messages of
+    /// those narrowed down to: it may find none and still have a `next_cursor`.
     #[garde(length(chars, min = 1, max = 400))]
     pub query: String,
     /// Only in this session.
@@ -252,10 +257,10 @@ pub struct SearchInput {
     #[serde(default = "twenty")]
     #[garde(range(min = 1, max = 50))]
     pub limit: u32,
-    /// How many to pass over.
-    #[serde(default)]
-    #[garde(range(max = 10_000))]
-    pub offset: u32,
+    /// Where the page before ended: its `next_cursor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 1_000), custom(printable_if_some))]
+    pub cursor: Option<String>,
 }
 
 /// Whose data to write out.

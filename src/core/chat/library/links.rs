@@ -4,8 +4,8 @@ use super::super::output::{MessageView, SessionView};
 use crate::sql::{DatabaseError, Row, Statement};
 
 /// Only into a session of the owner's.
-const INSERT: &str = "INSERT INTO chat_links (session_id, message_id, kind, value) \
-    SELECT id, ?1, ?2, ?3 FROM chat_sessions \
+const INSERT: &str = "INSERT INTO chat_links (session_id, message_id, kind, value, user_id) \
+    SELECT id, ?1, ?2, ?3, user_id FROM chat_sessions \
     WHERE id = ?4 AND user_id = ?5 AND status <> 'deleted' ON CONFLICT DO NOTHING";
 
 const CLEAR: &str = "DELETE FROM chat_links WHERE session_id = ?1 AND message_id = '' \

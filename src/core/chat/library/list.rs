@@ -5,12 +5,15 @@ use super::super::sessions::{COLUMNS, read_session};
 use super::inputs::SessionListInput;
 use super::outputs::SessionListOutput;
 use super::sessions::with;
-use super::{Library, links};
+use super::{Library, cursor, links};
 use crate::records::Query;
-use crate::sql::{Statement, Value};
+use crate::sql::{Outcome, Statement, Value};
 
-/// Sessions that words are looked for in, the newest.
-pub(super) const SEARCHED_SESSIONS: u32 = 500;
+/// Sessions that a page looks for words in.
+const SEARCHED_SESSIONS: u32 = 500;
+
+/// After which session the next page begins: when it was changed, and its id.
+type Place = (i64, String);
 
 /// Conditions on sessions `s`, with the owner as `?1`.
 pub(super) struct Filter {
@@ -26,12 +29,12 @@ impl Filter {
         }
     }
 
-    /// A condition on a value, if there is one. `?` stands for its placeholder.
+    /// A condition on a value, if there is one. `$` stands for its placeholder.
     pub fn on(&mut self, value: Option<&str>, condition: &str) {
         if let Some(value) = value {
             self.params.push(value.into());
             let place = format!("?{}", self.params.len());
-            self.conditions.push(condition.replace('?', &place));
+            self.conditions.push(condition.replace('$', &place));
         }
     }
 
@@ -57,13 +60,30 @@ impl Library {
         input: &SessionListInput,
     ) -> Result<SessionListOutput, ChatError> {
         valid(input)?;
-        let outcome = self.db.run(list(owner, input)).await?;
-        let read = |row| read_session(row).map(SessionView::from);
-        let sessions = outcome.rows.iter().map(read).collect::<Result<Vec<_>, _>>();
-        let mut sessions = sessions?;
+        if input.query.is_some() && input.offset > 0 {
+            let said = "offset: where words are looked for, read on with cursor";
+            return Err(ChatError::InvalidInput(said.to_owned()));
+        }
+        let after = input.cursor.as_deref().map(cursor::read).transpose()?;
+        let outcomes = self.db.batch(list(owner, input, after)).await?;
+        let rows = outcomes.first().map_or(&[][..], |found| &found.rows);
+        let mut sessions = rows
+            .iter()
+            .map(read_session)
+            .collect::<Result<Vec<_>, _>>()?;
         let limit = usize::try_from(input.limit).unwrap_or(usize::MAX);
         let more = sessions.len() > limit;
         sessions.truncate(limit);
+        let next = match (more, outcomes.get(1).and_then(Outcome::first)) {
+            (true, _) => sessions
+                .last()
+                .map(|last| (last.updated_at_ms, last.id.clone())),
+            (false, Some(looked_at)) => {
+                Some((looked_at.timestamp("updated_at")?, looked_at.text("id")?))
+            }
+            (false, None) => None,
+        };
+        let mut sessions: Vec<_> = sessions.into_iter().map(SessionView::from).collect();
         if !sessions.is_empty() {
             let found = self.db.run(links_of(owner, &sessions)).await?;
             links::give_to_sessions(&found.rows, &mut sessions)?;
@@ -71,59 +91,68 @@ impl Library {
         Ok(SessionListOutput {
             count: sessions.len(),
             sessions,
-            next_offset: more.then_some(input.offset.saturating_add(input.limit)),
+            next_cursor: next.as_ref().map(cursor::write::<Place>),
         })
     }
 }
 
-fn list(owner: &str, input: &SessionListInput) -> Statement {
+/// The page, one session longer, and where words are looked for the last session looked at, if
+/// there may be others after it.
+pub(super) fn list(owner: &str, input: &SessionListInput, after: Option<Place>) -> Vec<Statement> {
     let mut filter = Filter::of(owner);
     filter.on(
         input.status.map(super::super::SessionStatus::as_str),
-        "s.status = ?",
+        "s.status = $",
     );
     filter.on(
         input.case_id.as_deref(),
-        "(s.case_id = ? OR EXISTS (SELECT 1 FROM chat_messages m WHERE m.session_id = s.id \
-         AND m.case_id = ?))",
+        "s.id IN (SELECT c.id FROM chat_sessions c WHERE c.user_id = ?1 AND c.case_id = $ \
+         UNION SELECT m.session_id FROM chat_messages m WHERE m.user_id = ?1 AND m.case_id = $)",
     );
     for (kind, value) in [("label", &input.label), ("document", &input.document_id)] {
         filter.on(
             value.as_deref(),
             &format!(
-                "EXISTS (SELECT 1 FROM chat_links l WHERE l.session_id = s.id \
-                 AND l.kind = '{kind}' AND l.value = ?)"
+                "s.id IN (SELECT l.session_id FROM chat_links l WHERE l.user_id = ?1 \
+                 AND l.kind = '{kind}' AND l.value = $)"
             ),
         );
     }
-    let mut from = "chat_sessions".to_owned();
-    if let Some(query) = &input.query {
-        from = newest_of_owner();
-        let words = Query::parse(query).condition(&mut filter.params, |like| {
-            format!(
-                "(LOWER(s.session_name) LIKE {like} OR EXISTS (SELECT 1 FROM chat_messages m \
-                 WHERE m.session_id = s.id AND LOWER(m.content) LIKE {like}))"
-            )
-        });
-        filter.and(words);
+    if let Some((updated_at, id)) = after {
+        let (at, id) = (filter.place(Value::Timestamp(updated_at)), filter.place(id));
+        filter.and(format!("(s.updated_at, s.id) < ({at}, {id})"));
     }
-    let limit = filter.place(input.limit.saturating_add(1));
-    let offset = filter.place(input.offset);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM {from} AS s WHERE {} ORDER BY s.updated_at DESC, s.id \
-         LIMIT {limit} OFFSET {offset}",
-        filter.sql()
+    let one_more = input.limit.saturating_add(1);
+    let Some(query) = &input.query else {
+        let limit = filter.place(one_more);
+        let offset = filter.place(input.offset);
+        let sql = format!(
+            "SELECT {COLUMNS} FROM chat_sessions s WHERE {} {NEWEST} LIMIT {limit} OFFSET {offset}",
+            filter.sql()
+        );
+        return vec![with(sql, filter.params)];
+    };
+    let all = format!("FROM chat_sessions s WHERE {} {NEWEST}", filter.sql());
+    let last = format!(
+        "SELECT s.updated_at, s.id {all} LIMIT 1 OFFSET {}",
+        SEARCHED_SESSIONS - 1
     );
-    with(sql, filter.params)
+    let last = with(last, filter.params.clone());
+    let words = Query::parse(query).condition(&mut filter.params, |like| {
+        format!(
+            "(LOWER(s.session_name) LIKE {like} OR EXISTS (SELECT 1 FROM chat_messages m \
+             WHERE m.session_id = s.id AND LOWER(m.content) LIKE {like}))"
+        )
+    });
+    let limit = filter.place(one_more);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM (SELECT * {all} LIMIT {SEARCHED_SESSIONS}) AS s WHERE {words} \
+         {NEWEST} LIMIT {limit}"
+    );
+    vec![with(sql, filter.params), last]
 }
 
-/// The owner's newest sessions, as a table.
-pub(super) fn newest_of_owner() -> String {
-    format!(
-        "(SELECT * FROM chat_sessions WHERE user_id = ?1 AND status <> 'deleted' \
-         ORDER BY updated_at DESC LIMIT {SEARCHED_SESSIONS})"
-    )
-}
+const NEWEST: &str = "ORDER BY s.updated_at DESC, s.id DESC";
 
 /// At most 99 sessions: D1 binds no more than a hundred values.
 fn links_of(owner: &str, sessions: &[SessionView]) -> Statement {

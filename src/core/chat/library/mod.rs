@@ -3,6 +3,7 @@
 //! somebody else's, which reads as not there.
 
 mod create;
+mod cursor;
 mod delete;
 mod export;
 mod history;

@@ -10,8 +10,8 @@ pub struct SessionListOutput {
     pub sessions: Vec<SessionView>,
     /// How many this page has.
     pub count: usize,
-    /// The `offset` of the next page, if there is one.
-    pub next_offset: Option<u32>,
+    /// For the next page, if there is one.
+    pub next_cursor: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,8 +56,8 @@ pub struct SearchOutput {
     pub results: Vec<SearchHit>,
     /// How many this page has.
     pub count: usize,
-    /// The `offset` of the next page, if there is one.
-    pub next_offset: Option<u32>,
+    /// For the next page, if there is one.
+    pub next_cursor: Option<String>,
 }
 
 /// A message that was found.

@@ -1,15 +1,13 @@
 //! All chat data of a user as JSON lines, a page at a time.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::super::ChatError;
 use super::super::service::valid;
-use super::Library;
 use super::inputs::UserDataExportInput;
 use super::outputs::UserDataExportOutput;
+use super::{Library, cursor};
 use crate::sql::{DatabaseError, Row, Statement};
 use crate::time::to_rfc3339;
 use crate::usage::dollars;
@@ -174,7 +172,7 @@ const PARTS: [Part; 7] = [
     },
 ];
 
-/// Where a page ended. It holds nothing secret, and a forged one reads the owner's rows only.
+/// Where a page ended.
 #[derive(Serialize, Deserialize)]
 struct Cursor(usize, String, i64);
 
@@ -187,7 +185,7 @@ impl Library {
     ) -> Result<UserDataExportOutput, ChatError> {
         valid(input)?;
         let Cursor(mut at, mut text, mut number) = match &input.cursor {
-            Some(cursor) => read_cursor(cursor)?,
+            Some(cursor) => cursor::read(cursor)?,
             None => Cursor(0, String::new(), -1),
         };
         let mut lines = Vec::new();
@@ -209,7 +207,7 @@ impl Library {
             }
             if let Some(last) = rows.last() {
                 (text, number) = (last.text("key_text")?, last.int("key_number")?);
-                next_cursor = Some(write_cursor(&Cursor(at, text, number)));
+                next_cursor = Some(cursor::write(&Cursor(at, text, number)));
                 break;
             }
             (at, text, number) = (at + 1, String::new(), -1);
@@ -239,16 +237,4 @@ fn line(part: &Part, row: &Row) -> Result<Value, DatabaseError> {
         object.insert(name.trim_end_matches("_nanos").to_owned(), value);
     }
     Ok(Value::Object(object))
-}
-
-fn write_cursor(cursor: &Cursor) -> String {
-    URL_SAFE_NO_PAD.encode(json!(cursor).to_string())
-}
-
-fn read_cursor(text: &str) -> Result<Cursor, ChatError> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-    let cursor = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    cursor.ok_or_else(|| {
-        ChatError::InvalidInput("cursor: not one of ours: leave it out to begin anew".to_owned())
-    })
 }

@@ -4,6 +4,7 @@ mod configs;
 mod erasing;
 mod exporting;
 mod finding;
+mod finding_much;
 mod history;
 mod messages;
 mod sessions;
