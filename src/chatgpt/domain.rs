@@ -10,7 +10,7 @@ use chitty_core::gateway::{Gateway, Routes};
 use chitty_core::http::HttpReply;
 use chitty_core::llm::{Breakers, Limits};
 use chitty_core::mcp::Server;
-use chitty_core::oauth::{self, WebRequest};
+use chitty_core::oauth::WebRequest;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
 use chitty_core::vault::{Upstream, Vault};
@@ -140,11 +140,11 @@ impl Paths for Chat {
     }
 
     fn body_limit(&self, path: &str) -> usize {
-        if door::knows(path) {
-            door::MAX_BODY
-        } else {
-            oauth::MAX_BODY
-        }
+        door::body_limit(path)
+    }
+
+    fn refusal(&self, path: &str, status: u16, message: &str) -> Option<HttpReply> {
+        door::knows(path).then(|| door::refusal(status, message))
     }
 
     async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
@@ -152,7 +152,7 @@ impl Paths for Chat {
             platform,
             gateway: &self.gateway,
         };
-        door.answer(web).await
+        Some(door.answer(web).await)
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::actions::Door;
 use crate::auth::assertion::{self, Assertion, AssertionError};
 use crate::auth::{AuditEvent, AuthError, Credential, Decision, Domain, Principal, RequestInfo};
+use crate::door;
 use crate::http::{Body, Headers, HttpReply};
 use crate::mcp::Server;
 use crate::mcp::error::RpcError;
@@ -131,7 +132,9 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         if !matches!(incoming.method().as_str(), "GET" | "HEAD") {
             let message = "this server is called over https: change http to https in the address, \
                            and replace any token that was sent";
-            return plain_error(403, "HTTPS_REQUIRED", message, self.request_id);
+            let refused = self.refusal(&incoming.path(), 403, message);
+            return refused
+                .unwrap_or_else(|| plain_error(403, "HTTPS_REQUIRED", message, self.request_id));
         }
         let mut location = format!("https://{}{}", incoming.host(), incoming.path());
         let query = incoming.query();
@@ -343,8 +346,11 @@ pub(crate) fn plain_error(status: u16, code: &str, message: &str, request_id: &s
 }
 
 /// The answer of a worker that is not set up: the log says what is missing.
-pub fn unavailable(request_id: &str) -> HttpReply {
+pub fn unavailable(path: &str, request_id: &str) -> HttpReply {
     let message = "the service is not set up or a part of it is down: its log names the cause";
+    if door::knows(path) {
+        return door::refusal(503, message).with_header("x-request-id", request_id);
+    }
     plain_error(503, "NOT_CONFIGURED", message, request_id)
 }
 

@@ -189,7 +189,7 @@ pub async fn serve<W: Worker>(
                 "not_ready",
                 json!({ "cause": fault.to_string() }),
             );
-            unavailable(&request_id)
+            unavailable(&incoming.path(), &request_id)
         }
     };
     Ok(into_web(reply)?)

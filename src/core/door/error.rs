@@ -3,11 +3,15 @@
 
 use serde_json::{Value, json};
 
+use super::{COMPLETIONS, MODELS};
 use crate::auth::AuthError;
 use crate::budget::{Reason, Refused};
 use crate::gateway::GatewayError;
 use crate::http::HttpReply;
 use crate::llm::{ModelError, ProviderError};
+
+/// Characters of a path that an error repeats.
+const MAX_SHOWN: usize = 200;
 
 /// An error answer.
 #[derive(Debug)]
@@ -54,6 +58,29 @@ impl ApiError {
 
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(503, "server_error", message).retry(Retry::After(1_000))
+    }
+
+    /// What is refused before its path is looked at.
+    pub fn refused(status: u16, message: &str) -> Self {
+        if status >= 500 {
+            return Self::new(status, "server_error", message);
+        }
+        Self::new(status, "invalid_request_error", message)
+    }
+
+    pub fn unknown_path(method: &str, path: &str) -> Self {
+        let shown: String = path.chars().take(MAX_SHOWN).collect();
+        let message =
+            format!("{method} {shown} is not served here: POST {COMPLETIONS} and GET {MODELS} are");
+        Self::new(404, "invalid_request_error", message).code("unknown_url")
+    }
+
+    pub fn wrong_method(method: &str, right: &str) -> Self {
+        let message = format!("{method} is not served at this path: use {right}");
+        let mut error =
+            Self::new(405, "invalid_request_error", message).code("method_not_supported");
+        error.headers.push(("allow", format!("{right}, OPTIONS")));
+        error
     }
 
     pub fn status(&self) -> u16 {

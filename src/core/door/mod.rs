@@ -28,8 +28,8 @@ pub use once::delete_expired;
 const COMPLETIONS: &str = "/v1/chat/completions";
 const MODELS: &str = "/v1/models";
 const SCOPE: &str = "chatgpt:complete";
-/// Of a request: images come inside.
-pub const MAX_BODY: usize = 8 * 1024 * 1024;
+/// Of a question: images come inside.
+const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// The door, for one request.
 pub struct Door<'a> {
@@ -43,9 +43,20 @@ enum Endpoint<'a> {
     Model(&'a str),
 }
 
-/// True for a path that [`Door::answer`] answers.
+/// True for a path that [`Door::answer`] answers: all that OpenAI's clients may ask for, so that
+/// they can read what is said of it.
 pub fn knows(path: &str) -> bool {
-    endpoint(path).is_some()
+    path.starts_with("/v1/")
+}
+
+/// Bytes that a body sent to `path` may have. 0 where none is read.
+pub fn body_limit(path: &str) -> usize {
+    if path == COMPLETIONS { MAX_BODY } else { 0 }
+}
+
+/// A request that was refused before its path was looked at.
+pub fn refusal(status: u16, message: &str) -> HttpReply {
+    ApiError::refused(status, message).reply()
 }
 
 fn endpoint(path: &str) -> Option<Endpoint<'_>> {
@@ -59,18 +70,27 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     }
 }
 
-impl Door<'_> {
-    /// The answer to a request whose path it [`knows`]; None for a method that the path does
-    /// not take.
-    pub async fn answer(&self, web: &WebRequest<'_>) -> Option<HttpReply> {
-        let endpoint = endpoint(web.path)?;
-        let posts = matches!(endpoint, Endpoint::Completions);
-        if web.method != if posts { "POST" } else { "GET" } {
-            return None;
+impl Endpoint<'_> {
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Completions => "POST",
+            Self::Models | Self::Model(_) => "GET",
         }
-        let answered = self.admitted(endpoint, web).await;
+    }
+}
+
+impl Door<'_> {
+    /// The answer to a request whose path it [`knows`].
+    pub async fn answer(&self, web: &WebRequest<'_>) -> HttpReply {
+        let answered = match endpoint(web.path) {
+            None => Err(ApiError::unknown_path(web.method, web.path)),
+            Some(endpoint) if endpoint.method() != web.method => {
+                Err(ApiError::wrong_method(web.method, endpoint.method()))
+            }
+            Some(endpoint) => self.admitted(endpoint, web).await,
+        };
         let reply = answered.unwrap_or_else(|error| error.reply());
-        Some(reply.with_header("x-request-id", web.info.request_id.clone()))
+        reply.with_header("x-request-id", web.info.request_id.clone())
     }
 
     async fn admitted(
@@ -81,8 +101,8 @@ impl Door<'_> {
         let caller = self.caller(web).await?;
         match endpoint {
             Endpoint::Completions => self.complete(&caller, web).await,
-            Endpoint::Models => Ok(self.models(web)),
-            Endpoint::Model(id) => self.model(id, web),
+            Endpoint::Models => Ok(self.models()),
+            Endpoint::Model(id) => self.model(id),
         }
     }
 

@@ -6,17 +6,16 @@ use super::Door;
 use super::error::ApiError;
 use crate::http::HttpReply;
 use crate::llm::Target;
-use crate::oauth::WebRequest;
 use crate::usage::PriceKey;
 
 impl Door<'_> {
-    pub(super) fn models(&self, _web: &WebRequest<'_>) -> HttpReply {
+    pub(super) fn models(&self) -> HttpReply {
         let data: Vec<Value> = self.offered().into_iter().map(shown).collect();
         let body = json!({ "object": "list", "data": data });
         HttpReply::json(200, body.to_string().into_bytes())
     }
 
-    pub(super) fn model(&self, id: &str, _web: &WebRequest<'_>) -> Result<HttpReply, ApiError> {
+    pub(super) fn model(&self, id: &str) -> Result<HttpReply, ApiError> {
         let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
         let route = self.gateway.routes.find(&id);
         let target = route.first().filter(|target| self.is_priced(target));

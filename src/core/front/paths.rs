@@ -33,9 +33,15 @@ pub trait Routes {
         None
     }
 
-    /// Bytes that a body sent to `path` may have.
+    /// Bytes that a body sent to `path` may have. 0 where none is read.
     fn body_limit(&self, _path: &str) -> usize {
         MAX_BODY
+    }
+
+    /// What is refused at `path` before [`Routes::respond`], in the form that the callers of the
+    /// path read; None for the common form.
+    fn refusal(&self, _path: &str, _status: u16, _message: &str) -> Option<HttpReply> {
+        None
     }
 
     /// The answer; None for a method that the path does not take.
@@ -62,7 +68,8 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             return self.not_found(path);
         };
         if let Err(refused) = self.origins.check_host(&incoming.host(), self.request_id) {
-            return refused;
+            let message = "this server does not answer under this host";
+            return self.refusal(path, 403, message).unwrap_or(refused);
         }
         if access == Access::Open && method == "OPTIONS" {
             return open_preflight();
@@ -82,9 +89,10 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         let limit = self.services.domain.body_limit(path);
         let body = match method {
             "GET" | "HEAD" | "OPTIONS" => Vec::new(),
+            _ if limit == 0 => Vec::new(),
             _ => match incoming.body(limit).await {
                 Ok(body) => body,
-                Err(fault) => return self.no_body(fault, limit),
+                Err(fault) => return self.no_body(path, fault, limit),
             },
         };
         let query = incoming.query();
@@ -101,18 +109,23 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         reply.unwrap_or_else(|| self.wrong_method(method))
     }
 
-    fn no_body(&self, fault: BodyFault, limit: usize) -> HttpReply {
-        let error = match fault {
-            BodyFault::TooLarge => {
-                let message = format!("the body is larger than {limit} bytes");
-                OAuthError::invalid_request(message).with_status(413)
-            }
+    fn no_body(&self, path: &str, fault: BodyFault, limit: usize) -> HttpReply {
+        let (status, message) = match fault {
+            BodyFault::TooLarge => (413, format!("the body is larger than {limit} bytes")),
             BodyFault::Interrupted(cause) => {
                 let message = format!("the body did not arrive whole ({cause}): send it again");
-                OAuthError::invalid_request(message)
+                (400, message)
             }
         };
-        error.reply(self.request_id)
+        self.refusal(path, status, &message).unwrap_or_else(|| {
+            let error = OAuthError::invalid_request(message).with_status(status);
+            error.reply(self.request_id)
+        })
+    }
+
+    pub(super) fn refusal(&self, path: &str, status: u16, message: &str) -> Option<HttpReply> {
+        let reply = self.services.domain.refusal(path, status, message)?;
+        Some(reply.with_header("x-request-id", self.request_id))
     }
 
     fn metadata(&self, method: &str) -> HttpReply {

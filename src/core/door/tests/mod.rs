@@ -126,9 +126,7 @@ impl World {
             platform: &self.platform,
             gateway: &self.gateway,
         };
-        self.clock
-            .run(self.background.beside(door.answer(&web)))
-            .unwrap()
+        self.clock.run(self.background.beside(door.answer(&web)))
     }
 
     /// Asks until the model was asked; then the program dies.

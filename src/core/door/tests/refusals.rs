@@ -147,26 +147,48 @@ fn failures_of_the_provider_have_a_status_that_clients_act_upon() {
 }
 
 #[test]
-fn other_methods_are_not_served() {
+fn what_is_not_served_says_so_before_it_asks_who_calls() {
     let world = World::new(vec![]);
-    let refused = |method: &str, path: &str| {
-        let headers: Vec<(&str, &str)> = Vec::new();
-        let web = crate::oauth::WebRequest {
-            method,
-            path,
-            query: "",
-            headers: &headers,
-            body: b"",
-            info: crate::auth::RequestInfo::default(),
-        };
-        let door = super::Door {
-            platform: &world.platform,
-            gateway: &world.gateway,
-        };
-        crate::testing::block_on(door.answer(&web)).is_none()
-    };
-    assert!(refused("GET", "/v1/chat/completions"));
-    assert!(refused("POST", "/v1/models"));
-    assert!(refused("POST", "/v1/models/gpt-4o"));
-    assert!(refused("GET", "/v1/completions"));
+    for (method, path, allow) in [
+        ("GET", "/v1/chat/completions", "POST, OPTIONS"),
+        ("DELETE", "/v1/chat/completions", "POST, OPTIONS"),
+        ("POST", "/v1/models", "GET, OPTIONS"),
+        ("DELETE", "/v1/models/gpt-4o", "GET, OPTIONS"),
+    ] {
+        let answer = world.send(method, path, None, b"");
+        assert_eq!(header(&answer, "allow"), Some(allow));
+        assert_eq!(header(&answer, "x-request-id"), Some("r-1"));
+        assert_eq!(error(&world, answer).0, 405, "{method} {path}");
+    }
+    for path in [
+        "/v1/embeddings",
+        "/v1/models/",
+        "/v1/chat/completions/x",
+        "/v1/",
+    ] {
+        let answer = world.send("POST", path, None, b"");
+        let (status, error) = error(&world, answer);
+        assert_eq!(
+            (status, &error["code"]),
+            (404, &json!("unknown_url")),
+            "{path}"
+        );
+        assert!(error["message"].as_str().unwrap().contains(path));
+    }
+}
+
+#[test]
+fn bodies_are_read_where_there_is_a_question_and_the_front_refuses_in_the_same_words() {
+    use crate::door::{body_limit, knows, refusal};
+    assert!(body_limit("/v1/chat/completions") > 1_000_000);
+    assert_eq!((body_limit("/v1/models"), body_limit("/v1/files")), (0, 0));
+    assert!(knows("/v1/files") && !knows("/v1") && !knows("/v10/x") && !knows("/mcp"));
+    let world = World::new(vec![]);
+    for (status, kind) in [(413, "invalid_request_error"), (503, "server_error")] {
+        let (told, error) = error(&world, refusal(status, "why"));
+        assert_eq!(
+            (told, &error["type"], &error["message"]),
+            (status, &json!(kind), &json!("why"))
+        );
+    }
 }

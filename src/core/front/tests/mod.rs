@@ -40,15 +40,28 @@ impl Dependencies for Parts {
     }
 }
 
-/// `/open`, `/own`; each answers with what it was asked.
+/// Each path answers with what it was asked.
 #[async_trait(?Send)]
 impl Routes for Parts {
     fn access(&self, path: &str) -> Option<Access> {
         match path {
-            "/open" => Some(Access::Open),
-            "/own" => Some(Access::Own),
+            "/open" | "/bodiless" => Some(Access::Open),
+            "/own" | "/worded" => Some(Access::Own),
             _ => None,
         }
+    }
+
+    fn body_limit(&self, path: &str) -> usize {
+        if path == "/bodiless" {
+            0
+        } else {
+            crate::oauth::MAX_BODY
+        }
+    }
+
+    fn refusal(&self, path: &str, status: u16, message: &str) -> Option<HttpReply> {
+        let said = json!({ "worded": { "message": message } });
+        (path == "/worded").then(|| HttpReply::json(status, said.to_string().into_bytes()))
     }
 
     async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {

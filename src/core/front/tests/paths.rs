@@ -105,6 +105,45 @@ fn bodies_past_the_limit_are_refused() {
 }
 
 #[test]
+fn a_path_is_refused_in_its_own_words() {
+    let world = World::new();
+    let own = |sent: &Sent, status: u16| {
+        let got = world.send(sent);
+        assert_eq!(got.status, status);
+        assert!(got.json()["worded"]["message"].is_string(), "{}", got.body);
+        assert!(got.header("x-request-id").is_some());
+    };
+    for (fault, status) in [
+        (BodyFault::TooLarge, 413),
+        (BodyFault::Interrupted("cut".into()), 400),
+    ] {
+        let sent = Sent {
+            path: "/worded",
+            body: Err(fault),
+            ..post(&[])
+        };
+        own(&sent, status);
+    }
+    let foreign = Sent {
+        path: "/worded",
+        host: "evil.example",
+        ..post(&[])
+    };
+    own(&foreign, 403);
+}
+
+#[test]
+fn where_no_body_is_wanted_none_is_read() {
+    let world = World::new();
+    let sent = Sent {
+        path: "/bodiless",
+        ..post(&[])
+    };
+    assert_eq!(world.send(&sent).status, 200);
+    assert!(!sent.body_read.get());
+}
+
+#[test]
 fn the_metadata_is_at_both_paths_for_everybody() {
     let world = World::new();
     for path in [

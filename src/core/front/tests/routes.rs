@@ -101,15 +101,17 @@ fn a_request_id_is_taken_from_our_own_workers_alone() {
 
 #[test]
 fn a_worker_that_is_not_set_up_says_so() {
-    let reply = unavailable("request-1");
-    let Body::Bytes(body) = &reply.body else {
-        panic!("no body");
+    let said = |path: &str| {
+        let reply = unavailable(path, "request-1");
+        assert_eq!(reply.status, 503);
+        let Body::Bytes(body) = &reply.body else {
+            panic!("no body");
+        };
+        let mut body: Value = serde_json::from_slice(body).unwrap();
+        body["error"].take()
     };
-    let body: Value = serde_json::from_slice(body).unwrap();
-    assert_eq!(
-        (reply.status, &body["error"]["request_id"]),
-        (503, &json!("request-1"))
-    );
+    assert_eq!(said("/mcp")["request_id"], "request-1");
+    assert_eq!(said("/v1/models")["type"], "server_error");
 }
 
 #[test]
@@ -168,6 +170,13 @@ fn outside_development_nothing_is_said_in_the_clear() {
         let got = world.refuses(&sent, 403);
         assert_eq!(got.json()["error"]["code"], "HTTPS_REQUIRED");
     }
+    let worded = Sent {
+        path: "/worded",
+        ..public("POST", "http")
+    };
+    let got = world.send(&worded).json();
+    let message = got["worded"]["message"].as_str().unwrap();
+    assert!(message.contains("https"), "{message}");
     let got = world.send(&public("GET", "https"));
     assert_eq!(got.status, 200);
     assert_eq!(kept(&got).as_deref(), Some("max-age=31536000"));
