@@ -17,11 +17,14 @@ impl Headers for Vec<(&str, &str)> {
     }
 }
 
+/// Names in lower case, and values.
+pub type HeaderFields = Vec<(&'static str, String)>;
+
 /// The answer to a request.
 #[derive(Debug)]
 pub struct HttpReply {
     pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: HeaderFields,
     pub body: Body,
 }
 
@@ -63,6 +66,12 @@ impl HttpReply {
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn with_headers(mut self, headers: HeaderFields) -> Self {
+        self.headers.extend(headers);
         self
     }
 }

@@ -1,13 +1,12 @@
 //! What callers are told of their limits, in the words of the OpenAI API.
 
 use super::types::{RateState, Reason, Refused, Standing};
-
-type Headers = Vec<(&'static str, String)>;
+use crate::http::HeaderFields;
 
 impl Standing {
     /// `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`.
-    pub fn headers(&self) -> Headers {
-        let mut headers = Headers::new();
+    pub fn headers(&self) -> HeaderFields {
+        let mut headers = HeaderFields::new();
         let mut add = |names: [&'static str; 3], state: RateState| {
             let values = [
                 state.limit.to_string(),
@@ -43,7 +42,7 @@ const TOKENS: [&str; 3] = [
 impl Refused {
     /// With `retry-after` in whole seconds where waiting helps, and `x-should-retry: false`,
     /// which OpenAI's clients obey, where their next try would be refused too.
-    pub fn headers(&self) -> Headers {
+    pub fn headers(&self) -> HeaderFields {
         let mut headers = self.standing.headers();
         match self.retry_after_ms.filter(|_| self.soon()) {
             Some(wait_ms) => {

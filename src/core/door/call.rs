@@ -14,7 +14,7 @@ use super::stream;
 use super::wire::{Heading, completion};
 use crate::auth::Principal;
 use crate::gateway::{Gateway, GatewayError, Listener, Live, Order, Outcome, Served};
-use crate::http::HttpReply;
+use crate::http::{HeaderFields, HttpReply};
 use crate::ids;
 use crate::llm::{Delta, Ended, Stop};
 use crate::oauth::WebRequest;
@@ -23,6 +23,8 @@ use crate::usage::dollars;
 
 /// What is heard of a call.
 pub(super) enum Heard {
+    /// With what the reply says of the caller's limits.
+    Admitted(HeaderFields),
     Delta(Delta),
     Done(Box<Result<Served, GatewayError>>),
 }
@@ -56,20 +58,27 @@ impl Door<'_> {
         heading: Heading,
         asked: &Asked,
     ) -> Result<HttpReply, ApiError> {
-        match listener.next().await {
-            Some(Heard::Done(result)) if !asked.streamed => Ok(whole(&heading, &(*result)?)),
+        let mut heard = listener.next().await;
+        let mut standing = HeaderFields::new();
+        if let Some(Heard::Admitted(headers)) = heard {
+            standing = headers;
+            heard = listener.next().await;
+        }
+        let reply = match heard {
             Some(Heard::Done(result)) => {
-                let served = (*result)?;
-                let body = completion(&heading, &served.answer, &served.cost);
-                Ok(stream::of_whole(&body, asked.with_usage))
+                let failed = |error| ApiError::from(error).headers(&standing);
+                whole(&heading, &(*result).map_err(failed)?, asked)
             }
             Some(Heard::Delta(delta)) => {
                 let clock = Rc::clone(&self.platform.clock);
                 let writer = stream::Writer::new(heading, asked.with_usage);
-                Ok(stream::reply(writer, &delta, listener, clock))
+                stream::reply(writer, &delta, listener, clock)
             }
-            None => Err(ApiError::server("the call ended without an answer")),
-        }
+            Some(Heard::Admitted(_)) | None => {
+                return Err(ApiError::server("the call ended without an answer"));
+            }
+        };
+        Ok(reply.with_headers(standing))
     }
 
     fn order(&self, caller: &Principal, asked: &Asked) -> Result<Order, ApiError> {
@@ -139,22 +148,29 @@ struct Call {
 
 impl Call {
     async fn run(self, streamed: bool) {
-        // Nobody may be there any more to hear it.
-        let mut on_delta = |delta: &Delta| {
-            let _gone = self.tell.unbounded_send(Heard::Delta(delta.clone()));
-        };
+        let mut on_delta = |delta: &Delta| self.tell(Heard::Delta(delta.clone()));
         let live = Live {
             stop: &self.stop,
             on_delta: &mut on_delta,
         };
         let live = streamed.then_some(live);
-        let outcome = self.gateway.serve(&self.order, live).await;
+        let outcome = match self.gateway.admit(&self.order).await {
+            Ok(entry) => {
+                self.tell(Heard::Admitted(entry.standing().headers()));
+                self.gateway.ask(&self.order, entry, live).await
+            }
+            Err(error) => Outcome::refused(error),
+        };
         // Whoever sends it again after this reply must find it.
         self.keep(&outcome).await;
-        let done = Heard::Done(Box::new(outcome.result));
-        let _gone = self.tell.unbounded_send(done);
+        self.tell(Heard::Done(Box::new(outcome.result)));
         self.gateway.settle(&self.order, outcome.actual).await;
         self.gateway.record(&outcome.events).await;
+    }
+
+    /// Nobody may be there any more to hear it.
+    fn tell(&self, heard: Heard) {
+        let _gone = self.tell.unbounded_send(heard);
     }
 
     async fn keep(&self, outcome: &Outcome) {
@@ -180,25 +196,26 @@ impl Call {
     }
 }
 
-fn whole(heading: &Heading, served: &Served) -> HttpReply {
+/// An answer that came at once, in the form that is asked for.
+fn whole(heading: &Heading, served: &Served, asked: &Asked) -> HttpReply {
     let body = completion(heading, &served.answer, &served.cost);
-    let reply = HttpReply::json(200, body.to_string().into_bytes())
-        .with_header("cache-control", "no-store");
-    let cost = served.cost.nanos();
-    let cost = cost.map(|nanos| ("x-chitty-cost-usd", dollars(nanos)));
-    let headers = served.standing.headers().into_iter().chain(cost);
-    headers.fold(reply, |reply, (name, value)| reply.with_header(name, value))
+    let reply = in_form(200, &body, asked);
+    match served.cost.nanos() {
+        Some(nanos) => reply.with_header("x-chitty-cost-usd", dollars(nanos)),
+        None => reply,
+    }
+}
+
+fn in_form(status: u16, body: &Value, asked: &Asked) -> HttpReply {
+    if asked.streamed && status == 200 {
+        return stream::of_whole(body, asked.with_usage);
+    }
+    HttpReply::json(status, body.to_string().into_bytes()).with_header("cache-control", "no-store")
 }
 
 /// What was answered before, in the form that is asked for now.
 fn again(status: u16, body: &Value, asked: &Asked) -> HttpReply {
-    let reply = if asked.streamed && status == 200 {
-        stream::of_whole(body, asked.with_usage)
-    } else {
-        HttpReply::json(status, body.to_string().into_bytes())
-            .with_header("cache-control", "no-store")
-    };
-    let reply = reply.with_header("idempotent-replayed", "true");
+    let reply = in_form(status, body, asked).with_header("idempotent-replayed", "true");
     if status == 200 {
         return reply;
     }

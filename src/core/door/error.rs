@@ -7,7 +7,7 @@ use super::{COMPLETIONS, MODELS};
 use crate::auth::AuthError;
 use crate::budget::{Reason, Refused};
 use crate::gateway::GatewayError;
-use crate::http::HttpReply;
+use crate::http::{HeaderFields, HttpReply};
 use crate::llm::{ModelError, ProviderError};
 
 /// Characters of a path that an error repeats.
@@ -22,7 +22,7 @@ pub(super) struct ApiError {
     param: Option<Box<str>>,
     message: String,
     retry: Retry,
-    headers: Vec<(&'static str, String)>,
+    headers: HeaderFields,
 }
 
 /// What the client's own retries shall do. They repeat 408, 409, 429 and 5xx by themselves.
@@ -131,6 +131,12 @@ impl ApiError {
         Self { retry, ..self }
     }
 
+    #[must_use]
+    pub fn headers(mut self, headers: &[(&'static str, String)]) -> Self {
+        self.headers.extend_from_slice(headers);
+        self
+    }
+
     pub fn body(&self) -> Value {
         json!({ "error": {
             "message": self.message,
@@ -154,8 +160,7 @@ impl ApiError {
             }
             Retry::Never => reply = reply.with_header("x-should-retry", "false"),
         }
-        let headers = self.headers.iter().cloned();
-        headers.fold(reply, |reply, (name, value)| reply.with_header(name, value))
+        reply.with_headers(self.headers.clone())
     }
 }
 

@@ -83,7 +83,9 @@ pub(super) fn reply(
                 Soon::Silence => Bytes::from_static(COMMENT),
                 Soon::Heard(Heard::Delta(delta)) => writer.delta(&delta),
                 Soon::Heard(Heard::Done(result)) => return Some((writer.end(*result), None)),
-                Soon::Ended => return Some((event(&broken_off().body()), None)),
+                Soon::Heard(Heard::Admitted(_)) | Soon::Ended => {
+                    return Some((event(&broken_off().body()), None));
+                }
             };
             Some((bytes, Some((writer, listener))))
         }

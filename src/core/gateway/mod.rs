@@ -21,4 +21,4 @@ pub use error::GatewayError;
 pub use listener::Listener;
 pub use own_keys::OwnKeys;
 pub use routes::Routes;
-pub use serve::{Gateway, Live, Order, Outcome, Served};
+pub use serve::{Entry, Gateway, Live, Order, Outcome, Served};

@@ -51,6 +51,21 @@ pub struct Live<'a> {
     pub on_delta: &'a mut dyn FnMut(&Delta),
 }
 
+/// A call that is admitted.
+pub struct Entry {
+    started_ms: i64,
+    route: Vec<Target>,
+    bounds: Bounds,
+    admitted: Admitted,
+}
+
+impl Entry {
+    /// What is left of the caller's limits and budgets, this call counted.
+    pub fn standing(&self) -> &Standing {
+        &self.admitted.standing
+    }
+}
+
 /// What became of a call.
 #[derive(Debug)]
 pub struct Outcome {
@@ -61,6 +76,17 @@ pub struct Outcome {
     pub actual: Option<Actual>,
 }
 
+impl Outcome {
+    /// Of a call that was never sent.
+    pub fn refused(error: GatewayError) -> Self {
+        Self {
+            result: Err(error),
+            events: Vec::new(),
+            actual: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Served {
     pub answer: ModelAnswer,
@@ -68,51 +94,59 @@ pub struct Served {
     pub cost: EventCost,
     /// Why there is no price, where there is none.
     pub cost_note: Option<String>,
-    pub standing: Standing,
 }
 
 impl Gateway {
     /// Makes the call. `live` hears it speak. Whoever waits for the answer can have it before
     /// the call is settled.
     pub async fn serve(&self, order: &Order, live: Option<Live<'_>>) -> Outcome {
+        match self.admit(order).await {
+            Ok(entry) => self.ask(order, entry, live).await,
+            Err(error) => Outcome::refused(error),
+        }
+    }
+
+    /// Reserves what the call can cost. Whoever is admitted must [`Gateway::ask`].
+    pub async fn admit(&self, order: &Order) -> Result<Entry, GatewayError> {
         let started_ms = self.clock.now_ms();
         let route = self.routes.find(&order.request.model);
         if route.is_empty() {
             let model = order.request.model.clone();
-            return refused(GatewayError::UnknownModel(model));
+            return Err(GatewayError::UnknownModel(model));
         }
         let holder = order.key_id.as_ref().unwrap_or(&order.user_id);
         if !self.shield.passes(holder).await {
-            return refused(GatewayError::Flood);
+            return Err(GatewayError::Flood);
         }
-        let route = match own_keys::apply(&*self.own_keys, &order.user_id, route).await {
-            Ok(route) => route,
-            Err(error) => return refused(error),
-        };
+        let route = own_keys::apply(&*self.own_keys, &order.user_id, route).await?;
         let bounds = self.bounds(order, &route, started_ms);
-        let admitted = match self.admit(order, &route, bounds).await {
-            Ok(admitted) => admitted,
-            Err(error) => return refused(error),
-        };
-        let request = within(&order.request, &admitted);
+        let admitted = self.reserve(order, &route, bounds).await?;
+        Ok(Entry {
+            started_ms,
+            route,
+            bounds,
+            admitted,
+        })
+    }
+
+    /// Makes a call that is admitted.
+    pub async fn ask(&self, order: &Order, entry: Entry, live: Option<Live<'_>>) -> Outcome {
+        let request = within(&order.request, &entry.admitted);
+        let (models, route) = (&self.models, &entry.route);
         let called = match live {
-            None => {
-                let complete = self.models.complete(&request, &route, self.limits);
-                complete.await
-            }
+            None => models.complete(&request, route, self.limits).await,
             Some(Live { stop, on_delta }) => {
-                let models = &self.models;
-                let stream = models.stream(&request, &route, self.limits, stop, on_delta);
+                let stream = models.stream(&request, route, self.limits, stop, on_delta);
                 stream.await
             }
         };
         let books = Books {
             prices: &self.prices,
             order,
-            bounds,
-            elapsed_ms: self.clock.now_ms() - started_ms,
+            bounds: entry.bounds,
+            elapsed_ms: self.clock.now_ms() - entry.started_ms,
         };
-        outcome(&books, called, admitted.standing)
+        outcome(&books, called)
     }
 
     /// After so long a call has ended, or whoever made it is no more.
@@ -163,7 +197,7 @@ impl Gateway {
         }
     }
 
-    async fn admit(
+    async fn reserve(
         &self,
         order: &Order,
         route: &[Target],
@@ -237,15 +271,7 @@ fn within(request: &ModelRequest, admitted: &Admitted) -> ModelRequest {
     }
 }
 
-fn refused(error: GatewayError) -> Outcome {
-    Outcome {
-        result: Err(error),
-        events: Vec::new(),
-        actual: None,
-    }
-}
-
-fn outcome(books: &Books<'_>, called: Called, standing: Standing) -> Outcome {
+fn outcome(books: &Books<'_>, called: Called) -> Outcome {
     let (events, cost_note) = books.events(&called.attempts);
     let actual = books::actual(&events);
     let cost = events.last().map(|last| last.cost.clone());
@@ -253,7 +279,6 @@ fn outcome(books: &Books<'_>, called: Called, standing: Standing) -> Outcome {
         answer,
         cost: cost.unwrap_or(EventCost::Unpriced),
         cost_note,
-        standing,
     });
     Outcome {
         result: served.map_err(GatewayError::Model),

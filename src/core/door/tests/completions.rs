@@ -61,6 +61,12 @@ fn a_stream_is_what_the_clients_parsers_want() {
     asked["stream_options"] = json!({"include_usage": true});
     let answer = world.complete(&asked);
     assert_eq!(header(&answer, "content-type"), Some("text/event-stream"));
+    assert_eq!(header(&answer, "x-ratelimit-limit-requests"), Some("60"));
+    assert_eq!(
+        header(&answer, "x-ratelimit-remaining-requests"),
+        Some("59")
+    );
+    assert_eq!(header(&answer, "x-chitty-budget-warning"), None);
     assert!(matches!(answer.body, Body::Stream(_)));
     let (chunks, done) = chunks(&world.body(answer));
     assert!(done);

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{KEY, World, header, question};
-use crate::llm::scripted::{answer_json, reply};
+use crate::llm::scripted::{Piece, answer_json, pieces, reply, stream_text};
 
 fn error(world: &World, answer: crate::http::HttpReply) -> (u16, Value) {
     let status = answer.status;
@@ -144,6 +144,33 @@ fn failures_of_the_provider_have_a_status_that_clients_act_upon() {
         (404, "model_not_found".into(), None)
     );
     assert_eq!(told(503, "server_error").0, 503);
+}
+
+#[test]
+fn limits_and_budgets_stand_on_every_answer_that_was_admitted() {
+    let stream = || pieces(200, vec![Piece::Bytes(stream_text().into_bytes())]);
+    let bad = || {
+        reply(
+            400,
+            r#"{"error":{"message":"m","type":"invalid_request_error"}}"#,
+        )
+    };
+    for (step, streamed, status) in [
+        (reply(200, &answer_json("x")), false, 200),
+        (stream(), true, 200),
+        (bad(), false, 400),
+        (bad(), true, 400),
+    ] {
+        let world = World::new(vec![step]);
+        world.ledger.soft_cap(1);
+        let mut asked = question();
+        asked["stream"] = json!(streamed);
+        let answer = world.complete(&asked);
+        assert_eq!(answer.status, status);
+        for name in ["x-ratelimit-remaining-tokens", "x-chitty-budget-warning"] {
+            assert!(header(&answer, name).is_some(), "{name} of {status}");
+        }
+    }
 }
 
 #[test]

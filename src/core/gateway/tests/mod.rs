@@ -54,10 +54,15 @@ impl LocalLedger {
     }
 
     pub fn cap(&self, hard: i64) {
-        let caps = Caps {
-            soft: None,
-            hard: Some(hard),
-        };
+        self.caps(None, Some(hard));
+    }
+
+    pub fn soft_cap(&self, soft: i64) {
+        self.caps(Some(soft), None);
+    }
+
+    fn caps(&self, soft: Option<i64>, hard: Option<i64>) {
+        let caps = Caps { soft, hard };
         self.verbs(|account, now| account.set_budget(None, Period::Day, caps, now))
             .unwrap();
     }
