@@ -42,6 +42,18 @@ def answers(chat):
     assert asyncio.run(later()) == text
 
 
+def edges(chat):
+    streamed = chat.with_raw_response.create(**QUESTION, stream=True)
+    assert int(streamed.headers["x-ratelimit-limit-requests"]) > 0
+    assert streamed.headers["x-request-id"]
+    assert list(streamed.parse())
+    known = openai.OpenAI(api_key=KEY, base_url=BASE, organization="org-x", project="proj-x", timeout=20)
+    assert known.chat.completions.create(**QUESTION, extra_body={"verbosity": "low"}).id
+    refused(openai.NotFoundError, "unknown_url", lambda: known.embeddings.create(model="gpt-4", input="x"))
+    large = [{"role": "user", "content": "x" * (8 << 20)}]
+    refused(openai.APIStatusError, None, lambda: chat.create(**{**QUESTION, "messages": large}))
+
+
 async def later():
     chat = openai.AsyncOpenAI(api_key=KEY, base_url=BASE).chat.completions
     stream = await chat.create(**QUESTION, stream=True)
@@ -89,7 +101,7 @@ def refusals(chat):
 
 
 ours = client()
-for step in (answers, shapes, once, refusals):
+for step in (answers, shapes, edges, once, refusals):
     step(ours.chat.completions)
 models(ours.models)
 print(f"openai {openai.__version__}")

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import OpenAI from "openai";
+import { collect, guestOf, ledgerOf, question, textOf } from "./door.mjs";
 import { LABEL } from "../standins/text.mjs";
-import { admit, asked, bad, good, startWorld, unique, until } from "./support.mjs";
+import { asked, bad, good, startWorld, unique, until } from "./support.mjs";
 
 /** Nano-dollars a token, from the providers' price pages. */
 const GPT_4 = { input: 30_000, output: 60_000 };
@@ -24,33 +25,11 @@ let world;
 before(async () => void (world = await startWorld({ vars: { ANTHROPIC_API_KEY: "sk-ant-e2e" } })));
 after(() => world?.close());
 
-// A limit, since without one a budget would have to hold back the price of the longest answer.
-const question = (content, rest = {}) => ({ model: "gpt-4", messages: [{ role: "user", content }], max_completion_tokens: 500, ...rest });
 const statuses = (content) => asked(world, content).map(({ status }) => status);
 const priceOf = (rates, { prompt_tokens, completion_tokens }) => prompt_tokens * rates.input + completion_tokens * rates.output;
 
-/** A client with all its habits, for a user of its own. `sent` counts what it sends, its own retries too. */
-async function newcomer({ token, ...options } = {}) {
-  const user = unique("user");
-  const own = await admit(world, { user_id: user, scopes: '["chatgpt:complete"]' });
-  const guest = { user, token: own, sent: 0 };
-  const counting = (...request) => {
-    guest.sent += 1;
-    return fetch(...request);
-  };
-  guest.client = new OpenAI({ apiKey: token ?? own, baseURL: `${world.stack.urls.chatgpt}/v1`, timeout: 20_000, fetch: counting, ...options });
-  guest.ask = (content, rest, more) => guest.client.chat.completions.create(question(content, rest), more);
-  return guest;
-}
-
-/** Tells the owner of the user's money a command. */
-async function ledger(user, command) {
-  const objects = await world.stack.mf.getDurableObjectNamespace("USER_LEDGER", "chitty-chatgpt-mcp-dev");
-  const reply = await objects.get(objects.idFromName(user)).fetch("https://user-ledger.internal/", { method: "POST", body: JSON.stringify(command) });
-  assert.equal(reply.status, 200, `${JSON.stringify(command)}: ${reply.status}`);
-  return reply.json();
-}
-
+const newcomer = (options) => guestOf(world, options);
+const ledger = (user, command) => ledgerOf(world, user, command);
 const setBudget = (user, hard) => ledger(user, { set_budget: { key_id: null, period: "month", caps: { soft: null, hard } } });
 const budgetOf = async (user) => {
   const { standing, held } = await ledger(user, { state: { key_id: null } });
@@ -64,13 +43,6 @@ const recorded = (user, count) => until(`${count} usage events of ${user}`, asyn
   const found = await events(user);
   return found.length >= count && found;
 });
-
-async function collect(stream) {
-  const chunks = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return chunks;
-}
-const textOf = (chunks) => chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
 
 describe("answers", { concurrency: 8 }, () => {
   test("create, at the price of the provider's page", async () => {
