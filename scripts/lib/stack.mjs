@@ -45,6 +45,8 @@ process.env.WRANGLER_LOG ??= "none";
  * @param {(entry: {at: number, level: string, message: string}) => void} [options.log] called for each
  *   line a worker logs, besides `logs`
  * @param {number} [options.shield] requests that the platform's rate limits let through, instead of those of wrangler.toml
+ * @param {boolean} [options.points] data points for Analytics Engine become log lines `{"data_point": …}`; Miniflare drops
+ *   them
  * @param {string} [options.env] environment of the wrangler.toml files; default the development one
  * @param {(request: Request) => Promise<Response>} [options.outbound] answers what the workers fetch, instead of the
  *   network
@@ -60,7 +62,8 @@ export async function startStack(options = {}) {
   if (ports.coordinator === 0) ports.coordinator = await freePort();
   const vars = { ISSUER: `http://127.0.0.1:${ports.coordinator ?? WORKERS.coordinator.port}`, ...options.vars };
   const workers = names.map((name) => workerOptions(name, { ...options, ports, vars }));
-  const stack = new Stack(names, workers, options.log);
+  const helpers = options.points ? [loggingPoints(workers)] : [];
+  const stack = new Stack(names, workers, helpers, options.log);
   try {
     await stack.start(join(persist, "v3"));
     if (workers.some((worker) => worker.d1Databases?.DB)) {
@@ -111,6 +114,21 @@ function widened(ratelimits = {}, limit) {
   return Object.fromEntries(Object.entries(ratelimits).map(each));
 }
 
+/** Puts a worker that logs in the place of each dataset, and returns it. */
+function loggingPoints(workers) {
+  const script = `import { WorkerEntrypoint } from "cloudflare:workers";
+export default class extends WorkerEntrypoint {
+  writeDataPoint(point) { console.log(JSON.stringify({ data_point: point })); }
+}`;
+  const name = "data-points";
+  for (const worker of workers) {
+    const datasets = Object.keys(worker.analyticsEngineDatasets ?? {});
+    worker.analyticsEngineDatasets = undefined;
+    worker.serviceBindings = { ...worker.serviceBindings, ...Object.fromEntries(datasets.map((binding) => [binding, name])) };
+  }
+  return { name, modules: [{ type: "ESModule", path: `${name}.js`, contents: script }], compatibilityDate: workers[0].compatibilityDate };
+}
+
 function pick(values, keys) {
   return Object.fromEntries(keys.map((key) => [key, values[key]]));
 }
@@ -132,11 +150,13 @@ function builtModules(folder, name) {
 
 class Stack {
   #workers;
+  #helpers;
   #process;
   #listener;
 
-  constructor(names, workers, listener) {
+  constructor(names, workers, helpers, listener) {
     this.#workers = Object.fromEntries(names.map((name, index) => [name, workers[index]]));
+    this.#helpers = helpers;
     this.#listener = listener;
     /** What the workers logged, the last 10,000 lines: `{at, level, message}`, `at` in ms since the epoch. */
     this.logs = [];
@@ -146,7 +166,7 @@ class Stack {
 
   async start(state) {
     const options = convertV4MiniflareOptions({
-      workers: Object.values(this.#workers),
+      workers: [...Object.values(this.#workers), ...this.#helpers],
       host: "127.0.0.1",
       port: 0,
       resourcePersistencePath: state,

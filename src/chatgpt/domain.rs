@@ -2,6 +2,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use chitty_core::analytics::DataPoints;
 use chitty_core::budget::{Shield, UserLedger};
 use chitty_core::chat::{ChatService, Library, Sessions};
 use chitty_core::door::{self, Door};
@@ -14,7 +15,7 @@ use chitty_core::oauth::WebRequest;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
 use chitty_core::vault::{Upstream, Vault};
-use chitty_edge::bindings::{models, shield, user_ledger};
+use chitty_edge::bindings::{models, shield, usage_points, user_ledger};
 use chitty_edge::config::{Common, Reader, limits, prices, routes};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
@@ -33,11 +34,12 @@ pub struct ChatGpt {
     accounts: OnceCell<Accounts>,
 }
 
-/// What admits calls: the same in all requests of an isolate, and slow to look up.
+/// What admits and counts calls: the same in all requests of an isolate, and slow to look up.
 #[derive(Clone)]
 struct Accounts {
     ledger: Rc<dyn UserLedger>,
     shield: Rc<dyn Shield>,
+    points: Option<Rc<dyn DataPoints>>,
 }
 
 /// What its tools work with.
@@ -114,6 +116,7 @@ impl ChatGpt {
             shield: accounts.shield,
             own_keys: Rc::new(vault(&self.upstreams, platform)),
             ledger: accounts.ledger,
+            points: accounts.points,
             database: Rc::clone(&platform.database),
             clock: Rc::clone(&platform.clock),
             log: Rc::clone(&platform.log),
@@ -128,6 +131,7 @@ impl ChatGpt {
         let accounts = Accounts {
             ledger: user_ledger(env)?,
             shield: shield(env)?,
+            points: usage_points(env),
         };
         Ok(self.accounts.get_or_init(|| accounts).clone())
     }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use chitty_core::analytics::DataPoints;
 use chitty_core::budget::{RemoteUserLedger, Shield, UserLedger};
 use chitty_core::ledger::{Ledger, RemoteLedger};
 use chitty_core::llm::{Breakers, Models};
@@ -10,6 +11,7 @@ use worker::Env;
 
 use crate::http::{FetchHttp, NamedObject, NamedObjects};
 use crate::platform::Fault;
+use crate::points::Dataset;
 use crate::shield::RateLimitShield;
 
 /// Name of the one log of a deployment: under another name there is another log.
@@ -33,6 +35,12 @@ pub fn user_ledger(env: &Env) -> Result<Rc<dyn UserLedger>, Fault> {
 /// What stands before the accounts, behind the binding `SHIELD`.
 pub fn shield(env: &Env) -> Result<Rc<dyn Shield>, Fault> {
     Ok(Rc::new(RateLimitShield(env.rate_limiter("SHIELD")?)))
+}
+
+/// Where usage is told for dashboards, if the binding `USAGE_POINTS` is there.
+pub fn usage_points(env: &Env) -> Option<Rc<dyn DataPoints>> {
+    let dataset = env.analytics_engine("USAGE_POINTS").ok()?;
+    Some(Rc::new(Dataset(dataset)))
 }
 
 /// What asks models, for one request.

@@ -18,6 +18,7 @@ pub mod log_store;
 pub mod mailbox;
 pub mod object_sql;
 pub mod platform;
+mod points;
 pub mod request;
 pub mod response;
 pub mod shield;

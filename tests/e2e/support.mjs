@@ -31,7 +31,7 @@ export async function startWorld(overrides = {}) {
   process.once("exit", remove);
   const [keys, model] = await Promise.all([makeKeys(), startStandIn()]);
   const world = { folder, keys, model, token: keys.token, user: keys.userId };
-  world.restart = async ({ secrets = {}, vars = {}, stay = false, outbound } = {}) => {
+  world.restart = async ({ secrets = {}, vars = {}, stay = false, outbound, points } = {}) => {
     await world.stack?.stop();
     const portOf = (name) => (stay ? Number(new URL(world.stack.urls[name]).port) : 0);
     world.stack = await startStack({
@@ -40,6 +40,7 @@ export async function startWorld(overrides = {}) {
       secrets: { ...keys.secrets, OPENAI_API_KEY: MODEL_KEY, ...secrets },
       vars: { OPENAI_BASE_URL: model.url, ANTHROPIC_BASE_URL: model.url, RATE_LIMITS: UNBOUNDED, ...vars },
       outbound,
+      points,
     });
     await admitDevToken(world.stack, keys);
   };

@@ -6,7 +6,7 @@ use super::books::{self, Books, Bounds};
 use super::bound::{input_bytes, is_bounded, output_tokens, typical_input_tokens};
 use super::own_keys::{self, OwnKeys};
 use super::{GatewayError, Routes};
-use crate::analytics::{EventCost, UsageEvent, record};
+use crate::analytics::{DataPoint, DataPoints, EventCost, UsageEvent, record};
 use crate::budget::{
     Actual, Admission, Admitted, Refused, Request, Shield, Standing, UserLedger, family_of,
 };
@@ -26,6 +26,8 @@ pub struct Gateway {
     pub shield: Rc<dyn Shield>,
     pub own_keys: Rc<dyn OwnKeys>,
     pub ledger: Rc<dyn UserLedger>,
+    /// Where dashboards read, if there are any.
+    pub points: Option<Rc<dyn DataPoints>>,
     pub database: Rc<dyn Database>,
     pub clock: Rc<dyn Clock>,
     pub log: Rc<dyn Log>,
@@ -146,7 +148,12 @@ impl Gateway {
             bounds: entry.bounds,
             elapsed_ms: self.clock.now_ms() - entry.started_ms,
         };
-        outcome(&books, called)
+        let outcome = outcome(&books, called);
+        if let Some(points) = &self.points {
+            let told = outcome.events.iter().map(DataPoint::from);
+            told.for_each(|point| points.write(&point));
+        }
+        outcome
     }
 
     /// After so long a call has ended, or whoever made it is no more.

@@ -1,6 +1,9 @@
 //! What a call is reserved, charged and booked.
 
+use std::cell::RefCell;
+
 use super::*;
+use crate::analytics::{DataPoint, DataPoints};
 
 #[test]
 fn a_call_is_reserved_settled_to_the_nano_dollar_and_on_the_books() {
@@ -102,6 +105,30 @@ fn an_answer_that_breaks_off_is_charged_as_an_estimate_that_never_exceeds_its_bo
         (booked[0].1, booked[0].2.as_str()),
         (Some(spent), "estimated")
     );
+}
+
+/// Points that were told.
+#[derive(Default)]
+struct Told(RefCell<Vec<DataPoint>>);
+
+impl DataPoints for Told {
+    fn write(&self, point: &DataPoint) {
+        self.0.borrow_mut().push(point.clone());
+    }
+}
+
+#[test]
+fn dashboards_hear_of_each_attempt_once() {
+    let busy = r#"{"error":{"message":"slow down","type":"rate_limit_exceeded"}}"#;
+    let steps = vec![reply(429, busy), reply(200, &answer_json("x"))];
+    let mut world = World::new(steps);
+    let told = Rc::new(Told::default());
+    world.gateway.points = Some(Rc::clone(&told) as _);
+    let outcome = world.call(&order("c-1"));
+    let points: Vec<DataPoint> = outcome.events.iter().map(DataPoint::from).collect();
+    assert_eq!(*told.0.borrow(), points);
+    assert_eq!(points.len(), 2);
+    assert_eq!(points[1].blobs[5], "priced");
 }
 
 #[test]

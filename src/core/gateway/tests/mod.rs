@@ -174,6 +174,7 @@ pub(crate) fn over(
         shield: Rc::new(Open),
         own_keys: Rc::new(OwnKey(None)),
         ledger: Rc::clone(&ledger) as Rc<dyn UserLedger>,
+        points: None,
         database: Rc::clone(database),
         clock: Rc::new(clock.clone()),
         log: Rc::clone(log),
