@@ -32,9 +32,12 @@ pub fn user_ledger(env: &Env) -> Result<Rc<dyn UserLedger>, Fault> {
     Ok(Rc::new(RemoteUserLedger::new(Rc::new(objects))))
 }
 
-/// What stands before the accounts, behind the binding `SHIELD`.
+/// What stands before the accounts, behind the bindings `SHIELD` and `PLATFORM`.
 pub fn shield(env: &Env) -> Result<Rc<dyn Shield>, Fault> {
-    Ok(Rc::new(RateLimitShield(env.rate_limiter("SHIELD")?)))
+    Ok(Rc::new(RateLimitShield {
+        of_key: env.rate_limiter("SHIELD")?,
+        of_all: env.rate_limiter("PLATFORM")?,
+    }))
 }
 
 /// Where usage is told for dashboards, if the binding `USAGE_POINTS` is there.
