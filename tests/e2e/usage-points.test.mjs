@@ -20,8 +20,11 @@ test("each attempt of the door and of the tools is a point that names nobody", a
   const sessionId = unique("session");
   const more = { session_id: sessionId, messages: [{ role: "user", content: text }], max_tokens: 300 };
   const tool = await good(world, "chatgpt", "chatgpt_complete", more, { token: guest.token });
-  const points = await told(3);
-  assert.equal(points.length, 3);
+  const found = await told(3);
+  assert.equal(found.length, 3);
+  // They arrive in any order: the door's first attempt failed, and its second was number two.
+  const place = ({ blobs, doubles }) => (blobs[4] === "ok" ? doubles[10] === 2 ? 1 : 2 : 0);
+  const points = found.sort((one, other) => place(one) - place(other));
   assert.deepEqual(points.map(({ blobs }) => [blobs[0], blobs[1], blobs[4], blobs[5]]), [
     ["openai", "gpt-4", "MODEL_RATE_LIMITED", "none"],
     ["openai", "gpt-4", "ok", "priced"],
@@ -30,7 +33,7 @@ test("each attempt of the door and of the tools is a point that names nobody", a
   assert.deepEqual(points.map(({ indexes, blobs }) => indexes[0] === blobs[2]), [true, true, true]);
   assert.deepEqual(points.map(({ doubles }) => doubles[6]), [-1, plain.usage.chitty.cost_nanos, tool.cost_nanos]);
   assert.deepEqual(points.map(({ doubles }) => [doubles.length, doubles[10]]), [[12, 1], [12, 2], [12, 1]]);
-  assert.deepEqual(points[1].doubles[0], plain.usage.prompt_tokens);
+  assert.equal(points[1].doubles[0], plain.usage.prompt_tokens);
   const all = JSON.stringify(points);
   const keys = await world.stack.d1("SELECT id FROM api_tokens");
   for (const name of [guest.user, sessionId, text, ...keys.map(({ id }) => id)]) assert.ok(!all.includes(name), name);
