@@ -4,6 +4,7 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use chitty_core::analytics::DataPoints;
 use chitty_core::budget::{Shield, UserLedger};
+use chitty_core::chat::room::{self, Entrance, Rooms};
 use chitty_core::chat::{ChatService, Library, Sessions};
 use chitty_core::door::{self, Door};
 use chitty_core::front::{Access, Dependencies, Routes as Paths};
@@ -12,12 +13,14 @@ use chitty_core::http::HttpReply;
 use chitty_core::llm::{Breakers, Limits};
 use chitty_core::mcp::Server;
 use chitty_core::oauth::WebRequest;
+use chitty_core::ports::Level;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
 use chitty_core::vault::{Upstream, Vault};
-use chitty_edge::bindings::{models, shield, usage_points, user_ledger};
+use chitty_edge::bindings::{models, rooms, shield, usage_points, user_ledger};
 use chitty_edge::config::{Common, Reader, limits, prices, routes};
 use chitty_edge::platform::{Fault, Isolate, Worker};
+use serde_json::json;
 use worker::Env;
 
 use crate::provider_keys::{upstreams, vault};
@@ -31,12 +34,13 @@ pub struct ChatGpt {
     breakers: Rc<Breakers>,
     prices: Rc<PriceTable>,
     server: Rc<Server<Services<Chat>>>,
-    accounts: OnceCell<Accounts>,
+    objects: OnceCell<Objects>,
 }
 
-/// What admits and counts calls: the same in all requests of an isolate, and slow to look up.
+/// What is reached over bindings: the same in all requests of an isolate, and slow to look up.
 #[derive(Clone)]
-struct Accounts {
+struct Objects {
+    rooms: Rc<dyn Rooms>,
     ledger: Rc<dyn UserLedger>,
     shield: Rc<dyn Shield>,
     points: Option<Rc<dyn DataPoints>>,
@@ -49,6 +53,8 @@ pub struct Chat {
     pub vault: Vault,
     /// What is kept, apart from completions.
     pub library: Library,
+    /// Where sessions are streamed.
+    pub rooms: Rc<dyn Rooms>,
 }
 
 impl Worker for ChatGpt {
@@ -70,7 +76,7 @@ impl Worker for ChatGpt {
             breakers: Rc::default(),
             prices: Rc::new(prices),
             server: Rc::new(tools::server(Self::SERVER)),
-            accounts: OnceCell::new(),
+            objects: OnceCell::new(),
         })
     }
 
@@ -102,21 +108,39 @@ impl Worker for ChatGpt {
             },
             gateway,
             library,
+            rooms: self.objects(env)?.rooms,
         })
+    }
+}
+
+impl Chat {
+    /// Of sessions that are gone. Rooms that cannot be reached forget by themselves in an hour.
+    pub fn close_rooms(&self, platform: &Platform, user_id: &str, sessions: Vec<String>) {
+        let (rooms, log) = (Rc::clone(&self.rooms), Rc::clone(&platform.log));
+        let user_id = user_id.to_owned();
+        platform.background.spawn(Box::pin(async move {
+            for session_id in sessions {
+                let room = room::room_of(&user_id, &session_id);
+                if let Err(error) = rooms.close(&room).await {
+                    let fields = json!({ "cause": error.to_string() });
+                    log.record(Level::Warn, "room_not_closed", fields);
+                }
+            }
+        }));
     }
 }
 
 impl ChatGpt {
     fn gateway(&self, env: &Env, platform: &Platform) -> Result<Gateway, Fault> {
-        let accounts = self.accounts(env)?;
+        let objects = self.objects(env)?;
         Ok(Gateway {
             models: models(platform, &self.breakers),
             routes: Rc::clone(&self.routes),
             prices: Rc::clone(&self.prices),
-            shield: accounts.shield,
+            shield: objects.shield,
             own_keys: Rc::new(vault(&self.upstreams, platform)),
-            ledger: accounts.ledger,
-            points: accounts.points,
+            ledger: objects.ledger,
+            points: objects.points,
             database: Rc::clone(&platform.database),
             clock: Rc::clone(&platform.clock),
             log: Rc::clone(&platform.log),
@@ -124,23 +148,24 @@ impl ChatGpt {
         })
     }
 
-    fn accounts(&self, env: &Env) -> Result<Accounts, Fault> {
-        if let Some(known) = self.accounts.get() {
+    fn objects(&self, env: &Env) -> Result<Objects, Fault> {
+        if let Some(known) = self.objects.get() {
             return Ok(known.clone());
         }
-        let accounts = Accounts {
+        let objects = Objects {
+            rooms: rooms(env)?,
             ledger: user_ledger(env)?,
             shield: shield(env)?,
             points: usage_points(env),
         };
-        Ok(self.accounts.get_or_init(|| accounts).clone())
+        Ok(self.objects.get_or_init(|| objects).clone())
     }
 }
 
 #[async_trait(?Send)]
 impl Paths for Chat {
     fn access(&self, path: &str) -> Option<Access> {
-        door::knows(path).then_some(Access::Open)
+        (door::knows(path) || room::knows(path)).then_some(Access::Open)
     }
 
     fn body_limit(&self, path: &str) -> usize {
@@ -152,6 +177,10 @@ impl Paths for Chat {
     }
 
     async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
+        if room::knows(web.path) {
+            let rooms = &*self.rooms;
+            return Entrance { platform, rooms }.answer(web).await;
+        }
         let door = Door {
             platform,
             gateway: &self.gateway,

@@ -338,7 +338,7 @@ fn plain_text(text: String) -> HttpReply {
     }
 }
 
-pub(crate) fn plain_error(status: u16, code: &str, message: &str, request_id: &str) -> HttpReply {
+pub fn plain_error(status: u16, code: &str, message: &str, request_id: &str) -> HttpReply {
     let error = json!({ "code": code, "message": message, "request_id": request_id });
     HttpReply::json(status, json!({ "error": error }).to_string().into_bytes())
         .with_header("cache-control", "no-store")

@@ -1,5 +1,7 @@
 //! HTTP as the protocol needs it: a look at a request's headers, and a reply.
 
+use std::any::Any;
+
 use bytes::Bytes;
 use futures::stream::LocalBoxStream;
 
@@ -33,6 +35,8 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// Chunks as they come. Dropped when the client goes away.
     Stream(LocalBoxStream<'static, Bytes>),
+    /// A connection that has left HTTP (RFC 9110 section 7.8), in the platform's own form.
+    Upgraded(Box<dyn Any>),
 }
 
 impl std::fmt::Debug for Body {
@@ -41,6 +45,7 @@ impl std::fmt::Debug for Body {
             Self::Empty => f.write_str("Empty"),
             Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Self::Stream(_) => f.write_str("Stream"),
+            Self::Upgraded(_) => f.write_str("Upgraded"),
         }
     }
 }

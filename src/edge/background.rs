@@ -1,4 +1,5 @@
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 
 use chitty_core::ports::Background;
 use futures::future::LocalBoxFuture;
@@ -26,6 +27,15 @@ impl Background for WaitUntil {
         if let Err(thrown) = self.0.wait_until(&promise) {
             web_sys::console::warn_1(&thrown);
         }
+    }
+}
+
+/// The same for a Durable Object.
+pub struct ObjectWait(pub Rc<worker::State>);
+
+impl Background for ObjectWait {
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
+        self.0.wait_until(work);
     }
 }
 

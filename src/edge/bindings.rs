@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use chitty_core::analytics::DataPoints;
 use chitty_core::budget::{RemoteUserLedger, Shield, UserLedger};
+use chitty_core::chat::room::Rooms;
 use chitty_core::ledger::{Ledger, RemoteLedger};
 use chitty_core::llm::{Breakers, Models};
 use chitty_core::services::Platform;
@@ -12,6 +13,7 @@ use worker::Env;
 use crate::http::{FetchHttp, NamedObject, NamedObjects};
 use crate::platform::Fault;
 use crate::points::Dataset;
+use crate::rooms::ObjectRooms;
 use crate::shield::RateLimitShield;
 
 /// Name of the one log of a deployment: under another name there is another log.
@@ -32,12 +34,14 @@ pub fn user_ledger(env: &Env) -> Result<Rc<dyn UserLedger>, Fault> {
     Ok(Rc::new(RemoteUserLedger::new(Rc::new(objects))))
 }
 
-/// What stands before the accounts, behind the bindings `SHIELD` and `PLATFORM`.
+/// The rooms of sessions, behind the binding `CHAT_ROOM`.
+pub fn rooms(env: &Env) -> Result<Rc<dyn Rooms>, Fault> {
+    Ok(Rc::new(ObjectRooms(env.durable_object("CHAT_ROOM")?)))
+}
+
+/// What stands before the accounts, behind the binding `SHIELD`.
 pub fn shield(env: &Env) -> Result<Rc<dyn Shield>, Fault> {
-    Ok(Rc::new(RateLimitShield {
-        of_key: env.rate_limiter("SHIELD")?,
-        of_all: env.rate_limiter("PLATFORM")?,
-    }))
+    Ok(Rc::new(RateLimitShield(env.rate_limiter("SHIELD")?)))
 }
 
 /// Where usage is told for dashboards, if the binding `USAGE_POINTS` is there.

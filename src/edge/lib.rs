@@ -21,6 +21,7 @@ pub mod platform;
 mod points;
 pub mod request;
 pub mod response;
+pub mod rooms;
 pub mod shield;
 pub mod tasks;
 mod web;

@@ -1,7 +1,6 @@
 //! A Durable Object's SQLite. Statements and rows cross as one text each, however many they are.
 
-use chitty_core::budget::Sql;
-use chitty_core::sql::{DatabaseError, Outcome, Statement, sqlite_error};
+use chitty_core::sql::{DatabaseError, Outcome, Sql, Statement, sqlite_error};
 use wasm_bindgen::JsValue;
 use worker::State;
 

@@ -21,6 +21,11 @@ pub fn into_web(reply: HttpReply) -> Result<web_sys::Response, JsValue> {
     let head = serde_json::to_string(&head).map_err(worker::Error::from)?;
     match reply.body {
         Body::Empty => web::respond(&head, None),
+        // Its head stands already.
+        Body::Upgraded(response) => response
+            .downcast::<web_sys::Response>()
+            .map(|response| *response)
+            .map_err(|_| JsValue::from_str("an upgraded connection that is no Response")),
         Body::Bytes(bytes) => web::respond(&head, Some(&bytes)),
         Body::Stream(chunks) => {
             let chunks = chunks.map(|chunk| Ok::<_, worker::Error>(Vec::from(chunk)));

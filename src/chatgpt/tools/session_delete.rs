@@ -29,6 +29,11 @@ impl Tool<Services<Chat>> for SessionDelete {
     ) -> Result<Reply<SessionDeleteOutput>, ToolError> {
         let owner = call.principal.resolve_user(input.user_id.as_deref())?;
         let done = services.domain.library.delete_session(&owner, &input).await;
+        if done.is_ok() {
+            services
+                .domain
+                .close_rooms(&services.platform, &owner, vec![input.session_id.clone()]);
+        }
         done.map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))
     }

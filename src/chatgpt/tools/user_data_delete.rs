@@ -44,7 +44,15 @@ impl Tool<Services<Chat>> for UserDataDelete {
             },
             audit: &services.platform.authenticator.audit,
         };
-        let done = services.domain.library.erase_user(order, &input).await;
+        let library = &services.domain.library;
+        let lively = library.lively_sessions(&owner).await;
+        let lively = lively.map_err(|error| super::failure(services, &error))?;
+        let done = library.erase_user(order, &input).await;
+        if done.is_ok() {
+            services
+                .domain
+                .close_rooms(&services.platform, &owner, lively);
+        }
         done.map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))
     }

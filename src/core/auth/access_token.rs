@@ -211,12 +211,7 @@ impl Grant {
 
     /// Who calls with a token that says this, if the grant still stands.
     pub fn principal(self, claims: &Claims, now_ms: i64) -> Result<Principal, AuthError> {
-        if self.revoked || self.backing.suspended || self.backing.client_disabled {
-            return Err(AuthError::Inactive);
-        }
-        if self.ends_at <= now_ms {
-            return Err(AuthError::Expired);
-        }
+        let scopes = self.standing(&claims.scopes, now_ms)?;
         let same = self.user_id == claims.user_id
             && self.client_id == claims.client_id
             && self.resource == claims.audience
@@ -225,18 +220,6 @@ impl Grant {
         if !same {
             return Err(AuthError::Unknown);
         }
-        let mut granted: Vec<&str> = claims.scopes.iter().collect();
-        granted.retain(|scope| self.scopes.iter().any(|own| own == *scope));
-        // What a key or the roles may no longer do, nobody may for them.
-        let granted = Scopes::new(granted);
-        let scopes = match &self.key {
-            Key::None => self.backing.narrow(&granted),
-            Key::Gone => return Err(AuthError::Inactive),
-            Key::Stored(key) => {
-                key.check(now_ms)?;
-                granted.within(&key.principal.scopes)
-            }
-        };
         Ok(Principal {
             scopes,
             kind: match self.kind.as_str() {
@@ -248,6 +231,28 @@ impl Grant {
             token_id: claims.grant_id.clone(),
             client_id: Some(self.client_id),
         })
+    }
+
+    /// What is left of these scopes now, if the grant stands.
+    pub fn standing(&self, held: &Scopes, now_ms: i64) -> Result<Scopes, AuthError> {
+        if self.revoked || self.backing.suspended || self.backing.client_disabled {
+            return Err(AuthError::Inactive);
+        }
+        if self.ends_at <= now_ms {
+            return Err(AuthError::Expired);
+        }
+        let mut granted: Vec<&str> = held.iter().collect();
+        granted.retain(|scope| self.scopes.iter().any(|own| own == *scope));
+        // What a key or the roles may no longer do, nobody may for them.
+        let granted = Scopes::new(granted);
+        match &self.key {
+            Key::None => Ok(self.backing.narrow(&granted)),
+            Key::Gone => Err(AuthError::Inactive),
+            Key::Stored(key) => {
+                key.check(now_ms)?;
+                Ok(granted.within(&key.principal.scopes))
+            }
+        }
     }
 
     /// When it ends at the latest.

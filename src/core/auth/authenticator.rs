@@ -156,7 +156,7 @@ impl Authenticator {
         self.audit.clock.now_ms()
     }
 
-    fn unavailable(&self, error: &DatabaseError, request: &RequestInfo) -> AuthError {
+    pub(super) fn unavailable(&self, error: &DatabaseError, request: &RequestInfo) -> AuthError {
         let fields = json!({"error": error.to_string(), "request_id": request.request_id});
         self.audit
             .log

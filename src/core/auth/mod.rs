@@ -23,6 +23,7 @@ pub mod protected_resource;
 pub mod records;
 pub mod rest;
 pub mod roles;
+mod standing;
 pub mod throttle;
 mod token;
 pub mod used_once;

@@ -6,13 +6,18 @@ use crate::sql::{DatabaseError, Row, Statement};
 /// Longest life of a service token: 90 days.
 pub const MAX_SERVICE_LIFE_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 
-const LOOK_UP: &str = "SELECT t.id, t.user_id, t.identity_id, t.name, t.scopes, t.status,
+const SELECT: &str = "SELECT t.id, t.user_id, t.identity_id, t.name, t.scopes, t.status,
     t.expires_at, t.revoked_at, t.created_at, i.status AS person
     FROM api_tokens t LEFT JOIN identities i ON i.id = COALESCE(t.user_id, t.identity_id)
-    WHERE t.token_hash = ?1 AND t.type = 'bearer'";
+    WHERE t.type = 'bearer' AND";
 
 pub fn look_up(hash: &[u8; 32]) -> Statement {
-    Statement::new(LOOK_UP).bind(hex::encode(hash))
+    Statement::new(format!("{SELECT} t.token_hash = ?1")).bind(hex::encode(hash))
+}
+
+/// By the row's id, of a token that was shown before.
+pub fn look_up_known(id: &str) -> Statement {
+    Statement::new(format!("{SELECT} t.id = ?1")).bind(id)
 }
 
 pub fn mark_used(token_id: &str, now_ms: i64) -> Statement {

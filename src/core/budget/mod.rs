@@ -28,7 +28,7 @@ pub use gates::family_of;
 pub use headers::duration;
 pub use remote::{Objects, RemoteUserLedger, Served, UserLedger, UserLedgerError, serve};
 pub use shield::Shield;
-pub use sql_store::{Sql, SqlStore};
+pub use sql_store::SqlStore;
 pub use store::{Change, Holder, Loaded, Reservation, Store, Tat};
 pub use types::{
     Actual, Admission, Admitted, BudgetState, Caps, CapsChange, Charge, Clamp, Limits, Period,

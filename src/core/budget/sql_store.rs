@@ -5,13 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::store::{Change, Holder, Loaded, Reservation, Settings, Store, Tat, tokens_kind};
 use super::types::Spending;
-use crate::sql::{DatabaseError, Outcome, Statement};
-
-/// SQLite whose calls return at once.
-pub trait Sql {
-    /// All statements in one transaction, or none of them. Only rows are asked of the outcomes.
-    fn batch(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DatabaseError>;
-}
+use crate::sql::{DatabaseError, Outcome, Sql, Statement};
 
 /// The holder of a user's own rows is the empty text, which no key has for an id.
 const SCHEMA: [&str; 5] = [

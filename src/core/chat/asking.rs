@@ -19,7 +19,7 @@ use crate::sql::{DatabaseError, Statement};
 use crate::usage::dollars;
 
 /// What is heard of a call.
-pub(super) enum Heard {
+pub enum Heard {
     Text(String),
     Done(Box<Result<CompletionOutput, ChatError>>),
 }
@@ -173,6 +173,11 @@ impl Asking {
 
     fn output(&self, served: Served, recorded: bool) -> CompletionOutput {
         let (answer, nanos) = (served.answer, served.cost.nanos());
+        let cost_status = match served.cost {
+            EventCost::Priced { .. } => CostStatus::Priced,
+            EventCost::Estimated { .. } => CostStatus::Estimated,
+            EventCost::None | EventCost::Unpriced => CostStatus::Unpriced,
+        };
         CompletionOutput {
             recorded,
             response: answer.choice.said().to_owned(),
@@ -182,11 +187,7 @@ impl Asking {
             history: self.history.clone(),
             cost_usd: nanos.map(dollars),
             cost_nanos: nanos,
-            cost_status: if nanos.is_some() {
-                CostStatus::Priced
-            } else {
-                CostStatus::Unpriced
-            },
+            cost_status,
             cost_note: served.cost_note,
             finish_reason: answer.choice.finish_reason,
             provider_request_id: answer.provider_request_id,

@@ -266,11 +266,7 @@ fn read_answer(row: &Row) -> Result<CompletionOutput, DatabaseError> {
         history: notes.history,
         cost_usd: nanos.map(dollars),
         cost_nanos: nanos,
-        cost_status: if nanos.is_some() {
-            CostStatus::Priced
-        } else {
-            CostStatus::Unpriced
-        },
+        cost_status: CostStatus::of_row(&row.text("cost_status")?),
         cost_note: notes.cost_note,
         finish_reason: notes.finish_reason,
         provider_request_id: notes.provider_request_id,

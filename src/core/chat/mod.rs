@@ -24,6 +24,7 @@ pub mod history;
 mod input;
 pub mod library;
 mod output;
+pub mod room;
 mod service;
 mod sessions;
 pub mod settings;
@@ -33,6 +34,7 @@ pub mod templates;
 mod tests;
 mod windows;
 
+pub use asking::Heard;
 pub use error::ChatError;
 pub use input::{ChatMessage, CompletionInput, Role, SessionCreateInput};
 pub use library::Library;

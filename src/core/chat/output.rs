@@ -54,18 +54,30 @@ impl From<TokenUsage> for UsageView {
     }
 }
 
-/// `priced` by the provider's usage and a known price, or `unpriced`.
+/// `priced` by the provider's usage and a known price; `estimated` by a count made here, where
+/// the answer was broken off before the provider gave its own; or `unpriced`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CostStatus {
     Priced,
+    Estimated,
     Unpriced,
 }
 
 impl CostStatus {
+    /// As a row has it. `none` is of what costs nothing.
+    pub(super) fn of_row(text: &str) -> Self {
+        match text {
+            "priced" => Self::Priced,
+            "estimated" => Self::Estimated,
+            _ => Self::Unpriced,
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Priced => "priced",
+            Self::Estimated => "estimated",
             Self::Unpriced => "unpriced",
         }
     }

@@ -61,18 +61,27 @@ impl ChatService {
         input: &CompletionInput,
         on_delta: &mut dyn FnMut(&str),
     ) -> Result<StreamOutput, ChatError> {
-        let (order, history) = self.order(asker, exchange_id, input).await?;
-        let completion = match self.put_on_file(&order, input).await? {
-            Asked::Before(output) => {
-                on_delta(&output.response);
-                *output
-            }
-            Asked::New => answer(self.begin(order, history, true), on_delta).await?,
-        };
+        let listener = self.begin_stream(asker, exchange_id, input).await?;
+        let completion = answer(listener, on_delta).await?;
         Ok(StreamOutput {
             status: StreamStatus::Completed,
             message: "The answer was streamed as progress and is here whole.".to_owned(),
             completion,
+        })
+    }
+
+    /// A call whose pieces are heard from what this returns. The answer stored before under
+    /// the same `exchange_id` is heard in one piece.
+    pub async fn begin_stream(
+        &self,
+        asker: Asker<'_>,
+        exchange_id: Option<&str>,
+        input: &CompletionInput,
+    ) -> Result<Listener<Heard>, ChatError> {
+        let (order, history) = self.order(asker, exchange_id, input).await?;
+        Ok(match self.put_on_file(&order, input).await? {
+            Asked::Before(output) => stored(*output),
+            Asked::New => self.begin(order, history, true),
         })
     }
 
@@ -226,6 +235,17 @@ fn request(resolved: Resolved, messages: Vec<ChatMessage>) -> ModelRequest {
         extra: penalties.collect(),
         ..ModelRequest::default()
     }
+}
+
+/// An answer that is there already, as if it came now.
+fn stored(output: CompletionOutput) -> Listener<Heard> {
+    let (listener, tell, _stop) = Listener::new();
+    let text = Heard::Text(output.response.clone());
+    for said in [text, Heard::Done(Box::new(Ok(output)))] {
+        // Whoever listens is here.
+        let _told = tell.unbounded_send(said);
+    }
+    listener
 }
 
 /// What becomes of a call, with its text handed on as it arrives.

@@ -22,6 +22,11 @@ impl<T> Listener<T> {
         (listener, tell, stop)
     }
 
+    /// To end the call from elsewhere.
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
     /// None once the call is no more.
     pub async fn next(&mut self) -> Option<T> {
         self.heard.next().await

@@ -18,3 +18,9 @@ pub use row::{Outcome, Row};
 pub(crate) use sqlite::SqliteDatabase;
 pub use statement::Statement;
 pub use value::Value;
+
+/// SQLite whose calls return at once, such as a Durable Object's.
+pub trait Sql {
+    /// All statements in one transaction, or none of them. Only rows are asked of the outcomes.
+    fn batch(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DatabaseError>;
+}

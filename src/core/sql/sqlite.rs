@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use rusqlite::types::{ToSqlOutput, Value as Native, ValueRef};
 use rusqlite::{Connection, ToSql};
 
-use super::{DatabaseError, Outcome, Row, Statement, Value, sqlite_error};
+use super::{DatabaseError, Outcome, Row, Sql, Statement, Value, sqlite_error};
 use crate::ports::Database;
+use crate::testing::block_on;
 
 pub(crate) struct SqliteDatabase {
     connection: RefCell<Connection>,
@@ -60,6 +61,12 @@ impl Database for SqliteDatabase {
             .collect::<Result<_, _>>()?;
         transaction.commit().map_err(error)?;
         Ok(outcomes)
+    }
+}
+
+impl Sql for SqliteDatabase {
+    fn batch(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DatabaseError> {
+        block_on(Database::batch(self, statements.to_vec()))
     }
 }
 

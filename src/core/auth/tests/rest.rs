@@ -94,6 +94,7 @@ fn got(reply: HttpReply) -> Got {
         Body::Empty => Vec::new(),
         Body::Bytes(bytes) => bytes,
         Body::Stream(chunks) => block_on(chunks.collect::<Vec<_>>()).concat(),
+        other @ Body::Upgraded(_) => panic!("{other:?}"),
     };
     Got {
         status: reply.status,

@@ -3,18 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use super::super::sql_store::{Sql, SqlStore};
+use super::super::sql_store::SqlStore;
 use super::super::store::{Change, Holder, Loaded, Reservation, Settings, Store, Tat, tokens_kind};
 use super::super::types::Spending;
-use crate::ports::Database;
-use crate::sql::{DatabaseError, Outcome, SqliteDatabase, Statement};
-use crate::testing::block_on;
-
-impl Sql for SqliteDatabase {
-    fn batch(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DatabaseError> {
-        block_on(Database::batch(self, statements.to_vec()))
-    }
-}
+use crate::sql::{DatabaseError, SqliteDatabase};
 
 pub fn sqlite() -> SqlStore<SqliteDatabase> {
     SqlStore::open(SqliteDatabase::empty()).unwrap()

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::ChatError;
+use super::super::room::KEPT_MS;
 use super::super::service::valid;
 use super::super::settings::SHIPPED;
 use super::Library;
@@ -18,6 +19,9 @@ use crate::sql::{Outcome, Statement};
 const DELETE_SESSIONS: &str = "DELETE FROM chat_sessions WHERE id IN \
     (SELECT id FROM chat_sessions WHERE user_id = ?1 ORDER BY id LIMIT ?2)";
 
+/// As long as a room keeps events, and a call may take before that.
+const LIVELY_MS: i64 = 2 * KEPT_MS;
+
 const SESSIONS_A_STEP: i64 = 50;
 /// Steps of one call.
 const STEPS: usize = 40;
@@ -28,6 +32,9 @@ const COUNT: &str = "SELECT (SELECT COUNT(*) FROM chat_sessions WHERE user_id = 
     (SELECT COUNT(*) FROM api_keys WHERE user_id = ?1) AS provider_keys, \
     (SELECT COUNT(*) FROM usage_analytics WHERE user_id = ?1) \
     + (SELECT COUNT(*) FROM usage_events WHERE user_id = ?1) AS usage_rows";
+
+/// Sessions whose rooms may still hold what was said.
+const LIVELY: &str = "SELECT id FROM chat_sessions WHERE user_id = ?1 AND updated_at > ?2";
 
 const DELETE_TEMPLATES: &str = "DELETE FROM session_templates WHERE user_id = ?1";
 const DELETE_CONFIGS: &str = "DELETE FROM model_configs WHERE user_id = ?1";
@@ -90,6 +97,15 @@ impl Library {
             let (who, request) = (order.asking.principal, order.asking.request);
             order.audit.record(event, Some(who), request);
         })
+    }
+
+    /// Ids of sessions whose rooms are to be closed when the owner's data goes.
+    pub async fn lively_sessions(&self, owner: &str) -> Result<Vec<String>, ChatError> {
+        let since_ms = self.clock.now_ms().saturating_sub(LIVELY_MS);
+        let lively = Statement::new(LIVELY).bind(owner).timestamp(since_ms);
+        let found = self.db.run(lively).await?;
+        let ids: Result<Vec<String>, _> = found.rows.iter().map(|row| row.text("id")).collect();
+        Ok(ids?)
     }
 
     async fn try_erase(

@@ -39,10 +39,6 @@ struct World {
 
 impl World {
     fn new(steps: Vec<Step>) -> Self {
-        Self::of(Dialect::ChatCompletions, steps)
-    }
-
-    fn of(dialect: Dialect, steps: Vec<Step>) -> Self {
         let clock = JumpClock::at(START_MS);
         let http = ScriptedHttp::new(&clock, steps);
         let database = Rc::new(SqliteDatabase::with_schema());
@@ -77,7 +73,7 @@ impl World {
         let (db, told) = (Rc::clone(&database) as _, Rc::clone(&log) as _);
         let (mut gateway, ledger) = gateway::over(&clock, &http, &db, &told);
         gateway.routes = Rc::new(Routes {
-            providers: vec![provider(dialect)],
+            providers: vec![provider(Dialect::ChatCompletions)],
             ..Routes::default()
         });
         let world = Self {
@@ -173,6 +169,7 @@ impl World {
                 let all = chunks.collect::<Vec<_>>();
                 self.clock.run(self.background.beside(all)).concat()
             }
+            other @ Body::Upgraded(_) => panic!("{other:?}"),
         };
         String::from_utf8(bytes).unwrap()
     }

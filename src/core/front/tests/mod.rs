@@ -303,7 +303,7 @@ impl World {
         let body = match reply.body {
             Body::Empty => Vec::new(),
             Body::Bytes(bytes) => bytes,
-            Body::Stream(_) => panic!("a stream"),
+            other => panic!("{other:?}"),
         };
         Got {
             status: reply.status,

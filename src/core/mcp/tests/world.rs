@@ -266,6 +266,7 @@ impl Answered {
                 let chunks = block_on(chunks.collect::<Vec<_>>());
                 (true, String::from_utf8(chunks.concat()).unwrap())
             }
+            other @ Body::Upgraded(_) => panic!("{other:?}"),
         };
         let messages = if streamed {
             let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
