@@ -107,7 +107,7 @@ describe("a session as a room", { concurrency: 6 }, () => {
   test("a client that comes while the model speaks hears all of it", async () => {
     const guest = await newcomer();
     const one = await enter(guest);
-    one.ask(`${unique("slow")} [[fault:drip ms=40]]`);
+    one.ask(`${unique("slow")} [[fault:drip ms=15]]`);
     await one.until("delta", 3);
     const two = await enter(guest);
     assert.equal(two.heard[0].speaking, true);
@@ -118,7 +118,7 @@ describe("a session as a room", { concurrency: 6 }, () => {
   test("the answer goes on when all have left, and is there when they come back", async () => {
     const guest = await newcomer();
     const one = await enter(guest);
-    one.ask(`${unique("left")} [[fault:drip ms=40]]`);
+    one.ask(`${unique("left")} [[fault:drip ms=15]]`);
     const piece = await one.until("delta", 2);
     one.socket.close();
     await one.closed;
@@ -183,8 +183,8 @@ describe("a session as a room", { concurrency: 6 }, () => {
       [guest.session, { ...guest, query: "?after=-1" }, 400, "INVALID_AFTER"],
       ["a%0Ab", guest, 400, "INVALID_SESSION_ID"],
       ["x".repeat(201), guest, 400, "INVALID_SESSION_ID"],
-      [guest.session, {}, 401, "MISSING_TOKEN"],
-      [guest.session, { token: "chitty_key_wrong" }, 401, "INVALID_TOKEN"],
+      [guest.session, {}, 401, "MISSING_CREDENTIAL"],
+      [guest.session, { token: "chitty_key_wrong" }, 401, "AUTHENTICATION_FAILED"],
       [guest.session, reader, 403, "INSUFFICIENT_SCOPE"],
       [guest.session, { ...guest, method: "POST", upgrade: false }, 405, "METHOD_NOT_ALLOWED"],
     ]) {
