@@ -265,6 +265,22 @@ describe("a session as a room", { concurrency: 6 }, () => {
   });
 });
 
+test("a room that hibernates forgets nobody, and hears the next question", async () => {
+  const guest = await newcomer();
+  const [one, two] = [await enter(guest), await enter(guest)];
+  one.ask("First.");
+  const { seq } = await one.until("done");
+  await two.until("done");
+  const name = sha256(JSON.stringify([guest.user, guest.session]));
+  await world.stack.mf.unsafeEvictDurableObject("chitty-chatgpt-mcp-dev", "ChatRoom", { name, webSockets: "hibernate" });
+  two.ask("Second.");
+  const [first, second] = await Promise.all([one.until("done", 2), two.until("done", 2)]);
+  assert.deepEqual(first, second);
+  const late = await enter(guest, `?after=${seq}`);
+  await late.until("done");
+  assert.deepEqual(types(late.heard), ["joined", "asked", "done"]);
+});
+
 test("workers that are started again keep what was written down, and clients come back", async () => {
   const guest = await newcomer();
   const client = await enter(guest);
