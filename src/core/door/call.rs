@@ -10,7 +10,7 @@ use super::Door;
 use super::error::ApiError;
 use super::once::{self, Claimed, Sent, Ticket};
 use super::read::{Asked, read};
-use super::stream;
+use super::stream::{self, Soon, heard_soon};
 use super::wire::{Heading, completion};
 use crate::auth::Principal;
 use crate::gateway::{Gateway, GatewayError, Listener, Live, Order, Outcome, Served};
@@ -51,30 +51,36 @@ impl Door<'_> {
         self.heard(listener, heading, &asked).await
     }
 
-    /// Until something arrives, a failure has a status of its own.
+    /// Until something arrives, a failure has a status of its own. A stream begins without, where
+    /// the model thinks for long.
     async fn heard(
         &self,
         mut listener: Listener<Heard>,
         heading: Heading,
         asked: &Asked,
     ) -> Result<HttpReply, ApiError> {
-        let mut heard = listener.next().await;
+        let clock = &self.platform.clock;
+        let mut heard = Soon::from(listener.next().await);
         let mut standing = HeaderFields::new();
-        if let Some(Heard::Admitted(headers)) = heard {
+        if let Soon::Heard(Heard::Admitted(headers)) = heard {
             standing = headers;
-            heard = listener.next().await;
+            heard = if asked.streamed {
+                heard_soon(&mut listener, &**clock).await
+            } else {
+                Soon::from(listener.next().await)
+            };
         }
+        let writer = |heading| stream::Writer::new(heading, asked.with_usage);
         let reply = match heard {
-            Some(Heard::Done(result)) => {
+            Soon::Heard(Heard::Done(result)) => {
                 let failed = |error| ApiError::from(error).headers(&standing);
                 whole(&heading, &(*result).map_err(failed)?, asked)
             }
-            Some(Heard::Delta(delta)) => {
-                let clock = Rc::clone(&self.platform.clock);
-                let writer = stream::Writer::new(heading, asked.with_usage);
-                stream::reply(writer, &delta, listener, clock)
+            Soon::Heard(Heard::Delta(delta)) => {
+                stream::reply(writer(heading), Some(&delta), listener, clock)
             }
-            Some(Heard::Admitted(_)) | None => {
+            Soon::Silence => stream::reply(writer(heading), None, listener, clock),
+            Soon::Heard(Heard::Admitted(_)) | Soon::Ended => {
                 return Err(ApiError::server("the call ended without an answer"));
             }
         };

@@ -66,15 +66,16 @@ fn event(chunk: &Value) -> Bytes {
     format!("data: {chunk}\n\n").into()
 }
 
-/// The reply to a call that has begun to speak with `first`.
+/// The reply to a call that has begun to speak with `first`, or is silent yet.
 pub(super) fn reply(
     writer: Writer,
-    first: &Delta,
+    first: Option<&Delta>,
     listener: Listener<Heard>,
-    clock: Rc<dyn Clock>,
+    clock: &Rc<dyn Clock>,
 ) -> HttpReply {
-    let mut writer = writer;
-    let opening = writer.delta(first);
+    let (mut writer, clock) = (writer, Rc::clone(clock));
+    let silence = Bytes::from_static(COMMENT);
+    let opening = first.map_or(silence, |first| writer.delta(first));
     let rest = stream::unfold(Some((writer, listener)), move |state| {
         let clock = Rc::clone(&clock);
         async move {
@@ -94,17 +95,23 @@ pub(super) fn reply(
     answer(Body::Stream(opening.chain(rest).boxed_local()))
 }
 
-enum Soon {
+pub(super) enum Soon {
     Heard(Heard),
     Silence,
     /// Whoever made the call is no more.
     Ended,
 }
 
-async fn heard_soon(listener: &mut Listener<Heard>, clock: &dyn Clock) -> Soon {
+impl From<Option<Heard>> for Soon {
+    fn from(heard: Option<Heard>) -> Self {
+        heard.map_or(Self::Ended, Self::Heard)
+    }
+}
+
+pub(super) async fn heard_soon(listener: &mut Listener<Heard>, clock: &dyn Clock) -> Soon {
     let next = Box::pin(listener.next());
     match select(next, clock.sleep(KEEP_ALIVE_MS)).await {
-        Either::Left((heard, _)) => heard.map_or(Soon::Ended, Soon::Heard),
+        Either::Left((heard, _)) => heard.into(),
         Either::Right(_) => Soon::Silence,
     }
 }

@@ -211,6 +211,19 @@ fn silence_is_filled_so_that_nobody_hangs_up() {
 }
 
 #[test]
+fn a_stream_begins_though_its_model_thinks_for_long() {
+    let world = World::new(vec![pieces(200, vec![Piece::Hang])]);
+    let mut asked = question();
+    asked["stream"] = json!(true);
+    let answer = world.complete(&asked);
+    assert_eq!(answer.status, 200);
+    assert!(header(&answer, "x-ratelimit-limit-requests").is_some());
+    let text = world.body(answer);
+    assert!(text.starts_with(": keep-alive\n\n"), "{text}");
+    assert!(text.contains("\"error\"") && !text.contains("[DONE]"));
+}
+
+#[test]
 fn models_are_those_that_have_a_price() {
     let world = World::new(vec![]);
     let list = world.json(world.send("GET", "/v1/models", Some(KEY), b""));
