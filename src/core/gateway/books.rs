@@ -23,10 +23,14 @@ pub(super) struct Books<'a> {
 
 impl Books<'_> {
     /// One event for each attempt that went out, and why the last has no price, where it has
-    /// none. The gateway's own time is on the last.
+    /// none. The gateway's own time is on the last: what passed before the first request and after
+    /// the last answer. A wait in between is one that a provider asked for.
     pub fn events(&self, attempts: &[Attempt]) -> (Vec<UsageEvent>, Option<String>) {
         let sent: Vec<&Attempt> = attempts.iter().filter(|attempt| attempt.sent).collect();
-        let upstream_ms: i64 = sent.iter().map(|attempt| attempt.total_ms).sum();
+        let outside = sent.first().zip(sent.last());
+        let upstream_ms = outside.map_or(0, |(first, last)| {
+            last.started_ms + last.total_ms - first.started_ms
+        });
         let overhead_ms = (self.elapsed_ms - upstream_ms).max(0);
         let last = sent.len();
         let mut note = None;
