@@ -10,6 +10,8 @@ use crate::gateway::GatewayError;
 use crate::http::{HeaderFields, HttpReply};
 use crate::llm::{ModelError, ProviderError};
 
+/// What OpenAI's client for JavaScript waits at most; told more, it comes at once instead.
+const MAX_WAIT_MS: i64 = 60_000;
 /// Characters of a path that an error repeats.
 const MAX_SHOWN: usize = 200;
 
@@ -157,6 +159,9 @@ impl ApiError {
                 reply = reply
                     .with_header("retry-after-ms", ms.to_string())
                     .with_header("retry-after", seconds.to_string());
+                if ms > MAX_WAIT_MS {
+                    reply = reply.with_header("x-should-retry", "false");
+                }
             }
             Retry::Never => reply = reply.with_header("x-should-retry", "false"),
         }

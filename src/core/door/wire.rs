@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::analytics::EventCost;
 use crate::llm::{Choice, Delta, ModelAnswer, Part, ToolCall};
-use crate::usage::{TokenUsage, dollars};
+use crate::usage::dollars;
 
 /// What all chunks of an answer have in common.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(super) fn completion(heading: &Heading, answer: &ModelAnswer, cost: &EventCo
         "created": heading.created,
         "model": answer.model,
         "choices": choices,
-        "usage": usage(answer.usage, cost),
+        "usage": usage(answer, cost),
     });
     let further = [
         ("service_tier", &answer.service_tier),
@@ -56,29 +56,38 @@ fn choice((index, choice): (usize, &Choice)) -> Value {
     })
 }
 
-/// `CompletionUsage`, and what it cost. Null where the provider did not say.
-pub(super) fn usage(usage: Option<TokenUsage>, cost: &EventCost) -> Value {
+/// `CompletionUsage`, and beside it what it cost and what was not as asked: parameters that the
+/// model's provider has no word for, and the limit of output that it wants one for. Null where
+/// the provider did not say.
+fn usage(answer: &ModelAnswer, cost: &EventCost) -> Value {
     let (status, nanos, price_id) = match cost {
         EventCost::None => ("none", None, None),
         EventCost::Priced { nanos, price_id } => ("priced", Some(*nanos), Some(price_id)),
         EventCost::Estimated { nanos, price_id } => ("estimated", Some(*nanos), Some(price_id)),
         EventCost::Unpriced => ("unpriced", None, None),
     };
-    let Some(usage) = usage else {
+    let Some(usage) = answer.usage else {
         return Value::Null;
     };
+    let mut chitty = json!({
+        "cost_status": status,
+        "cost_usd": nanos.map(dollars),
+        "cost_nanos": nanos,
+        "price_id": price_id,
+    });
+    if !answer.dropped.is_empty() {
+        put(&mut chitty, "dropped_parameters", json!(answer.dropped));
+    }
+    if let Some(most) = answer.default_max_tokens {
+        put(&mut chitty, "default_max_tokens", json!(most));
+    }
     json!({
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.total,
         "prompt_tokens_details": { "cached_tokens": usage.cached },
         "completion_tokens_details": { "reasoning_tokens": usage.reasoning },
-        "chitty": {
-            "cost_status": status,
-            "cost_usd": nanos.map(dollars),
-            "cost_nanos": nanos,
-            "price_id": price_id,
-        },
+        "chitty": chitty,
     })
 }
 
@@ -144,7 +153,7 @@ pub(super) fn ends(heading: &Heading, answer: &ModelAnswer) -> Vec<Value> {
 /// The last chunk, where the usage is asked for: without a choice.
 pub(super) fn last(heading: &Heading, answer: &ModelAnswer, cost: &EventCost) -> Value {
     let mut body = chunk(heading, &json!([]));
-    put(&mut body, "usage", usage(answer.usage, cost));
+    put(&mut body, "usage", usage(answer, cost));
     body
 }
 

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::{KEY, World, chunks, header, question};
 use crate::http::Body;
+use crate::llm::Dialect;
 use crate::llm::scripted::{Piece, answer_json, chunk, pieces, reply, stream_text};
 use crate::ports::HttpError;
 use crate::sql::Statement;
@@ -35,6 +36,29 @@ fn a_completion_has_all_that_openais_clients_read() {
     assert_eq!(body["usage"]["total_tokens"], 12);
     assert_eq!(body["usage"]["chitty"]["cost_usd"], "0.00045");
     assert_eq!(body["usage"]["chitty"]["cost_status"], "priced");
+}
+
+#[test]
+fn what_was_not_as_asked_is_told_beside_the_cost() {
+    let message = json!({
+        "type": "message", "role": "assistant", "model": "claude-sonnet-5", "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "A wrong."}],
+        "usage": {"input_tokens": 9, "output_tokens": 3},
+    });
+    let world = World::of(
+        Dialect::AnthropicMessages,
+        vec![reply(200, &message.to_string())],
+    );
+    let mut asked = question();
+    asked["model"] = json!("claude-sonnet-5");
+    asked["max_tokens"] = Value::Null;
+    asked["seed"] = json!(7);
+    let told = world.json(world.complete(&asked))["usage"]["chitty"].take();
+    assert_eq!(told["dropped_parameters"], json!(["seed"]));
+    assert!(told["default_max_tokens"].as_u64().unwrap() > 0);
+    let world = World::new(vec![reply(200, &answer_json("A wrong."))]);
+    let told = world.json(world.complete(&question()))["usage"]["chitty"].take();
+    assert!(told.get("dropped_parameters").is_none(), "{told}");
 }
 
 #[test]

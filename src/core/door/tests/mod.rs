@@ -39,6 +39,10 @@ struct World {
 
 impl World {
     fn new(steps: Vec<Step>) -> Self {
+        Self::of(Dialect::ChatCompletions, steps)
+    }
+
+    fn of(dialect: Dialect, steps: Vec<Step>) -> Self {
         let clock = JumpClock::at(START_MS);
         let http = ScriptedHttp::new(&clock, steps);
         let database = Rc::new(SqliteDatabase::with_schema());
@@ -73,7 +77,7 @@ impl World {
         let (db, told) = (Rc::clone(&database) as _, Rc::clone(&log) as _);
         let (mut gateway, ledger) = gateway::over(&clock, &http, &db, &told);
         gateway.routes = Rc::new(Routes {
-            providers: vec![provider(Dialect::ChatCompletions)],
+            providers: vec![provider(dialect)],
             ..Routes::default()
         });
         let world = Self {

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{KEY, World, header, question};
-use crate::llm::scripted::{Piece, answer_json, pieces, reply, stream_text};
+use crate::llm::scripted::{Piece, answer_json, pieces, reply, stream_text, with_header};
 
 fn error(world: &World, answer: crate::http::HttpReply) -> (u16, Value) {
     let status = answer.status;
@@ -144,6 +144,18 @@ fn failures_of_the_provider_have_a_status_that_clients_act_upon() {
         (404, "model_not_found".into(), None)
     );
     assert_eq!(told(503, "server_error").0, 503);
+}
+
+#[test]
+fn who_would_come_too_early_is_told_not_to_come() {
+    let busy = r#"{"error":{"message":"m","type":"requests","code":"rate_limit_exceeded"}}"#;
+    for (seconds, forbidden) in [(30_u64, None), (3_600, Some("false"))] {
+        let text = seconds.to_string();
+        let world = World::new(vec![with_header(reply(429, busy), "retry-after", &text)]);
+        let answer = world.complete(&question());
+        assert_eq!(header(&answer, "retry-after"), Some(text.as_str()));
+        assert_eq!(header(&answer, "x-should-retry"), forbidden);
+    }
 }
 
 #[test]
