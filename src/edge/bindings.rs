@@ -39,9 +39,12 @@ pub fn rooms(env: &Env) -> Result<Rc<dyn Rooms>, Fault> {
     Ok(Rc::new(ObjectRooms(env.durable_object("CHAT_ROOM")?)))
 }
 
-/// What stands before the accounts, behind the binding `SHIELD`.
+/// What stands before the accounts, behind the bindings `SHIELD` and `PLATFORM`.
 pub fn shield(env: &Env) -> Result<Rc<dyn Shield>, Fault> {
-    Ok(Rc::new(RateLimitShield(env.rate_limiter("SHIELD")?)))
+    Ok(Rc::new(RateLimitShield {
+        of_key: env.rate_limiter("SHIELD")?,
+        of_all: env.rate_limiter("PLATFORM")?,
+    }))
 }
 
 /// Where usage is told for dashboards, if the binding `USAGE_POINTS` is there.

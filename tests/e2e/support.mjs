@@ -31,7 +31,7 @@ export async function startWorld(overrides = {}) {
   process.once("exit", remove);
   const [keys, model] = await Promise.all([makeKeys(), startStandIn()]);
   const world = { folder, keys, model, token: keys.token, user: keys.userId };
-  world.restart = async ({ secrets = {}, vars = {}, stay = false, outbound, points } = {}) => {
+  world.restart = async ({ secrets = {}, vars = {}, stay = false, outbound, points, shield } = {}) => {
     await world.stack?.stop();
     const portOf = (name) => (stay ? Number(new URL(world.stack.urls[name]).port) : 0);
     world.stack = await startStack({
@@ -41,6 +41,7 @@ export async function startWorld(overrides = {}) {
       vars: { OPENAI_BASE_URL: model.url, ANTHROPIC_BASE_URL: model.url, RATE_LIMITS: UNBOUNDED, ...vars },
       outbound,
       points,
+      shield,
     });
     await admitDevToken(world.stack, keys);
   };

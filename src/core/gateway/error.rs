@@ -9,7 +9,7 @@ pub enum GatewayError {
     #[error("your own key of this provider cannot be used: {0}")]
     OwnKey(String),
     /// Far more than the limits allow: not even counted.
-    #[error("too many requests come with this key: try again in a minute")]
+    #[error("too many requests come in, with this key or in all: try again in a minute")]
     Flood,
     #[error("{0}")]
     Refused(Box<Refused>),
