@@ -1,14 +1,17 @@
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use async_trait::async_trait;
 use chitty_core::fortress::{FortressService, Policy};
 use chitty_core::front::{Dependencies, Routes};
-use chitty_core::llm::{Breakers, Provider};
+use chitty_core::gateway::{self, Gateway, OwnKeys};
+use chitty_core::llm::{Breakers, Limits};
 use chitty_core::mcp::Server;
 use chitty_core::openpgp::{PublicKey, SigningKey};
+use chitty_core::secret::Secret;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
-use chitty_edge::bindings::{ledger, models};
+use chitty_edge::bindings::{ledger, models, shield, usage_points, user_ledger};
 use chitty_edge::config::{Common, ModelSettings, Reader, SigningSettings, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
@@ -19,7 +22,7 @@ use crate::tools;
 /// The worker, as an isolate keeps it.
 pub struct Fortress {
     isolate: Isolate,
-    provider: Rc<Provider>,
+    routes: Rc<gateway::Routes>,
     breakers: Rc<Breakers>,
     key: Rc<SigningKey>,
     public_key: Rc<PublicKey>,
@@ -52,7 +55,10 @@ impl Worker for Fortress {
         Ok(Self {
             isolate: Isolate::new(common)?,
             policy: Rc::new(Policy::current(host.host_str().unwrap_or_default())),
-            provider: model.provider(),
+            routes: Rc::new(gateway::Routes {
+                providers: vec![model.provider()],
+                fallbacks: BTreeMap::new(),
+            }),
             breakers: Rc::default(),
             key: Rc::new(key),
             public_key: Rc::new(public_key),
@@ -73,18 +79,45 @@ impl Worker for Fortress {
         Ok(Runs {
             service: FortressService {
                 db: Rc::clone(&platform.database),
-                models: models(platform, &self.breakers),
-                provider: Rc::clone(&self.provider),
+                gateway: self.gateway(env, platform)?,
                 ledger: ledger(env)?,
                 sealer: Rc::clone(&platform.sealer),
                 key: Rc::clone(&self.key),
                 public_key: Rc::clone(&self.public_key),
-                prices: Rc::clone(&self.prices),
                 clock: Rc::clone(&platform.clock),
                 entropy: Rc::clone(&platform.entropy),
                 policy: Rc::clone(&self.policy),
             },
         })
+    }
+}
+
+impl Fortress {
+    /// The user's account and the shield in front are those of the chatgpt worker's calls.
+    fn gateway(&self, env: &Env, platform: &Platform) -> Result<Gateway, Fault> {
+        Ok(Gateway {
+            models: models(platform, &self.breakers),
+            routes: Rc::clone(&self.routes),
+            prices: Rc::clone(&self.prices),
+            shield: shield(env)?,
+            own_keys: Rc::new(NoOwnKeys),
+            ledger: user_ledger(env)?,
+            points: usage_points(env),
+            database: Rc::clone(&platform.database),
+            clock: Rc::clone(&platform.clock),
+            log: Rc::clone(&platform.log),
+            limits: Limits::default(),
+        })
+    }
+}
+
+/// Runs are asked with the deployment's key, whatever keys their users have.
+struct NoOwnKeys;
+
+#[async_trait(?Send)]
+impl OwnKeys for NoOwnKeys {
+    async fn key(&self, _user_id: &str, _provider: &str) -> Result<Option<Secret>, String> {
+        Ok(None)
     }
 }
 
@@ -115,8 +148,9 @@ impl Routes for Runs {}
 impl Dependencies for Runs {
     /// `model` is up if a key for it is set: asking the provider would cost money.
     async fn check(&self) -> Vec<(&'static str, bool)> {
+        let mut providers = self.service.gateway.routes.providers.iter();
         vec![
-            ("model", self.service.provider.key.is_some()),
+            ("model", providers.any(|provider| provider.is_ready())),
             ("chain", self.service.ledger.head().await.is_ok()),
         ]
     }

@@ -55,7 +55,7 @@ pub enum EventCost {
 }
 
 impl EventCost {
-    pub(super) fn status(&self) -> &'static str {
+    pub fn status(&self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Priced { .. } => "priced",

@@ -1,3 +1,4 @@
+use crate::gateway::GatewayError;
 use crate::ledger::LedgerError;
 use crate::llm::{ModelError, ProviderError};
 use crate::ports::EntropyError;
@@ -8,6 +9,9 @@ use crate::sql::DatabaseError;
 pub enum FortressError {
     #[error(transparent)]
     Model(ModelError),
+    /// Not admitted: nothing was asked.
+    #[error(transparent)]
+    Gateway(GatewayError),
     #[error("the run is bound by its policy: {0}")]
     Policy(String),
     #[error("the run with this evidence_id failed: {0}. To run again, use a new evidence_id")]
@@ -40,6 +44,7 @@ impl FortressError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Model(error) => error.code(),
+            Self::Gateway(error) => error.code(),
             Self::Policy(_) => "POLICY_EXCEEDED",
             Self::Failed(_) => "RUN_FAILED",
             Self::InProgress => "RUN_IN_PROGRESS",
@@ -66,9 +71,12 @@ impl FortressError {
     }
 }
 
-impl From<ModelError> for FortressError {
-    fn from(error: ModelError) -> Self {
-        Self::Model(without_providers_words(error))
+impl From<GatewayError> for FortressError {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Model(error) => Self::Model(without_providers_words(error)),
+            other => Self::Gateway(other),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 use std::rc::Rc;
 
 use super::policy::Policy;
+use crate::analytics::{EventCost, UsageEvent, record};
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
-use crate::usage::Cost;
 
 /// Why a job failed that was still executing at its deadline.
 const INTERRUPTED: &str = "interrupted: the worker ended before the run did";
@@ -41,7 +41,9 @@ pub(super) struct Completed<'a> {
     pub provider_request_id: Option<&'a str>,
     pub prompt_tokens: Option<i64>,
     pub completion_tokens: Option<i64>,
-    pub cost: &'a Cost,
+    pub cost: &'a EventCost,
+    /// What was asked of models, written with it.
+    pub events: &'a [UsageEvent],
     pub now_ms: i64,
 }
 
@@ -66,12 +68,15 @@ pub(super) struct Job {
     pub cost_status: String,
     pub error_message: Option<String>,
     pub completed_at_ms: Option<i64>,
+    /// Of the execution that the run is part of.
+    pub case_id: Option<String>,
 }
 
 const COLUMNS: &str = "id, user_id, status, evidence_id, prompt_hash, model_requested, \
                        sealed_output, output_file, manifest, signature, key_fingerprint, \
                        model_answered, prompt_tokens, completion_tokens, cost_nanos, cost_status, \
-                       error_message, completed_at";
+                       error_message, completed_at, (SELECT x.case_id FROM secure_executions x \
+                       WHERE x.id = fortress_jobs.execution_id) AS case_id";
 
 impl Jobs {
     pub fn new(db: Rc<dyn Database>) -> Self {
@@ -119,7 +124,8 @@ impl Jobs {
         id: &str,
         end: &Completed<'_>,
     ) -> Result<bool, DatabaseError> {
-        let statements = vec![completion(id, end), status(id)];
+        let mut statements: Vec<_> = end.events.iter().flat_map(record).collect();
+        statements.extend([completion(id, end), status(id)]);
         let outcomes = match self.db.batch(statements.clone()).await {
             Err(DatabaseError::Unavailable(_)) => self.db.batch(statements).await?,
             outcomes => outcomes?,
@@ -135,10 +141,10 @@ impl Jobs {
         &self,
         id: &str,
         reason: &str,
-        spent: Option<&Cost>,
+        events: &[UsageEvent],
         now_ms: i64,
     ) -> Result<(), DatabaseError> {
-        let (nanos, cost_status) = priced(spent);
+        let spent = events.last().map(|event| &event.cost);
         let update = Statement::new(
             "UPDATE fortress_jobs SET status = 'failed', error_message = ?2, cost_nanos = ?3, \
              cost_status = ?4, completed_at = ?5, updated_at = ?5 \
@@ -147,11 +153,13 @@ impl Jobs {
         )
         .bind(id)
         .bind(reason)
-        .bind(nanos)
-        .bind(cost_status)
+        .bind(spent.and_then(EventCost::nanos))
+        .bind(spent.map_or("none", EventCost::status))
         .timestamp(now_ms)
         .bind(INTERRUPTED);
-        self.db.run(update).await.map(drop)
+        let mut statements: Vec<_> = events.iter().flat_map(record).collect();
+        statements.push(update);
+        self.db.batch(statements).await.map(drop)
     }
 
     pub(super) async fn logged(
@@ -202,7 +210,6 @@ impl Jobs {
 }
 
 fn completion(id: &str, end: &Completed<'_>) -> Statement {
-    let (nanos, cost_status) = priced(Some(end.cost));
     Statement::new(
         "UPDATE fortress_jobs SET status = 'completed', sealed_output = ?2, output_hash = ?3, \
          output_file = ?4, manifest = ?5, signature = ?6, key_fingerprint = ?7, \
@@ -221,22 +228,13 @@ fn completion(id: &str, end: &Completed<'_>) -> Statement {
     .bind(end.provider_request_id.map(str::to_owned))
     .bind(end.prompt_tokens)
     .bind(end.completion_tokens)
-    .bind(nanos)
-    .bind(cost_status)
+    .bind(end.cost.nanos())
+    .bind(end.cost.status())
     .timestamp(end.now_ms)
 }
 
 fn status(id: &str) -> Statement {
     Statement::new("SELECT status FROM fortress_jobs WHERE id = ?1").bind(id)
-}
-
-/// Cost columns: nano-dollars and status, written together.
-pub(super) fn priced(cost: Option<&Cost>) -> (Option<i64>, &'static str) {
-    match cost {
-        Some(Cost::Priced { nanos, .. }) => (Some(*nanos), "priced"),
-        Some(Cost::Unpriced { .. }) => (None, "unpriced"),
-        None => (None, "none"),
-    }
 }
 
 impl Job {
@@ -260,6 +258,7 @@ impl Job {
             cost_status: row.text("cost_status")?,
             error_message: row.opt_text("error_message")?,
             completed_at_ms: row.opt_timestamp("completed_at")?,
+            case_id: row.opt_text("case_id")?,
         })
     }
 }

@@ -24,6 +24,6 @@ pub use logging::log_unlogged;
 pub use manifest::{Manifest, ManifestFault};
 pub(crate) use policy::MAX_OUTPUT_TOKENS;
 pub use policy::Policy;
-pub use service::FortressService;
 pub(crate) use service::TEMPERATURE;
+pub use service::{Asker, FortressService};
 pub use types::{CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, VerifyInput, VerifyOutput};

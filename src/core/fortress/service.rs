@@ -1,21 +1,21 @@
 use std::rc::Rc;
 
 use super::error::FortressError;
-use super::jobs::{Completed, Job, Jobs, NewJob, priced};
+use super::jobs::{Completed, Job, Jobs, NewJob};
 use super::logging::log_job;
 use super::manifest::{Manifest, Parameters, Provider};
 use super::policy::Policy;
 use super::types::{ChainPosition, ExecuteInput, ExecuteOutput};
+use crate::analytics::{EventCost, UsageEvent};
+use crate::budget::Actual;
 use crate::digest::sha256_hex;
+use crate::gateway::{Gateway, Order, Served};
 use crate::ids;
 use crate::ledger::Ledger;
-use crate::llm::{
-    Limits, Message, ModelAnswer, ModelError, ModelRequest, Models, Provider as ModelProvider, Role,
-};
+use crate::llm::{Limits, Message, ModelAnswer, ModelRequest, Role};
 use crate::openpgp::{PublicKey, SigningKey};
 use crate::ports::{Clock, Database, Entropy};
 use crate::seal::Sealer;
-use crate::usage::{Cost, PriceKey, PriceTable, Unpriced};
 
 /// Runs are repeatable questions, not prose.
 pub(crate) const TEMPERATURE: f64 = 0.0;
@@ -25,31 +25,38 @@ const GRACE_MS: i64 = 30_000;
 
 pub struct FortressService {
     pub db: Rc<dyn Database>,
-    pub models: Rc<Models>,
-    pub provider: Rc<ModelProvider>,
+    /// Admits, asks and counts; the policy's limits hold for each call.
+    pub gateway: Gateway,
     pub ledger: Rc<dyn Ledger>,
     pub sealer: Rc<Sealer>,
     pub key: Rc<SigningKey>,
     /// The signing key's public part as it is published: it may have been revoked since.
     pub public_key: Rc<PublicKey>,
-    pub prices: Rc<PriceTable>,
     pub clock: Rc<dyn Clock>,
     pub entropy: Rc<dyn Entropy>,
     pub policy: Rc<Policy>,
+}
+
+/// Whose run it is, and in which request.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    pub user_id: &'a str,
+    /// The key that was shown: its budgets and limits hold beside the user's.
+    pub key_id: Option<&'a str>,
+    pub request_id: &'a str,
 }
 
 impl FortressService {
     /// Runs, signs and logs; or finds the run of the same owner and `evidence_id`.
     pub async fn execute(
         &self,
-        owner: &str,
-        request_id: &str,
+        asker: Asker<'_>,
         input: &ExecuteInput,
     ) -> Result<ExecuteOutput, FortressError> {
         bound("prompt", input.prompt.len(), self.policy.max_prompt_bytes)?;
-        let (job, fresh) = self.open(owner, request_id, input).await?;
+        let (job, fresh) = self.open(asker, input).await?;
         let job = match job.status.as_str() {
-            "executing" if fresh => self.run(job, input).await?,
+            "executing" if fresh => self.run(asker, job, input).await?,
             "completed" => job,
             "failed" => return Err(FortressError::Failed(job.error_message.unwrap_or_default())),
             _ => return Err(FortressError::InProgress),
@@ -66,10 +73,10 @@ impl FortressService {
     /// The job under the caller's key, and whether this call made it.
     async fn open(
         &self,
-        owner: &str,
-        request_id: &str,
+        asker: Asker<'_>,
         input: &ExecuteInput,
     ) -> Result<(Job, bool), FortressError> {
+        let owner = asker.user_id;
         let id = ids::prefixed("JOB", &*self.clock, &*self.entropy)?;
         // Made of the owner, so that one user's evidence ids never meet another's.
         let key = match &input.evidence_id {
@@ -93,7 +100,7 @@ impl FortressService {
                 label: &input.label,
                 evidence_id: input.evidence_id.as_deref(),
                 idempotency_key: &key,
-                request_id,
+                request_id: asker.request_id,
                 sealed_prompt: &sealed,
                 prompt_hash: &prompt_hash,
                 policy: &self.policy,
@@ -110,44 +117,56 @@ impl FortressService {
     }
 
     /// Asks the model and signs; what goes wrong is written down before it is told.
-    async fn run(&self, job: Job, input: &ExecuteInput) -> Result<Job, FortressError> {
-        let mut spent = None;
-        let outcome = self.answer_and_sign(&job, input, &mut spent).await;
+    async fn run(
+        &self,
+        asker: Asker<'_>,
+        job: Job,
+        input: &ExecuteInput,
+    ) -> Result<Job, FortressError> {
+        let order = self.order(asker, &job, input);
+        let gateway = Gateway {
+            limits: Limits {
+                total_ms: self.policy.timeout_ms,
+                max_answer_bytes: self.policy.max_output_bytes * 8,
+                ..Limits::default()
+            },
+            ..self.gateway.clone()
+        };
+        let mut spent = Spent::default();
+        let run = self.answer_and_sign(&gateway, &order, &job, input, &mut spent);
+        let outcome = run.await;
         if let Err(error) = &outcome {
             let now_ms = self.clock.now_ms();
+            let (jobs, reason) = (self.jobs(), error.reason());
+            let failed = jobs.fail(&job.id, &reason, &spent.events, now_ms);
             // The error itself matters more than a failure to write it: then the sweep
             // ends the job at its deadline.
-            let _ = self
-                .jobs()
-                .fail(&job.id, &error.reason(), spent.as_ref(), now_ms)
-                .await;
+            if failed.await.is_err() {
+                gateway.record(&spent.events).await;
+            }
         }
+        gateway.settle(&order, spent.actual).await;
         outcome
     }
 
-    /// `spent` is set as soon as the model may have cost something.
+    /// `spent` is set as soon as the model was asked.
     async fn answer_and_sign(
         &self,
+        gateway: &Gateway,
+        order: &Order,
         job: &Job,
         input: &ExecuteInput,
-        spent: &mut Option<Cost>,
+        spent: &mut Spent,
     ) -> Result<Job, FortressError> {
         self.can_sign()?;
         let started_at_ms = self.clock.now_ms();
-        let answer = self.ask(input).await.inspect_err(|error| {
-            *spent = error.may_have_billed().then_some(Cost::Unpriced {
-                reason: Unpriced::NoUsage,
-            });
-        })?;
-        let completed_at_ms = self.clock.now_ms();
-        let key = PriceKey {
-            provider: "openai",
-            model: &answer.model,
-            tier: answer.service_tier.as_deref(),
-            at_ms: started_at_ms,
+        let called = gateway.serve(order, None).await;
+        *spent = Spent {
+            events: called.events,
+            actual: called.actual,
         };
-        let cost = self.prices.cost(key, answer.usage);
-        *spent = Some(cost.clone());
+        let Served { answer, cost, .. } = called.result?;
+        let completed_at_ms = self.clock.now_ms();
         let text_bytes = answer.choice.said().len();
         bound("answer", text_bytes, self.policy.max_output_bytes)?;
         self.bound_cost(&cost)?;
@@ -158,27 +177,34 @@ impl FortressService {
                 FortressError::Signing("the manifest has no canonical form".to_owned())
             })?;
         let signature = self.sign(&manifest)?;
-        self.store(job, &answer, &cost, manifest, signature).await
+        let signed = Signed {
+            answer: &answer,
+            cost: &cost,
+            manifest,
+            signature,
+        };
+        self.store(job, signed, &spent.events).await
     }
 
-    async fn ask(&self, input: &ExecuteInput) -> Result<ModelAnswer, ModelError> {
-        let request = ModelRequest {
-            model: input.model().to_owned(),
-            messages: vec![
-                Message::text(Role::System, &self.policy.system_prompt),
-                Message::text(Role::User, &input.prompt),
-            ],
-            max_tokens: Some(self.policy.max_output_tokens),
-            temperature: Some(TEMPERATURE),
-            ..ModelRequest::default()
-        };
-        let limits = Limits {
-            total_ms: self.policy.timeout_ms,
-            max_answer_bytes: self.policy.max_output_bytes * 8,
-            ..Limits::default()
-        };
-        let route = [self.provider.serving(input.model())];
-        self.models.complete(&request, &route, limits).await.result
+    /// The run's own id is the call's: it is made, reserved and counted once.
+    fn order(&self, asker: Asker<'_>, job: &Job, input: &ExecuteInput) -> Order {
+        Order {
+            id: job.id.clone(),
+            user_id: job.user_id.clone(),
+            key_id: asker.key_id.map(str::to_owned),
+            session_id: None,
+            case_id: job.case_id.clone(),
+            request: ModelRequest {
+                model: input.model().to_owned(),
+                messages: vec![
+                    Message::text(Role::System, &self.policy.system_prompt),
+                    Message::text(Role::User, &input.prompt),
+                ],
+                max_tokens: Some(self.policy.max_output_tokens),
+                temperature: Some(TEMPERATURE),
+                ..ModelRequest::default()
+            },
+        }
     }
 
     fn manifest(
@@ -222,11 +248,15 @@ impl FortressService {
     async fn store(
         &self,
         job: &Job,
-        answer: &ModelAnswer,
-        cost: &Cost,
-        manifest: String,
-        signature: String,
+        signed: Signed<'_>,
+        events: &[UsageEvent],
     ) -> Result<Job, FortressError> {
+        let Signed {
+            answer,
+            cost,
+            manifest,
+            signature,
+        } = signed;
         let sealed_output = self.sealer.seal(
             "output",
             &[&job.user_id, &job.id],
@@ -251,12 +281,12 @@ impl FortressService {
             prompt_tokens,
             completion_tokens,
             cost,
+            events,
             now_ms,
         };
         if !self.jobs().complete(&job.id, &end).await? {
             return Err(FortressError::Interrupted);
         }
-        let (cost_nanos, cost_status) = priced(Some(cost));
         Ok(Job {
             status: "completed".to_owned(),
             sealed_output: Some(sealed_output),
@@ -267,8 +297,8 @@ impl FortressService {
             model_answered: Some(answer.model.clone()),
             prompt_tokens,
             completion_tokens,
-            cost_nanos,
-            cost_status: cost_status.to_owned(),
+            cost_nanos: cost.nanos(),
+            cost_status: cost.status().to_owned(),
             completed_at_ms: Some(now_ms),
             ..job.clone()
         })
@@ -298,7 +328,7 @@ impl FortressService {
         })
     }
 
-    fn bound_cost(&self, cost: &Cost) -> Result<(), FortressError> {
+    fn bound_cost(&self, cost: &EventCost) -> Result<(), FortressError> {
         match cost.nanos() {
             Some(nanos) if nanos > self.policy.max_cost_nanos => {
                 Err(FortressError::Policy(format!(
@@ -317,6 +347,21 @@ impl FortressService {
     pub(super) fn now_secs(&self) -> u64 {
         u64::try_from(self.clock.now_ms() / 1000).unwrap_or_default()
     }
+}
+
+/// What asking the model came to.
+#[derive(Default)]
+struct Spent {
+    events: Vec<UsageEvent>,
+    actual: Option<Actual>,
+}
+
+/// What a run that went well is made of.
+struct Signed<'a> {
+    answer: &'a ModelAnswer,
+    cost: &'a EventCost,
+    manifest: String,
+    signature: String,
 }
 
 fn bound(what: &str, bytes: usize, limit: usize) -> Result<(), FortressError> {

@@ -4,6 +4,7 @@ mod secure_execute;
 mod verify_signature;
 
 use chitty_core::fortress::FortressError;
+use chitty_core::gateway::GatewayError;
 use chitty_core::mcp::server::describe;
 use chitty_core::mcp::{Registry, Server, ToolError};
 use chitty_core::services::{Blame, Services};
@@ -37,6 +38,7 @@ fn failure(services: &Services<Runs>, error: &FortressError) -> ToolError {
         FortressError::Signing(_) | FortressError::Ledger(_) => {
             Blame::Upstream(Some(error.to_string()))
         }
+        FortressError::Gateway(GatewayError::Ledger(_)) => Blame::Upstream(Some(error.to_string())),
         FortressError::Model(model) if !model.is_callers() => Blame::Upstream(None),
         _ if error.is_internal() => Blame::Ours,
         _ => Blame::Caller,

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chitty_core::fortress::{ExecuteInput, ExecuteOutput};
+use chitty_core::fortress::{Asker, ExecuteInput, ExecuteOutput};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
 use chitty_core::services::Services;
 
@@ -29,12 +29,12 @@ impl Tool<Services<Runs>> for SecureExecute {
         call: &Call,
         input: ExecuteInput,
     ) -> Result<Reply<ExecuteOutput>, ToolError> {
-        let owner = &call.principal.user_id;
-        let run = services
-            .domain
-            .service
-            .execute(owner, &call.request_id, &input)
-            .await;
+        let asker = Asker {
+            user_id: &call.principal.user_id,
+            key_id: Some(&call.principal.token_id),
+            request_id: &call.request_id,
+        };
+        let run = services.domain.service.execute(asker, &input).await;
         run.map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))
     }

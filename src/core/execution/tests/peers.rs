@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::auth::assertion;
-use crate::fortress::FortressService;
 use crate::fortress::tests::let_others_run;
+use crate::fortress::{Asker, FortressService};
 use crate::ledger::tests::response;
 use crate::ports::{HttpError, HttpRequest, HttpResponse};
 
@@ -75,7 +75,12 @@ impl Peer {
                 said(done, |error| error.code().to_string())
             }
             (Service::Fortress(fortress), "fortress_secure_execute") => {
-                let done = fortress.execute(owner, "r", &decode(arguments)).await;
+                let asker = Asker {
+                    user_id: owner,
+                    key_id: None,
+                    request_id: "r",
+                };
+                let done = fortress.execute(asker, &decode(arguments)).await;
                 said(done, |error| error.code().to_owned())
             }
             (Service::Fortress(fortress), "fortress_verify_signature") => {

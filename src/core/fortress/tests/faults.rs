@@ -185,7 +185,7 @@ fn a_caller_that_goes_away_leaves_a_job_that_settles() {
     for polls in 0.. {
         let world = World::new(vec![hi()]);
         let question = input();
-        let mut running = Box::pin(world.service.execute("ann", "r", &question));
+        let mut running = Box::pin(world.service.execute(ANN, &question));
         world.db.pause_every_call();
         let ready = (0..polls).any(|_| (&mut running).now_or_never().is_some());
         drop(running);
@@ -203,7 +203,7 @@ fn a_caller_that_goes_away_leaves_a_job_that_settles() {
 fn a_job_whose_worker_is_gone_is_ended_with_the_reason() {
     let world = World::new(vec![Step::Hang]);
     let question = input();
-    let mut running = Box::pin(world.service.execute("ann", "r", &question));
+    let mut running = Box::pin(world.service.execute(ANN, &question));
     while world.asked() == 0 {
         assert!((&mut running).now_or_never().is_none());
     }
@@ -227,7 +227,7 @@ fn a_job_whose_worker_is_gone_is_ended_with_the_reason() {
 fn the_sweep_ends_what_is_past_its_deadline_and_nothing_else() {
     let world = World::new(vec![Step::Hang, hi()]);
     let question = input();
-    let mut running = Box::pin(world.service.execute("ann", "r", &question));
+    let mut running = Box::pin(world.service.execute(ANN, &question));
     while world.asked() == 0 {
         assert!((&mut running).now_or_never().is_none());
     }

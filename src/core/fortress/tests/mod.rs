@@ -1,5 +1,6 @@
 //! The fortress on SQLite, with a scripted model, a log in memory and a real key.
 
+mod budgets;
 mod faults;
 mod policies;
 mod runs;
@@ -14,23 +15,24 @@ use serde_json::json;
 
 use super::jobs::Jobs;
 use super::*;
+use crate::gateway::tests::{LocalLedger, over};
 use crate::ledger::RemoteLedger;
 use crate::ledger::tests::{LogFault, LogHttp};
-use crate::llm::Dialect;
-use crate::llm::scripted::{
-    JumpClock, START_MS, ScriptedHttp, Step, answer_json, client, provider, reply,
-};
+use crate::llm::scripted::{JumpClock, START_MS, ScriptedHttp, Step, answer_json, reply};
 use crate::openpgp::tests::lasting_key;
 use crate::openpgp::{PublicKey, SigningKey};
 use crate::ports::{Database, Http};
 use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::sql::{DatabaseError, Outcome, Row, SqliteDatabase, Statement};
-use crate::testing::FakeEntropy;
-use crate::usage::PriceTable;
+use crate::testing::{FakeEntropy, FakeLog};
 
 /// 9 prompt and 3 completion tokens of gpt-4: 9 × 30,000 + 3 × 60,000.
 pub(crate) const HI_NANOS: i64 = 450_000;
+
+/// The most that the run of [`input`] can cost: a token for each byte of its messages and what
+/// stands around them, and all of the policy's output.
+const MOST_NANOS: i64 = 265 * 30_000 + 4_096 * 60_000;
 
 /// What happens to one statement or batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +151,12 @@ pub(crate) fn sealer() -> Rc<Sealer> {
     Rc::new(Sealer::new(&Secret::new("01".repeat(32)), &[]).unwrap())
 }
 
+const ANN: Asker<'_> = Asker {
+    user_id: "ann",
+    key_id: Some("key-1"),
+    request_id: "request-1",
+};
+
 pub(crate) fn hi() -> Step {
     reply(200, &answer_json("Hi"))
 }
@@ -158,6 +166,9 @@ pub(crate) struct World {
     pub model: Rc<ScriptedHttp>,
     pub db: Rc<Faulty>,
     pub log: Rc<LogHttp>,
+    /// The user's limits and money.
+    pub account: Rc<LocalLedger>,
+    told: Rc<FakeLog>,
     pub service: FortressService,
 }
 
@@ -171,15 +182,16 @@ impl World {
         let log = LogHttp::new(Some(Rc::clone(&db.inner) as Rc<dyn Database>));
         let key = SigningKey::from_armor(lasting_key(), None).unwrap();
         let public_key = PublicKey::from_armor(&key.public_key_armor()).unwrap();
+        let told = Rc::new(FakeLog::default());
+        let (books, log_lines) = (Rc::clone(&db) as _, Rc::clone(&told) as _);
+        let (gateway, account) = over(clock, &model, &books, &log_lines);
         let service = FortressService {
             db: Rc::clone(&db) as Rc<dyn Database>,
-            models: Rc::new(client(clock, &model)),
-            provider: provider(Dialect::ChatCompletions),
+            gateway,
             ledger: Rc::new(RemoteLedger::new(Rc::clone(&log) as Rc<dyn Http>)),
             sealer: sealer(),
             key: Rc::new(key),
             public_key: Rc::new(public_key),
-            prices: Rc::new(PriceTable::built_in().unwrap()),
             clock: Rc::new(clock.clone()),
             entropy: Rc::new(FakeEntropy::default()),
             policy: Rc::new(Policy::current("model.test")),
@@ -189,6 +201,8 @@ impl World {
             model,
             db,
             log,
+            account,
+            told,
             service,
         }
     }
@@ -202,8 +216,11 @@ impl World {
         owner: &str,
         input: &ExecuteInput,
     ) -> Result<ExecuteOutput, FortressError> {
-        self.clock
-            .run(self.service.execute(owner, "request-1", input))
+        let asker = Asker {
+            user_id: owner,
+            ..ANN
+        };
+        self.clock.run(self.service.execute(asker, input))
     }
 
     fn sweep(&self) -> Result<usize, FortressError> {

@@ -45,7 +45,7 @@ fn an_answer_over_the_bound_is_not_signed_and_its_cost_is_kept() {
     // The whole body is bound too, by the client of the model.
     let error = world.execute(&input()).unwrap_err();
     assert_eq!(error.code(), "MODEL_ANSWER_TOO_LARGE");
-    assert_failed(&world, "larger", (None, "unpriced"));
+    assert_failed(&world, "larger", (Some(MOST_NANOS), "estimated"));
 
     let long = reply(200, &answer_json(&"x".repeat(200)));
     let world = bounded(vec![long], |policy| policy.max_output_bytes = 199);
@@ -81,30 +81,28 @@ fn a_run_over_its_time_fails_and_may_have_cost() {
     assert_eq!(error.code(), "MODEL_TIMEOUT");
     let took_ms = world.service.clock.now_ms() - started_ms;
     assert!(took_ms <= 60_000, "{took_ms}");
-    assert_failed(&world, "did not finish", (None, "unpriced"));
+    let cost = (Some(MOST_NANOS), "estimated");
+    assert_failed(&world, "did not finish", cost);
 }
 
 #[test]
 fn a_models_refusal_is_the_reason_and_stays_it() {
+    let most = (Some(MOST_NANOS), "estimated");
     for (step, code, cost) in [
         (
             reply(401, "A sealed question"),
             "MODEL_UNAUTHORIZED",
-            "none",
+            (None, "none"),
         ),
-        (
-            reply(500, "A sealed question"),
-            "MODEL_UNAVAILABLE",
-            "unpriced",
-        ),
-        (reply(404, "{}"), "MODEL_UNKNOWN", "none"),
-        (reply(200, "{"), "MODEL_MALFORMED_ANSWER", "unpriced"),
+        (reply(500, "A sealed question"), "MODEL_UNAVAILABLE", most),
+        (reply(404, "{}"), "MODEL_UNKNOWN", (None, "none")),
+        (reply(200, "{"), "MODEL_MALFORMED_ANSWER", most),
     ] {
         let world = World::new(vec![step]);
         let error = world.execute(&input()).unwrap_err();
         assert_eq!(error.code(), code);
         assert!(!error.to_string().contains("sealed question"), "{error}");
-        assert_failed(&world, &error.to_string(), (None, cost));
+        assert_failed(&world, &error.to_string(), cost);
         let again = world.execute(&input()).unwrap_err();
         assert_eq!(again.code(), "RUN_FAILED");
         let said = again.to_string();
