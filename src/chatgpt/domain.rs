@@ -143,6 +143,7 @@ impl ChatGpt {
             points: objects.points,
             database: Rc::clone(&platform.database),
             clock: Rc::clone(&platform.clock),
+            background: Rc::clone(&platform.background),
             log: Rc::clone(&platform.log),
             limits: Limits::default(),
         })

@@ -105,6 +105,7 @@ impl Fortress {
             points: usage_points(env),
             database: Rc::clone(&platform.database),
             clock: Rc::clone(&platform.clock),
+            background: Rc::clone(&platform.background),
             log: Rc::clone(&platform.log),
             limits: Limits::default(),
         })

@@ -1,12 +1,15 @@
 use std::cell::{Cell, OnceCell};
 use std::panic::RefUnwindSafe;
 
+use chitty_core::analytics::record_cut_off;
 use chitty_core::budget::{Account, Limits, Served, SqlStore, serve};
-use chitty_core::ports::{Clock, Level, Log};
+use chitty_core::ports::{Clock, Database, Level, Log};
 use chitty_edge::clock::SystemClock;
 use chitty_edge::config::{Reader, limits};
+use chitty_edge::database::D1;
 use chitty_edge::log::ConsoleLog;
 use chitty_edge::object_sql::ObjectSql;
+use chitty_edge::platform::Fault;
 use chitty_edge::zones::SystemZones;
 use serde_json::json;
 use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
@@ -14,12 +17,15 @@ use worker::{DurableObject, Env, Method, Request, Response, Result, State, durab
 const MAX_COMMAND: usize = 65_536;
 /// When a sweep that failed is tried again.
 const RETRY_MS: i64 = 60_000;
+/// Calls put on the books in one transaction.
+const REPORTED_AT_ONCE: u32 = 25;
 
 /// The one owner of a user's limits and money, named by the user's id. Its alarm ends
-/// reservations that nobody settled and forgets what is old.
+/// reservations that nobody settled, tells the books of them and forgets what is old.
 #[durable_object]
 pub struct UserLedger {
     state: State,
+    env: Env,
     /// Of users who have none of their own.
     defaults: Limits,
     store: OnceCell<SqlStore<ObjectSql>>,
@@ -36,6 +42,7 @@ impl DurableObject for UserLedger {
             state,
             // The worker itself does not start with limits that cannot be read.
             defaults: limits(&mut Reader::new(&env)),
+            env,
             store: OnceCell::new(),
             alarm_ms: Cell::new(None),
         }
@@ -78,6 +85,14 @@ impl DurableObject for UserLedger {
                 Some(now_ms + RETRY_MS)
             }
         };
+        let next_ms = match self.report().await {
+            Ok(()) => next_ms,
+            Err(error) => {
+                let fields = json!({ "cause": error.to_string() });
+                console().record(Level::Error, "cut_off_calls_not_reported", fields);
+                Some(now_ms + RETRY_MS)
+            }
+        };
         self.alarm_ms.set(next_ms);
         if let Some(next_ms) = next_ms {
             self.set_alarm(next_ms, now_ms).await?;
@@ -102,6 +117,21 @@ impl UserLedger {
             zones: &SystemZones,
             defaults: &self.defaults,
         }))
+    }
+
+    /// Puts calls on the books that nobody settled. What the books have is repeated if this
+    /// does not come to note it, which changes nothing there.
+    async fn report(&self) -> std::result::Result<(), Fault> {
+        loop {
+            let events = self.with_account(|account| account.unreported(REPORTED_AT_ONCE))??;
+            if events.is_empty() {
+                return Ok(());
+            }
+            let books = D1::new(self.env.d1("DB")?);
+            let statements = events.iter().flat_map(record_cut_off).collect();
+            books.batch(statements).await?;
+            self.with_account(|account| account.reported(&events))??;
+        }
     }
 
     /// Sets the alarm for a new reservation's end unless it rings before. One that was set

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bins::Metric;
-use super::statements::{count_event, mark_counted};
+use super::statements::{CUT_OFF, count_event, mark_counted, withdraw_cut_off};
 use crate::sql::{Statement, Value};
 use crate::usage::TokenUsage;
 
@@ -79,9 +79,25 @@ impl EventCost {
     }
 }
 
+/// The error of a call that was cut off from whoever made it.
+pub fn cut_off_error() -> String {
+    CUT_OFF.to_owned()
+}
+
 /// Puts `event` on file and into the roll-ups, in one batch, which may hold other statements
-/// beside. An event that is on file already changes nothing.
+/// beside. An event that is on file already changes nothing, but for one that told of its call
+/// as cut off: that one gives way.
 pub fn record(event: &UsageEvent) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    if event.attempt == 1 {
+        statements.extend(withdraw_cut_off(&event.id()));
+    }
+    statements.extend(record_cut_off(event));
+    statements
+}
+
+/// The same for a call of which nobody has said how it ended, unless somebody has.
+pub fn record_cut_off(event: &UsageEvent) -> Vec<Statement> {
     let id = event.id();
     vec![event.insert(&id), count_event(&id), mark_counted(&id)]
 }

@@ -20,6 +20,44 @@ pub(super) fn mark_counted(id: &str) -> Statement {
     Statement::new("UPDATE usage_events SET counted = TRUE WHERE id = ?1 AND NOT counted").bind(id)
 }
 
+/// The outcome of a call that nobody settled.
+pub(super) const CUT_OFF: &str = "CALL_CUT_OFF";
+
+/// Where the event of a cut off call is counted.
+const PLACES: &str = "SELECT COALESCE(e.user_id, '') AS user_id, scopes.scope, spans.span, \
+    e.bucket - e.bucket % spans.span AS bucket, \
+    COALESCE(CASE scopes.scope WHEN 'key' THEN e.key_id WHEN 'session' THEN e.session_id \
+    ELSE e.case_id END, '') AS member, e.model{more} FROM usage_events e \
+    CROSS JOIN (SELECT 'key' AS scope UNION ALL SELECT 'session' UNION ALL SELECT 'case') scopes \
+    CROSS JOIN (SELECT 1 AS span UNION ALL SELECT 4) spans \
+    WHERE e.id = ?1 AND e.outcome = 'CALL_CUT_OFF' AND e.counted";
+
+const UNCOUNT: &str = "UPDATE usage_rollups SET attempts = attempts - 1, requests = requests - 1, \
+    errors = errors - 1, cost_nanos = usage_rollups.cost_nanos - COALESCE(p.cost_nanos, 0), \
+    estimated = estimated - CASE p.cost_status WHEN 'estimated' THEN 1 ELSE 0 END, \
+    unpriced = unpriced - CASE p.cost_status WHEN 'unpriced' THEN 1 ELSE 0 END \
+    FROM ({places}) AS p WHERE usage_rollups.user_id = p.user_id \
+    AND usage_rollups.scope = p.scope AND usage_rollups.span = p.span \
+    AND usage_rollups.bucket = p.bucket AND usage_rollups.member = p.member \
+    AND usage_rollups.model = p.model";
+
+const DROP_EMPTY: &str = "DELETE FROM usage_rollups WHERE attempts = 0 \
+    AND (user_id, scope, span, bucket, member, model) IN ({places})";
+
+const DELETE_CUT_OFF: &str = "DELETE FROM usage_events WHERE id = ?1 AND outcome = 'CALL_CUT_OFF'";
+
+/// Takes the event back if it says of its call only that it was cut off.
+pub(super) fn withdraw_cut_off(id: &str) -> [Statement; 3] {
+    let places = PLACES.replace("{more}", "");
+    let with_cost = PLACES.replace("{more}", ", e.cost_nanos, e.cost_status");
+    [
+        UNCOUNT.replace("{places}", &with_cost),
+        DROP_EMPTY.replace("{places}", &places),
+        DELETE_CUT_OFF.to_owned(),
+    ]
+    .map(|sql| Statement::new(sql).bind(id))
+}
+
 /// Sums over the roll-ups of some buckets, to compare.
 const TOTALS: &str = "SELECT COUNT(*) AS row_count, CAST(COALESCE(SUM(attempts), 0) AS BIGINT) AS attempts, \
     CAST(COALESCE(SUM(errors), 0) AS BIGINT) AS errors, \

@@ -2,7 +2,7 @@ use super::error::BudgetError;
 use super::gates::{Gate, gates};
 use super::store::{Change, End, Loaded, Reservation, SLOT_MS, Store, Tat};
 use super::types::{
-    Actual, Charge, Limits, MAX_TOKENS, Settled, Spending, check_name, check_nanos,
+    Actual, Charge, Limits, MAX_TOKENS, Request, Settled, Spending, check_name, check_nanos,
 };
 use crate::ports::TimeZones;
 
@@ -76,6 +76,39 @@ impl Account<'_> {
         })
     }
 
+    /// Takes back an admission whose answer was never heard, so that it was never used; one
+    /// that is still on its way comes to nothing then. Somebody else's admission of the same
+    /// request stays.
+    pub fn withdraw(&self, request: &Request, now_ms: i64) -> Result<(), BudgetError> {
+        request.check()?;
+        let loaded = self.store.load(&request.request_id, None, "", now_ms)?;
+        let end = End {
+            at_ms: now_ms,
+            actual: Actual {
+                charge: Charge::Released,
+                tokens: Some(0),
+            },
+            expired: false,
+        };
+        match loaded.known {
+            None => {
+                let never = Reservation {
+                    request: request.clone(),
+                    asked: None,
+                    admitted_ms: now_ms,
+                    sent: false,
+                    end: Some(end),
+                };
+                let never = Change::Reservation(Box::new(never));
+                Ok(self.store.commit(vec![never])?)
+            }
+            Some(known) if known.is_of(request) && known.end.is_none_or(|end| end.expired) => {
+                self.finish(&known, end, now_ms)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Ends what has expired and forgets what is old. Returns when to come again.
     pub fn sweep(&self, now_ms: i64) -> Result<Option<i64>, BudgetError> {
         self.expire(now_ms)?;
@@ -137,6 +170,13 @@ impl Account<'_> {
         };
         let mut changes = self.token_changes(before, &after, now_ms)?;
         changes.extend(spending_changes(&before.spending(), &after));
+        let told = before.end.is_some();
+        if told || (end.expired && before.sent && before.request.booking.is_some()) {
+            changes.push(Change::Unreported {
+                request_id: before.request.request_id.clone(),
+                yet: !told,
+            });
+        }
         changes.push(Change::Reservation(Box::new(after)));
         Ok(self.store.commit(changes)?)
     }

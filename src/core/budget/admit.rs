@@ -157,11 +157,15 @@ fn again(
     request: &Request,
     standing: Standing,
 ) -> Result<Admission, BudgetError> {
-    if known.original() != *request {
+    let asked = Request {
+        nonce: request.nonce.clone(),
+        ..known.original()
+    };
+    if asked != *request {
         return Err(BudgetError::Conflict(request.request_id.clone()));
     }
     if known.held() {
-        return Ok(admitted(known, true, standing));
+        return Ok(admitted(known, !known.is_of(request), standing));
     }
     Ok(Admission::Refused(Refused {
         standing,

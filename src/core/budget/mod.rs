@@ -20,6 +20,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod types;
+mod unsettled;
 mod window;
 
 pub use account::Account;
@@ -31,6 +32,6 @@ pub use shield::Shield;
 pub use sql_store::SqlStore;
 pub use store::{Change, Holder, Loaded, Reservation, Store, Tat};
 pub use types::{
-    Actual, Admission, Admitted, BudgetState, Caps, CapsChange, Charge, Clamp, Limits, Period,
-    RateState, Reason, Refused, Request, Settled, Spending, Standing, State,
+    Actual, Admission, Admitted, Booking, BudgetState, Caps, CapsChange, Charge, Clamp, Limits,
+    Period, RateState, Reason, Refused, Request, Settled, Spending, Standing, State,
 };

@@ -34,6 +34,9 @@ pub trait UserLedger {
         actual: Actual,
     ) -> Result<Settled, UserLedgerError>;
 
+    /// Takes back an admission whose answer was not heard, and which is not used therefore.
+    async fn withdraw(&self, user_id: &str, request: &Request) -> Result<(), UserLedgerError>;
+
     /// Of the user, or of one key.
     async fn set_budget(
         &self,
@@ -84,6 +87,7 @@ pub trait Objects {
 enum Command {
     Admit(Request),
     Sent(String),
+    Withdraw(Request),
     Settle {
         request_id: String,
         actual: Actual,
@@ -132,6 +136,7 @@ pub fn serve(account: &Account<'_>, body: &[u8], now_ms: i64) -> Served {
             }
         }
         Command::Sent(request_id) => answer(account.sent(&request_id, now_ms)),
+        Command::Withdraw(request) => answer(account.withdraw(&request, now_ms)),
         Command::Settle { request_id, actual } => {
             answer(account.settle(&request_id, actual, now_ms))
         }
@@ -189,23 +194,13 @@ impl RemoteUserLedger {
         user_id: &str,
         command: &Command,
     ) -> Result<O, UserLedgerError> {
-        let told = self.ask_again(user_id, command).await;
-        told.map(|(told, _)| told)
-    }
-
-    /// With how many tries it took.
-    async fn ask_again<O: DeserializeOwned>(
-        &self,
-        user_id: &str,
-        command: &Command,
-    ) -> Result<(O, u32), UserLedgerError> {
         let unavailable = |cause: String| UserLedgerError::Unavailable(cause);
         let body = serde_json::to_vec(command).map_err(|e| unavailable(e.to_string()))?;
         let body = Bytes::from(body);
         let mut outcome = Err(unavailable(String::new()));
-        for tries in 1..=ATTEMPTS {
+        for _ in 0..ATTEMPTS {
             let object = self.objects.named(user_id).map_err(unavailable)?;
-            outcome = once(object, body.clone()).await.map(|told| (told, tries));
+            outcome = once(object, body.clone()).await;
             if !matches!(outcome, Err(UserLedgerError::Unavailable(_))) {
                 break;
             }
@@ -249,15 +244,11 @@ fn owned(key_id: Option<&str>) -> Option<String> {
 #[async_trait(?Send)]
 impl UserLedger for RemoteUserLedger {
     async fn admit(&self, user_id: &str, request: &Request) -> Result<Admission, UserLedgerError> {
-        let command = Command::Admit(request.clone());
-        let (mut admission, tries) = self.ask_again(user_id, &command).await?;
-        // It was this very call that an earlier try admitted, whose reply was lost.
-        if let Admission::Admitted(admitted) = &mut admission
-            && tries > 1
-        {
-            admitted.replayed = false;
-        }
-        Ok(admission)
+        self.ask(user_id, &Command::Admit(request.clone())).await
+    }
+
+    async fn withdraw(&self, user_id: &str, request: &Request) -> Result<(), UserLedgerError> {
+        self.ask(user_id, &Command::Withdraw(request.clone())).await
     }
 
     async fn sent(&self, user_id: &str, request_id: &str) -> Result<(), UserLedgerError> {

@@ -8,7 +8,7 @@ use super::types::Spending;
 use crate::sql::{DatabaseError, Outcome, Sql, Statement};
 
 /// The holder of a user's own rows is the empty text, which no key has for an id.
-const SCHEMA: [&str; 5] = [
+const SCHEMA: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS settings (holder TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
     // `due_ms`: a held one expires, a finished one leaves the file.
     "CREATE TABLE IF NOT EXISTS reservations (request_id TEXT PRIMARY KEY, key_id TEXT, \
@@ -20,6 +20,8 @@ const SCHEMA: [&str; 5] = [
      PRIMARY KEY (holder, slot_ms)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS tats (holder TEXT NOT NULL, kind TEXT NOT NULL, \
      tat_us INTEGER NOT NULL, PRIMARY KEY (holder, kind)) WITHOUT ROWID",
+    // Reservations whose end the books have yet to hear of.
+    "CREATE TABLE IF NOT EXISTS unreported (request_id TEXT PRIMARY KEY) WITHOUT ROWID",
 ];
 
 const KNOWN: &str = "SELECT body FROM reservations WHERE request_id = ?1";
@@ -32,6 +34,10 @@ const SPENDING: &str = "SELECT coalesce(sum(spent), 0) AS spent, coalesce(sum(re
     coalesce(sum(estimated), 0) AS estimated FROM slots WHERE holder = ?1 AND slot_ms >= ?2 AND slot_ms < ?3";
 const DUE: &str = "SELECT body FROM reservations WHERE held = 1 AND due_ms <= ?1 \
     ORDER BY due_ms, request_id LIMIT ?2";
+const UNREPORTED: &str = "SELECT body FROM reservations WHERE request_id IN \
+    (SELECT request_id FROM unreported ORDER BY request_id LIMIT ?1)";
+const TO_REPORT: &str = "INSERT INTO unreported (request_id) VALUES (?1) ON CONFLICT DO NOTHING";
+const REPORTED: &str = "DELETE FROM unreported WHERE request_id = ?1";
 const NEXT_DUE: &str = "SELECT min(due_ms) AS due_ms FROM reservations WHERE held = 1 \
     UNION ALL SELECT min(due_ms) FROM reservations WHERE held = 0";
 const KEYS_SET: &str = "SELECT count(*) AS keys FROM settings WHERE holder <> ''";
@@ -49,7 +55,8 @@ const PUT_SETTINGS: &str = "INSERT INTO settings (holder, body) VALUES (?1, ?2) 
     ON CONFLICT (holder) DO UPDATE SET body = excluded.body";
 const NO_SETTINGS: &str = "DELETE FROM settings WHERE holder = ?1";
 const FORGET: [&str; 3] = [
-    "DELETE FROM reservations WHERE held = 0 AND due_ms <= ?1",
+    "DELETE FROM reservations WHERE held = 0 AND due_ms <= ?1 \
+     AND request_id NOT IN (SELECT request_id FROM unreported)",
     "DELETE FROM slots WHERE slot_ms < ?1",
     "DELETE FROM tats WHERE tat_us < ?1",
 ];
@@ -134,6 +141,10 @@ impl<S: Sql> Store for SqlStore<S> {
         bodies(&self.query(Statement::new(DUE).bind(now_ms).bind(limit))?)
     }
 
+    fn unreported(&self, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
+        bodies(&self.query(Statement::new(UNREPORTED).bind(limit))?)
+    }
+
     fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError> {
         let found = self.query(Statement::new(NEXT_DUE))?;
         let times: Vec<_> = found.rows.iter().map(|row| row.opt_int("due_ms")).collect();
@@ -195,6 +206,10 @@ fn write(change: Change, statements: &mut Vec<Statement>) -> Result<(), Database
                 .bind(text(&holder))
                 .bind(body(&settings)?),
         ),
+        Change::Unreported { request_id, yet } => {
+            let sql = if yet { TO_REPORT } else { REPORTED };
+            statements.push(Statement::new(sql).bind(request_id));
+        }
         Change::Forget {
             finished_due_ms,
             slots_before_ms,

@@ -47,6 +47,11 @@ impl Reservation {
         std::iter::once(None).chain(key.map(Some))
     }
 
+    /// Whether it was made for this very asking.
+    pub fn is_of(&self, request: &Request) -> bool {
+        !request.nonce.is_empty() && self.request.nonce == request.nonce
+    }
+
     pub fn held(&self) -> bool {
         self.end.is_none()
     }
@@ -165,7 +170,12 @@ pub enum Change {
         holder: Holder,
         settings: Settings,
     },
-    /// What nobody will ask for any more.
+    /// Whether the books have yet to hear of the reservation's end.
+    Unreported {
+        request_id: String,
+        yet: bool,
+    },
+    /// What nobody will ask for any more, the unreported excepted.
     Forget {
         finished_due_ms: i64,
         slots_before_ms: i64,
@@ -190,6 +200,9 @@ pub trait Store {
 
     /// Held reservations that end by `now_ms`, at most `limit`.
     fn due(&self, now_ms: i64, limit: u32) -> Result<Vec<Reservation>, DatabaseError>;
+
+    /// Reservations that the books have yet to hear of, at most `limit`.
+    fn unreported(&self, limit: u32) -> Result<Vec<Reservation>, DatabaseError>;
 
     /// The earliest time at which something is due.
     fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError>;

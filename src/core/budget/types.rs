@@ -38,6 +38,26 @@ pub struct Request {
     /// Whether the call goes out as soon as it is admitted. If not, the caller says `sent`
     /// before it sends: a reservation that ends unsent costs nothing.
     pub sent: bool,
+    /// Drawn for this asking: whoever asks with it again has not heard the answer. Left empty,
+    /// whoever asks again is taken for somebody else.
+    #[serde(default)]
+    pub nonce: String,
+    /// For the books, if nobody ever says how the call ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booking: Option<Booking>,
+}
+
+/// What the books say of a call that nobody settles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Booking {
+    pub user_id: String,
+    pub session_id: Option<String>,
+    pub case_id: Option<String>,
+    pub provider: String,
+    /// The one asked.
+    pub model: String,
+    pub service_tier: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +75,9 @@ impl Request {
         check_name("family", &self.family)?;
         if let Some(key) = &self.key_id {
             check_name("key_id", key)?;
+        }
+        if !self.nonce.is_empty() {
+            check_name("nonce", &self.nonce)?;
         }
         if self.input_tokens > MAX_TOKENS || self.max_output_tokens > MAX_TOKENS {
             return Err(BudgetError::invalid("a request has at most 2^32 tokens"));

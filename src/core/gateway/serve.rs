@@ -8,14 +8,18 @@ use super::own_keys::{self, OwnKeys};
 use super::{GatewayError, Routes};
 use crate::analytics::{DataPoint, DataPoints, EventCost, UsageEvent, record};
 use crate::budget::{
-    Actual, Admission, Admitted, Refused, Request, Shield, Standing, UserLedger, family_of,
+    Actual, Admission, Admitted, Booking, Refused, Request, Shield, Standing, UserLedger,
+    UserLedgerError, family_of,
 };
+use crate::ids;
 use crate::llm::{Called, Delta, Limits, ModelAnswer, ModelRequest, Models, Stop, Target};
-use crate::ports::{Clock, Database, Level, Log};
+use crate::ports::{Background, Clock, Database, Level, Log};
 use crate::usage::{PriceKey, PriceTable};
 
 /// A reservation outlives the call that it is for by this.
 const SETTLING_MS: u64 = 60_000;
+/// When an admission that may have been made unheard is withdrawn, each after the one before.
+const WITHDRAWN_AFTER_MS: [u64; 3] = [0, 2_000, 8_000];
 
 /// Model calls on behalf of one request.
 #[derive(Clone)]
@@ -30,6 +34,7 @@ pub struct Gateway {
     pub points: Option<Rc<dyn DataPoints>>,
     pub database: Rc<dyn Database>,
     pub clock: Rc<dyn Clock>,
+    pub background: Rc<dyn Background>,
     pub log: Rc<dyn Log>,
     pub limits: Limits,
 }
@@ -211,9 +216,10 @@ impl Gateway {
         bounds: Bounds,
     ) -> Result<Admitted, GatewayError> {
         // As it is asked, not as the caller spells it.
-        let model = route
-            .first()
-            .map_or(&order.request.model, |first| &first.model);
+        let first = route.first();
+        let model = first.map_or(&order.request.model, |first| &first.model);
+        let nonce = ids::plain(&*self.clock, &*self.models.entropy);
+        let nonce = nonce.map_err(|error| UserLedgerError::Unavailable(error.to_string()))?;
         let request = Request {
             request_id: order.id.clone(),
             key_id: order.key_id.clone(),
@@ -224,6 +230,15 @@ impl Gateway {
             clamp: None,
             ttl_ms: self.lasts_ms(),
             sent: true,
+            nonce,
+            booking: Some(Booking {
+                user_id: order.user_id.clone(),
+                session_id: order.session_id.clone(),
+                case_id: order.case_id.clone(),
+                provider: first.map_or_else(String::new, |first| first.provider.name.clone()),
+                model: model.clone(),
+                service_tier: order.request.service_tier.clone(),
+            }),
         };
         match self.ledger.admit(&order.user_id, &request).await {
             Ok(Admission::Admitted(admitted)) if !admitted.replayed => Ok(admitted),
@@ -232,9 +247,28 @@ impl Gateway {
             Err(error) => {
                 let fields = json!({ "call": order.id, "cause": error.to_string() });
                 self.log.record(Level::Error, "call_not_admitted", fields);
+                if matches!(error, UserLedgerError::Unavailable(_)) {
+                    self.withdraw(&order.user_id, request);
+                }
                 Err(GatewayError::Ledger(error))
             }
         }
+    }
+
+    /// It may be admitted, unheard: the call is not made, so what it holds is free again soon.
+    fn withdraw(&self, user_id: &str, request: Request) {
+        let (ledger, clock) = (Rc::clone(&self.ledger), Rc::clone(&self.clock));
+        let (log, user_id) = (Rc::clone(&self.log), user_id.to_owned());
+        self.background.spawn(Box::pin(async move {
+            for wait_ms in WITHDRAWN_AFTER_MS {
+                clock.sleep(wait_ms).await;
+                if ledger.withdraw(&user_id, &request).await.is_ok() {
+                    return;
+                }
+            }
+            let fields = json!({ "call": request.request_id });
+            log.record(Level::Warn, "admission_not_withdrawn", fields);
+        }));
     }
 
     /// Ends the reservation. A settlement that is lost leaves it to end by itself, at its

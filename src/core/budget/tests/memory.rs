@@ -1,7 +1,7 @@
 //! Stores for tests: one in memory, SQLite, and one that fails.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::sql_store::SqlStore;
 use super::super::store::{Change, Holder, Loaded, Reservation, Settings, Store, Tat, tokens_kind};
@@ -21,6 +21,7 @@ struct Tables {
     slots: BTreeMap<(Holder, i64), Spending>,
     tats: BTreeMap<(Holder, String), i64>,
     settings: BTreeMap<Holder, Settings>,
+    unreported: BTreeSet<String>,
 }
 
 impl Store for MemoryStore {
@@ -83,6 +84,12 @@ impl Store for MemoryStore {
         Ok(due)
     }
 
+    fn unreported(&self, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
+        let tables = self.0.borrow();
+        let ids = tables.unreported.iter().take(limit as usize);
+        Ok(ids.map(|id| tables.reservations[id].clone()).collect())
+    }
+
     fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError> {
         Ok(self
             .0
@@ -136,14 +143,22 @@ fn apply(tables: &mut Tables, change: Change) {
                 tables.settings.insert(holder, settings);
             }
         }
+        Change::Unreported { request_id, yet } => {
+            if yet {
+                tables.unreported.insert(request_id);
+            } else {
+                tables.unreported.remove(&request_id);
+            }
+        }
         Change::Forget {
             finished_due_ms,
             slots_before_ms,
             tats_before_us,
         } => {
-            tables
-                .reservations
-                .retain(|_, one| one.held() || one.due_ms() > finished_due_ms);
+            let unreported = &tables.unreported;
+            tables.reservations.retain(|id, one| {
+                one.held() || one.due_ms() > finished_due_ms || unreported.contains(id)
+            });
             tables
                 .slots
                 .retain(|(_, slot_ms), _| *slot_ms >= slots_before_ms);
@@ -191,6 +206,10 @@ impl Store for Shaky<'_> {
 
     fn due(&self, now_ms: i64, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
         self.store.due(now_ms, limit)
+    }
+
+    fn unreported(&self, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
+        self.store.unreported(limit)
     }
 
     fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError> {

@@ -5,6 +5,7 @@ mod remote;
 mod schedule;
 mod schedules;
 mod settling;
+mod unsettled;
 mod verbs;
 mod windows;
 
@@ -46,6 +47,8 @@ pub fn request(id: &str, bound_nanos: i64) -> Request {
         clamp: None,
         ttl_ms: MINUTE,
         sent: true,
+        nonce: String::new(),
+        booking: None,
     }
 }
 

@@ -104,7 +104,11 @@ fn every_verb_crosses_and_comes_back() {
 #[test]
 fn a_lost_reply_is_asked_for_again_and_silence_is_no_permission() {
     let (ledger, _) = ledger(2);
-    let granted = admitted(block_on(ledger.admit("ann", &request("a", 1))).unwrap());
+    let asked = super::Request {
+        nonce: "n".to_owned(),
+        ..request("a", 1)
+    };
+    let granted = admitted(block_on(ledger.admit("ann", &asked)).unwrap());
     // It was this very request that the object had admitted, twice unheard.
     assert!(!granted.replayed);
     let (ledger, object) = self::ledger(3);

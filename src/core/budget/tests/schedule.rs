@@ -130,6 +130,8 @@ impl<'a> Run<'a> {
             }),
             ttl_ms: 1_000 + random.upto(2 * MINUTE),
             sent: !random.one_in(3),
+            nonce: String::new(),
+            booking: None,
         }
     }
 

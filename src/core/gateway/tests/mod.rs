@@ -2,6 +2,7 @@
 
 mod charges;
 mod routing;
+mod unheard;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use crate::llm::{self, Delta, Dialect, Stop, Target};
 use crate::ports::{Clock, Database, HttpError, Log};
 use crate::secret::Secret;
 use crate::sql::{Row, SqliteDatabase, Statement};
-use crate::testing::{BundledZones, FakeLog, block_on};
+use crate::testing::{BundledZones, FakeBackground, FakeLog, block_on};
 use crate::usage::PriceTable;
 
 /// One user's account, in this process.
@@ -32,6 +33,8 @@ pub(crate) struct LocalLedger {
     store: SqlStore<SqliteDatabase>,
     clock: JumpClock,
     pub down: Cell<bool>,
+    /// How many replies are lost on their way.
+    pub unheard: Cell<u32>,
 }
 
 impl LocalLedger {
@@ -40,6 +43,7 @@ impl LocalLedger {
             store: SqlStore::open(SqliteDatabase::empty()).unwrap(),
             clock: clock.clone(),
             down: Cell::default(),
+            unheard: Cell::default(),
         }
     }
 
@@ -78,7 +82,12 @@ impl LocalLedger {
         if self.down.get() {
             return Err(UserLedgerError::Unavailable("down".to_owned()));
         }
-        self.verbs(verbs).map_err(|error| UserLedgerError::Refused {
+        let done = self.verbs(verbs);
+        if let Some(left) = self.unheard.get().checked_sub(1) {
+            self.unheard.set(left);
+            return Err(UserLedgerError::Unavailable("unheard".to_owned()));
+        }
+        done.map_err(|error| UserLedgerError::Refused {
             code: error.code().to_owned(),
             message: error.to_string(),
         })
@@ -89,6 +98,10 @@ impl LocalLedger {
 impl UserLedger for LocalLedger {
     async fn admit(&self, _user: &str, request: &Request) -> Result<Admission, UserLedgerError> {
         self.reached(|account, now| account.admit(request, now))
+    }
+
+    async fn withdraw(&self, _user: &str, request: &Request) -> Result<(), UserLedgerError> {
+        self.reached(|account, now| account.withdraw(request, now))
     }
 
     async fn sent(&self, _user: &str, id: &str) -> Result<(), UserLedgerError> {
@@ -177,6 +190,7 @@ pub(crate) fn over(
         points: None,
         database: Rc::clone(database),
         clock: Rc::new(clock.clone()),
+        background: Rc::new(FakeBackground::default()),
         log: Rc::clone(log),
         limits: llm::Limits::default(),
     };
