@@ -173,7 +173,7 @@ fn a_settlement_before_the_report_leaves_nothing_to_report() {
     wait(&world);
     world
         .ledger
-        .verbs(|account, now| account.sweep(now))
+        .verbs(|account, now| account.sweep(now + 1))
         .unwrap();
     world
         .clock
