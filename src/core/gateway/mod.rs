@@ -3,8 +3,9 @@
 //!
 //! A call is admitted under its own id with the most that it can cost; what it did cost
 //! settles that reservation. If this program dies in between, the account ends the reservation
-//! by itself, as an estimate at its bound. Each attempt at a provider is a [`UsageEvent`]; the
-//! caller writes them together with what it keeps of the answer.
+//! by itself, as an estimate at its bound, and tells the books of it. Each attempt at a
+//! provider is a [`UsageEvent`]; the caller writes them together with what it keeps of the
+//! answer.
 
 mod books;
 mod bound;
