@@ -7,6 +7,8 @@ TOOLS=${CHITTY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/chittymcp/tools}
 WORKER_BUILD_VERSION=0.8.7
 CARGO_DENY_VERSION=0.20.2
 OPENAI_PYTHON_VERSION=3.54.0
+SCHEMATHESIS_VERSION=4.32.5
+HYPOTHESIS_VERSION=6.170.15   # with it the same seed makes the same requests
 NODE_WANTED="22 19"   # wrangler, the MCP conformance suite and the Inspector need this or later
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
@@ -188,23 +190,22 @@ prepare() {
   export WASM_BINDGEN_BIN=$TOOLS/wasm-bindgen-cli-$bindgen/bin/wasm-bindgen
 }
 
-# OpenAI's client for Python, in an environment of its own. Where it cannot be had, its test is skipped and the
-# table says so.
-setup_openai_python() {
-  local home=$TOOLS/openai-python-$OPENAI_PYTHON_VERSION
+# python_tool NAME-VERSION REQUIREMENT... puts Python packages into an environment of their own, once, and tells its
+# Python. Where they cannot be had, their test is skipped and the table says so.
+python_tool() {
+  local home=$TOOLS/$1
   if [ ! -x "$home/bin/python" ]; then
-    say "Installing OpenAI's client for Python $OPENAI_PYTHON_VERSION (about 10 seconds, once) ..."
-    install_openai_python "$home" || return 0
+    say "Installing $1 for Python (about 15 seconds, once) ..."
+    install_python_tool "$home" "${@:2}" || return 0
   fi
-  export OPENAI_PYTHON=$home/bin/python
+  echo "$home/bin/python"
 }
 
-install_openai_python() {
+install_python_tool() {
   local partial=$1.partial
   rm -rf "$partial"
   python3 -m venv "$partial" >/dev/null &&
-    timeout 120 "$partial/bin/python" -m pip install -q --disable-pip-version-check --retries 1 \
-      "openai==$OPENAI_PYTHON_VERSION" >/dev/null &&
+    timeout 180 "$partial/bin/python" -m pip install -q --disable-pip-version-check --retries 1 "${@:2}" >/dev/null &&
     mv "$partial" "$1"
 }
 
@@ -215,7 +216,9 @@ setup_test() {
   prepare test
   cargo_tool cargo-deny "$CARGO_DENY_VERSION" cargo-deny 2
   export CARGO_DENY_BIN=$TOOLS/cargo-deny-$CARGO_DENY_VERSION/bin/cargo-deny
-  setup_openai_python
+  OPENAI_PYTHON=$(python_tool "openai-python-$OPENAI_PYTHON_VERSION" "openai==$OPENAI_PYTHON_VERSION")
+  SCHEMATHESIS_PYTHON=$(python_tool "schemathesis-$SCHEMATHESIS_VERSION" \
+    "schemathesis==$SCHEMATHESIS_VERSION" "hypothesis==$HYPOTHESIS_VERSION")
   CHROMIUM=$(command -v chromium)
-  export CHROMIUM
+  export CHROMIUM OPENAI_PYTHON SCHEMATHESIS_PYTHON
 }

@@ -13,6 +13,7 @@ use chitty_core::http::HttpReply;
 use chitty_core::llm::{Breakers, Limits};
 use chitty_core::mcp::Server;
 use chitty_core::oauth::WebRequest;
+use chitty_core::openapi::Further;
 use chitty_core::ports::Level;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
@@ -175,6 +176,10 @@ impl Paths for Chat {
 
     fn refusal(&self, path: &str, status: u16, message: &str) -> Option<HttpReply> {
         door::knows(path).then(|| door::refusal(status, message))
+    }
+
+    fn described(&self) -> Option<Further> {
+        Some(door::DESCRIBED)
     }
 
     async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {

@@ -3,6 +3,7 @@
 
 mod actions;
 mod paths;
+mod rest;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,6 +21,7 @@ use crate::mcp::error::RpcError;
 use crate::mcp::http::{MAX_BODY, Post, body_too_large, method_not_allowed, refusal};
 use crate::mcp::origin::OriginPolicy;
 use crate::ports::Level;
+use crate::rest::Place;
 use crate::seal::Sealer;
 use crate::services::Services;
 
@@ -159,7 +161,10 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             ("GET" | "HEAD", APPS_CHALLENGE) => self.challenge(),
             (_, path) => match Door::of(path) {
                 Some(door) => self.actions(incoming, &method, door).await,
-                None => self.further(incoming, &method, path).await,
+                None => match Place::at(self.server.tools(), path) {
+                    Some(place) => self.rest(incoming, &method, place).await,
+                    None => self.further(incoming, &method, path).await,
+                },
             },
         }
     }

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use chitty_core::chat::{CompletionInput, CompletionOutput};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use crate::domain::Chat;
@@ -22,6 +23,7 @@ impl Tool<Services<Chat>> for Complete {
         hints: Hints::MODEL,
         icon: Some(super::ICON),
     };
+    const REST: Option<Rest> = Some(Rest::post("/api/v1/completions"));
 
     async fn call(
         services: &Services<Chat>,

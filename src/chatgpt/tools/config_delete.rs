@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use chitty_core::chat::settings::{ConfigDeleteInput, ConfigDeleteOutput};
 use chitty_core::mcp::{About, Call, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use crate::domain::Chat;
@@ -20,6 +21,7 @@ impl Tool<Services<Chat>> for ConfigDelete {
         hints: super::REPLACES,
         icon: Some(super::ICON),
     };
+    const REST: Option<Rest> = Some(Rest::delete("/api/v1/model-configs/{config_name}"));
 
     async fn call(
         services: &Services<Chat>,

@@ -119,6 +119,14 @@ fn failure(services: &Services<Chat>, error: &ChatError) -> ToolError {
         }
         _ => Blame::Caller,
     };
-    let details = json!({ "may_have_billed": error.may_have_billed() });
+    let waits_ms = match error {
+        ChatError::Gateway(GatewayError::Refused(refused)) => refused.retry_after_ms,
+        _ => None,
+    };
+    let billed = error.may_have_billed();
+    let details = match waits_ms {
+        Some(ms) => json!({ "may_have_billed": billed, "retry_after_ms": ms }),
+        None => json!({ "may_have_billed": billed }),
+    };
     services.failure(error.code(), error, blame, Some(details))
 }

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use chitty_core::chat::library::{SessionArchiveInput, SessionOutput};
 use chitty_core::mcp::{About, Call, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use crate::domain::Chat;
@@ -21,6 +22,7 @@ impl Tool<Services<Chat>> for SessionArchive {
         hints: super::SETS,
         icon: Some(super::ICON),
     };
+    const REST: Option<Rest> = Some(Rest::post("/api/v1/sessions/{session_id}/archive"));
 
     async fn call(
         services: &Services<Chat>,

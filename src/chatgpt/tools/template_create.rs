@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use chitty_core::chat::templates::{PUBLISH_SCOPE, TemplateCreateInput, TemplateOutput};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use crate::domain::Chat;
@@ -21,6 +22,7 @@ impl Tool<Services<Chat>> for TemplateCreate {
         hints: Hints::ADD,
         icon: Some(super::ICON),
     };
+    const REST: Option<Rest> = Some(Rest::create("/api/v1/templates"));
 
     async fn call(
         services: &Services<Chat>,

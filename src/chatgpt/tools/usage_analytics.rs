@@ -3,6 +3,7 @@ use chitty_core::analytics::{
     AnalyticsError, UsageAnalyticsInput, UsageAnalyticsOutput, usage_analytics,
 };
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::{Blame, Services};
 use chitty_edge::zones::SystemZones;
 
@@ -26,6 +27,7 @@ impl Tool<Services<Chat>> for Usage {
         hints: Hints::READ,
         icon: Some(super::ICON),
     };
+    const REST: Option<Rest> = Some(Rest::get("/api/v1/usage"));
 
     async fn call(
         services: &Services<Chat>,

@@ -3,6 +3,7 @@ use chitty_core::auth::RequestInfo;
 use chitty_core::auth::keys::Asking;
 use chitty_core::chat::library::{ErasureOrder, UserDataDeleteInput, UserDataDeleteOutput};
 use chitty_core::mcp::{About, Call, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use crate::domain::Chat;
@@ -24,6 +25,7 @@ impl Tool<Services<Chat>> for UserDataDelete {
         hints: super::REPLACES,
         icon: Some(super::ICON),
     };
+    const REST: Option<Rest> = Some(Rest::delete("/api/v1/me"));
 
     async fn call(
         services: &Services<Chat>,

@@ -13,6 +13,10 @@ pub const MAX_ANSWER: usize = 100_000;
 pub struct Asked<'a> {
     pub tool: &'a str,
     pub request_id: &'a str,
+    /// Of an answer to a call that succeeded.
+    pub status: u16,
+    /// The most bytes that the answer may have.
+    pub max_bytes: usize,
 }
 
 pub fn reply(outcome: &Result<Called, RpcError>, asked: &Asked<'_>) -> HttpReply {
@@ -28,10 +32,13 @@ pub fn reply(outcome: &Result<Called, RpcError>, asked: &Asked<'_>) -> HttpReply
         Some(structured) => structured.to_string(),
         None => json!({ "content": result.get("content") }).to_string(),
     };
-    if body.len() > MAX_ANSWER {
+    if body.len() > asked.max_bytes {
         return too_large(body.len(), asked);
     }
-    finished(HttpReply::json(200, body.into_bytes()), asked.request_id)
+    finished(
+        HttpReply::json(asked.status, body.into_bytes()),
+        asked.request_id,
+    )
 }
 
 /// An error as all of them are told.
@@ -63,16 +70,16 @@ fn protocol_error(error: &RpcError, request_id: &str) -> HttpReply {
 /// Never cut: half a JSON text is none.
 fn too_large(bytes: usize, asked: &Asked<'_>) -> HttpReply {
     let message = format!(
-        "{} was called and answered with {bytes} bytes, more than the {MAX_ANSWER} that fit here: \
+        "{} was called and answered with {bytes} bytes, more than the {} that fit here: \
          ask for less (fewer items, a narrower question, optional parts left out), or make the \
          call over MCP at /mcp, which has no such limit",
-        asked.tool
+        asked.tool, asked.max_bytes
     );
     let error = json!({
         "code": "ANSWER_TOO_LARGE",
         "message": message,
         "request_id": asked.request_id,
-        "details": { "bytes": bytes, "max_bytes": MAX_ANSWER },
+        "details": { "bytes": bytes, "max_bytes": asked.max_bytes },
     });
     with_error(422, &error, asked.request_id)
 }
@@ -93,7 +100,11 @@ fn failed(called: &Called, asked: &Asked<'_>) -> HttpReply {
         200 => status_of(code.unwrap_or_default()),
         refused => refused,
     };
-    let reply = with_error(status, &error, asked.request_id);
+    let mut reply = with_error(status, &error, asked.request_id);
+    let waits_ms = error.pointer("/details/retry_after_ms");
+    if let Some(ms) = waits_ms.and_then(Value::as_u64) {
+        reply = reply.with_header("retry-after", ms.div_ceil(1_000).to_string());
+    }
     match &called.challenge {
         Some(challenge) => reply.with_header("www-authenticate", challenge),
         None => reply,
@@ -104,15 +115,35 @@ fn failed(called: &Called, asked: &Asked<'_>) -> HttpReply {
 fn status_of(code: &str) -> u16 {
     let ends = |endings: &[&str]| endings.iter().any(|ending| code.ends_with(ending));
     match code {
-        "INSUFFICIENT_SCOPE" | "USER_ID_REFUSED" => 403,
+        "INSUFFICIENT_SCOPE" | "USER_ID_REFUSED" | "PUBLISHING_REFUSED" => 403,
+        "BUDGET_EXCEEDED" | "MODEL_QUOTA_EXHAUSTED" | "TOO_MANY_AT_ONCE" => 429,
+        "MODEL_UNPRICED" | "MODEL_UNSUPPORTED_PARAMETER" => 400,
+        "CALL_FINISHED" | "PROVIDER_KEY_EXISTS" => 409,
         "INTERNAL" => 500,
         "MODEL_TIMEOUT" => 504,
         _ if code.starts_with("INVALID_") => 400,
         _ if ends(&["_INVALID_REQUEST", "_UNKNOWN", "_NOT_OFFERED", "_EXCEEDED"]) => 400,
         _ if ends(&["_NOT_FOUND"]) => 404,
-        _ if ends(&["_IN_PROGRESS", "_CONFLICT", "_TAKEN", "_NOT_COMPLETED"]) => 409,
-        _ if ends(&["_RATE_LIMITED"]) => 429,
-        _ if ends(&["_UNAVAILABLE", "_NOT_CONFIGURED", "NETWORK_ERROR"]) => 503,
+        _ if ends(&[
+            "_IN_PROGRESS",
+            "_CONFLICT",
+            "_TAKEN",
+            "_NOT_COMPLETED",
+            "_NOT_ACTIVE",
+        ]) =>
+        {
+            409
+        }
+        _ if ends(&["RATE_LIMITED"]) => 429,
+        _ if ends(&[
+            "_UNAVAILABLE",
+            "_UNREACHABLE",
+            "_NOT_CONFIGURED",
+            "NETWORK_ERROR",
+        ]) =>
+        {
+            503
+        }
         _ if code.starts_with("MODEL_") => 502,
         _ => 422,
     }
@@ -132,7 +163,18 @@ mod tests {
             ("EXECUTION_NOT_FOUND", 404),
             ("RECORD_NOT_FOUND", 404),
             ("RUN_IN_PROGRESS", 409),
+            ("EXCHANGE_ID_TAKEN", 409),
+            ("PROVIDER_KEY_EXISTS", 409),
+            ("PROVIDER_KEY_NOT_ACTIVE", 409),
             ("MODEL_RATE_LIMITED", 429),
+            ("RATE_LIMITED", 429),
+            ("BUDGET_EXCEEDED", 429),
+            ("TOO_MANY_AT_ONCE", 429),
+            ("POLICY_EXCEEDED", 400),
+            ("MODEL_UNPRICED", 400),
+            ("MODEL_UNSUPPORTED_PARAMETER", 400),
+            ("PUBLISHING_REFUSED", 403),
+            ("PROVIDER_UNREACHABLE", 503),
             ("INTERNAL", 500),
             ("MODEL_MALFORMED_ANSWER", 502),
             ("DATABASE_UNAVAILABLE", 503),

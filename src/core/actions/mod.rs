@@ -6,13 +6,14 @@
 
 mod answer;
 mod document;
-mod schema;
 
 #[cfg(test)]
 mod tests;
 
 pub use answer::{Asked, MAX_ANSWER, error_reply, reply};
-pub use document::{Api, MAX_OPERATIONS, Version};
+pub use document::{MAX_OPERATIONS, document};
+
+use crate::openapi::Version;
 
 const TOOLS: &str = "/gpt/tools/";
 

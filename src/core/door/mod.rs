@@ -21,6 +21,7 @@ use crate::auth::Principal;
 use crate::gateway::Gateway;
 use crate::http::HttpReply;
 use crate::oauth::WebRequest;
+use crate::openapi::Further;
 use crate::services::Platform;
 use error::ApiError;
 pub use once::delete_expired;
@@ -28,6 +29,11 @@ pub use once::delete_expired;
 const COMPLETIONS: &str = "/v1/chat/completions";
 const MODELS: &str = "/v1/models";
 const SCOPE: &str = "chatgpt:complete";
+/// What is served here, for the `OpenAPI` document.
+pub const DESCRIBED: Further = Further {
+    described: include_str!("openapi.json"),
+    scopes: &[SCOPE],
+};
 /// Of a question: images come inside.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 

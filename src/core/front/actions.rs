@@ -1,14 +1,26 @@
-//! The face for GPT Actions, the same for all workers.
+//! The face for GPT Actions, the same for all workers, and what it shares with the REST face.
 
-use serde_json::Value;
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
 
 use super::paths::with_open_cors;
 use super::{BodyFault, Dependencies, Front, Incoming, Routes, plain_error};
-use crate::actions::{Api, Asked, Door, Version, error_reply, reply};
+use crate::actions::{Asked, Door, MAX_ANSWER, document, error_reply, reply};
+use crate::auth::Principal;
 use crate::http::HttpReply;
 use crate::mcp::http::{Direct, MAX_BODY};
+use crate::openapi::{Api, Version};
+use crate::rest;
 
 const DOCUMENT_CACHE: &str = "public, max-age=300";
+
+/// What a document describes.
+#[derive(Clone, Copy)]
+pub(super) enum Face {
+    Actions(Version),
+    Rest,
+}
 
 impl<T: Dependencies + Routes + 'static> Front<'_, T> {
     pub(super) async fn actions(
@@ -17,32 +29,41 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         method: &str,
         door: Door<'_>,
     ) -> HttpReply {
-        if self
-            .origins
-            .check_host(&incoming.host(), self.request_id)
-            .is_err()
-        {
-            let message = "this server does not answer under this host";
-            return plain_error(403, "HOST_REFUSED", message, self.request_id);
+        if let Some(refused) = self.foreign_host(incoming) {
+            return refused;
         }
         match (method, door) {
-            ("GET" | "HEAD", Door::Document(version)) => self.document(incoming, version),
+            ("GET" | "HEAD", Door::Document(version)) => {
+                self.document(incoming, Face::Actions(version))
+            }
             ("POST", Door::Tool(name)) => self.tool(incoming, name).await,
             (_, Door::Document(_)) => self.wrong_method(method).with_header("allow", "GET, HEAD"),
             (_, Door::Tool(_)) => self.wrong_method(method).with_header("allow", "POST"),
         }
     }
 
-    fn document(&self, incoming: &dyn Incoming, version: Version) -> HttpReply {
+    pub(super) fn foreign_host(&self, incoming: &dyn Incoming) -> Option<HttpReply> {
+        let checked = self.origins.check_host(&incoming.host(), self.request_id);
+        checked.err().map(|_| {
+            let message = "this server does not answer under this host";
+            plain_error(403, "HOST_REFUSED", message, self.request_id)
+        })
+    }
+
+    /// A document for everybody.
+    pub(super) fn document(&self, incoming: &dyn Incoming, of: Face) -> HttpReply {
         let resource = self.services.platform.resource.as_deref();
         let api = Api {
             title: self.server.title(),
             origin: &incoming.origin(),
             issuer: resource.and_then(|resource| resource.issuer.as_deref()),
-            tools: self.server.tools(),
         };
-        let body = api.document(version).to_string();
-        let reply = HttpReply::json(200, body.into_bytes());
+        let tools = self.server.tools();
+        let document = match of {
+            Face::Actions(version) => document(tools, &api, version),
+            Face::Rest => rest::document(tools, &api, self.services.domain.described()),
+        };
+        let reply = HttpReply::json(200, document.to_string().into_bytes());
         with_open_cors(reply.with_header("cache-control", DOCUMENT_CACHE))
     }
 
@@ -66,23 +87,37 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             Ok(arguments) => arguments,
             Err(refused) => return refused,
         };
-        let direct = Direct {
-            headers,
-            principal,
-            request_id: self.request_id.to_owned(),
-            tool: name,
-            arguments,
-        };
-        let outcome = self.server.call_tool(self.services, direct).await;
         let asked = Asked {
             tool: name,
             request_id: self.request_id,
+            status: 200,
+            max_bytes: MAX_ANSWER,
         };
-        reply(&outcome, &asked)
+        self.called(incoming, principal, arguments, asked).await
+    }
+
+    pub(super) async fn called(
+        &self,
+        incoming: &dyn Incoming,
+        principal: Rc<Principal>,
+        arguments: Map<String, Value>,
+        asked: Asked<'_>,
+    ) -> HttpReply {
+        let direct = Direct {
+            headers: incoming.headers(),
+            principal,
+            request_id: self.request_id.to_owned(),
+            tool: asked.tool,
+            arguments: Value::Object(arguments),
+        };
+        reply(&self.server.call_tool(self.services, direct).await, &asked)
     }
 
     /// The body: a JSON object, or nothing for a tool that takes none.
-    async fn arguments(&self, incoming: &dyn Incoming) -> Result<Value, HttpReply> {
+    pub(super) async fn arguments(
+        &self,
+        incoming: &dyn Incoming,
+    ) -> Result<Map<String, Value>, HttpReply> {
         let refuse =
             |status, code, message: &str| Err(error_reply(status, code, message, self.request_id));
         let body = match incoming.body(MAX_BODY).await {
@@ -97,7 +132,7 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             }
         };
         if body.is_empty() {
-            return Ok(Value::Object(serde_json::Map::new()));
+            return Ok(Map::new());
         }
         let stated = incoming.headers().get("content-type").unwrap_or_default();
         let essence = stated.split(';').next().unwrap_or_default().trim();
@@ -106,7 +141,7 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             return refuse(415, "CONTENT_TYPE", &message);
         }
         match serde_json::from_slice(&body) {
-            Ok(Value::Object(fields)) => Ok(Value::Object(fields)),
+            Ok(Value::Object(fields)) => Ok(fields),
             Ok(_) => refuse(400, "INVALID_JSON", "the body must be one JSON object"),
             Err(error) => refuse(
                 400,

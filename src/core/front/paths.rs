@@ -7,6 +7,7 @@ use super::{BodyFault, Dependencies, Front, Incoming, plain_error};
 use crate::auth::protected_resource::{METADATA_PATH, METADATA_ROOT};
 use crate::http::HttpReply;
 use crate::oauth::{MAX_BODY, OAuthError, WebRequest};
+use crate::openapi::Further;
 use crate::services::Platform;
 
 /// Request headers that a page may send to an open path.
@@ -44,6 +45,11 @@ pub trait Routes {
         None
     }
 
+    /// What there is beside tools, for the `OpenAPI` document of the REST face.
+    fn described(&self) -> Option<Further> {
+        None
+    }
+
     /// The answer; None for a method that the path does not take.
     async fn respond(&self, _platform: &Platform, _web: &WebRequest<'_>) -> Option<HttpReply> {
         None
@@ -72,7 +78,7 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             return self.refusal(path, 403, message).unwrap_or(refused);
         }
         if access == Access::Open && method == "OPTIONS" {
-            return open_preflight();
+            return open_preflight("GET, POST, OPTIONS");
         }
         let reply = if is_metadata {
             self.metadata(method)
@@ -148,9 +154,9 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
     }
 }
 
-fn open_preflight() -> HttpReply {
+pub(super) fn open_preflight(methods: &str) -> HttpReply {
     let reply = HttpReply::empty(204)
-        .with_header("access-control-allow-methods", "GET, POST, OPTIONS")
+        .with_header("access-control-allow-methods", methods)
         .with_header("access-control-allow-headers", OPEN_HEADERS)
         .with_header("access-control-max-age", PREFLIGHT_SECONDS);
     with_open_cors(reply)

@@ -16,6 +16,7 @@ use super::error::RpcError;
 use super::headers::{ParamHeader, param_headers};
 use super::schema;
 use crate::auth::{AuthError, Scopes};
+use crate::rest::{Operation, Rest};
 
 /// A tool over the services `S`. One file holds its types, its description and its work.
 #[async_trait(?Send)]
@@ -26,6 +27,8 @@ pub trait Tool<S: 'static>: 'static {
     const ABOUT: About;
     /// False for a tool whose answer is content only, such as an image.
     const STRUCTURED: bool = true;
+    /// Its operation of the REST face, if it has one.
+    const REST: Option<Rest> = None;
 
     fn input_schema() -> Value {
         schema::of::<Self::Input>()
@@ -216,6 +219,7 @@ fn encode<O: Serialize>(output: &O) -> Result<Value, ToolError> {
 /// A tool and everything about it that can be made once.
 pub(super) struct Entry<S> {
     pub about: About,
+    pub rest: Option<Rest>,
     /// Its object in `tools/list`, as JSON text.
     pub listed: String,
     pub headers: Vec<ParamHeader>,
@@ -244,14 +248,15 @@ impl<S: 'static> Registry<S> {
     pub fn with<T: Tool<S>>(self) -> Self {
         let output_schema = T::STRUCTURED.then(schema::of::<T::Output>);
         let handler = Box::new(Typed::<T>(PhantomData));
-        self.and(T::ABOUT, T::input_schema(), output_schema, handler)
+        let said = const { &(T::ABOUT, T::REST) };
+        self.and(said, T::input_schema(), output_schema, handler)
     }
 
     /// What is the same for all tools, apart so that it is compiled once.
     #[inline(never)]
     fn and(
         mut self,
-        about: About,
+        &(about, rest): &'static (About, Option<Rest>),
         input_schema: Value,
         output_schema: Option<Value>,
         handler: Box<dyn Handler<S>>,
@@ -260,6 +265,7 @@ impl<S: 'static> Registry<S> {
         self.entries.push(Entry {
             listed: listed(&about, input_schema, output_schema).to_string(),
             about,
+            rest,
             headers,
             handler,
         });
@@ -270,12 +276,21 @@ impl<S: 'static> Registry<S> {
         self.entries.iter().find(|entry| entry.about.name == name)
     }
 
-    /// Each tool with its object in `tools/list`.
-    pub fn listed(&self) -> impl Iterator<Item = (&About, Value)> {
-        let object = |entry: &Entry<S>| serde_json::from_str(&entry.listed).unwrap_or_default();
-        self.entries
-            .iter()
-            .map(move |entry| (&entry.about, object(entry)))
+    /// Each tool with its object in `tools/list`, as JSON text.
+    pub fn listed(&self) -> impl Iterator<Item = (&About, &str)> {
+        let entries = self.entries.iter();
+        entries.map(|entry| (&entry.about, entry.listed.as_str()))
+    }
+
+    /// Those that the REST face serves.
+    pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
+        self.entries.iter().filter_map(|entry| {
+            Some(Operation {
+                rest: entry.rest?,
+                about: &entry.about,
+                listed: &entry.listed,
+            })
+        })
     }
 
     /// Names of the tools, for documents and tests.

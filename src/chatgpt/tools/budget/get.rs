@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use chitty_core::budget::manage::{BudgetGetInput, BudgetOutput};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use super::{ICON, budgets, failure};
@@ -23,6 +24,7 @@ impl Tool<Services<Chat>> for Get {
         hints: Hints::READ,
         icon: Some(ICON),
     };
+    const REST: Option<Rest> = Some(Rest::get("/api/v1/budgets"));
 
     async fn call(
         services: &Services<Chat>,

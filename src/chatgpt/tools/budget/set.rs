@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use chitty_core::auth::keys::Asking;
 use chitty_core::budget::manage::{BUDGET_SCOPE, BudgetOutput, BudgetSetInput};
 use chitty_core::mcp::{About, Call, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use super::{ICON, SETS, budgets, failure, request};
@@ -26,6 +27,7 @@ impl Tool<Services<Chat>> for Set {
         hints: SETS,
         icon: Some(ICON),
     };
+    const REST: Option<Rest> = Some(Rest::patch("/api/v1/budgets"));
 
     async fn call(
         services: &Services<Chat>,

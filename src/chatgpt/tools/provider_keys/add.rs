@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 use chitty_core::vault::{AddInput, AddOutput, KEYS_SCOPE};
 
@@ -31,6 +32,7 @@ impl Tool<Services<Chat>> for Add {
         hints: DEPOSITS,
         icon: Some(ICON),
     };
+    const REST: Option<Rest> = Some(Rest::create("/api/v1/provider-keys"));
 
     async fn call(
         services: &Services<Chat>,

@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 use chitty_core::vault::{KEYS_SCOPE, RotateInput, RotateOutput};
 
@@ -30,6 +31,7 @@ impl Tool<Services<Chat>> for Rotate {
         hints: REPLACES,
         icon: Some(ICON),
     };
+    const REST: Option<Rest> = Some(Rest::create("/api/v1/provider-keys/{id}/rotate"));
 
     async fn call(
         services: &Services<Chat>,

@@ -3,6 +3,7 @@
 mod actions;
 mod entering;
 mod paths;
+mod rest;
 mod routes;
 
 use std::cell::Cell;
@@ -19,6 +20,7 @@ use crate::mcp::types::Implementation;
 use crate::mcp::{About, Call, Hints, Registry, Reply, Tool, ToolError};
 use crate::oauth::WebRequest;
 use crate::ports::{Background, Clock, Database, Log};
+use crate::rest::Rest;
 use crate::secret::Secret;
 use crate::services::{Blame, Platform, Services};
 use crate::sql::{SqliteDatabase, Statement};
@@ -45,7 +47,7 @@ impl Dependencies for Parts {
 impl Routes for Parts {
     fn access(&self, path: &str) -> Option<Access> {
         match path {
-            "/open" | "/bodiless" => Some(Access::Open),
+            "/open" | "/api/v1/open" | "/bodiless" => Some(Access::Open),
             "/own" | "/worded" => Some(Access::Own),
             _ => None,
         }
@@ -103,6 +105,7 @@ impl Tool<Services<Parts>> for WhoAmI {
         hints: Hints::READ,
         icon: None,
     };
+    const REST: Option<Rest> = Some(Rest::get("/api/v1/me"));
 
     async fn call(_: &Services<Parts>, call: &Call, _: Nothing) -> Result<Reply<Who>, ToolError> {
         let user_id = call.principal.user_id.clone();
@@ -134,6 +137,7 @@ impl Tool<Services<Parts>> for Repeat {
         description: "Says much.",
         ..WhoAmI::ABOUT
     };
+    const REST: Option<Rest> = Some(Rest::create("/api/v1/repeats/{times}"));
 
     async fn call(_: &Services<Parts>, _: &Call, input: Times) -> Result<Reply<Said>, ToolError> {
         let text = "x".repeat(input.times);
@@ -188,7 +192,8 @@ impl Incoming for Sent {
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyFault> {
-        let calls_tools = self.path == "/mcp" || self.path.starts_with("/gpt/");
+        let of_tools = ["/mcp", "/gpt/", "/api/v1/"];
+        let calls_tools = of_tools.iter().any(|path| self.path.starts_with(path));
         let expected = if calls_tools {
             MAX_BODY
         } else {

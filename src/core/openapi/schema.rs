@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{Version, shortened};
+use super::{Version, shortened};
 
 /// Of a property; `ChatGPT` refuses more.
 const MAX_DESCRIPTION: usize = 700;
@@ -186,6 +186,21 @@ fn downgrade(fields: &mut Map<String, Value>) {
         && let Some(target) = fields.remove("$ref")
     {
         fields.insert("allOf".to_owned(), json!([{ "$ref": target }]));
+    }
+}
+
+/// For where null cannot be said, such as a query.
+pub(super) fn never_null(fields: &mut Map<String, Value>) {
+    for key in ["anyOf", "oneOf"] {
+        without_null(fields, key);
+    }
+    one_type(fields);
+    if let Some(Value::Array(values)) = fields.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    fields.remove("nullable");
+    if fields.get("default") == Some(&Value::Null) {
+        fields.remove("default");
     }
 }
 
