@@ -130,6 +130,7 @@ fn piece(part: &Part) -> Map<String, Value> {
             let call = json!({ "index": index, "function": { "arguments": piece } });
             ("tool_calls", json!([call]))
         }
+        Part::Fields(fields) => return fields.clone(),
         Part::Logprobs(_) => return Map::new(),
     };
     Map::from_iter([(name.to_owned(), value)])

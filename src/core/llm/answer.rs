@@ -43,7 +43,7 @@ pub struct Choice {
     pub finish_reason: String,
     /// As OpenAI gives them, where they were asked for.
     pub logprobs: Option<Value>,
-    /// Further fields of the message, such as `annotations` and `audio`. Plain answers only.
+    /// Further fields of the message, such as `annotations`, `audio` and `reasoning_content`.
     pub extra: Map<String, Value>,
 }
 
@@ -70,7 +70,7 @@ pub enum Ended {
     Interrupted,
 }
 
-/// A piece of a streamed answer. Reasoning is not handed on.
+/// A piece of a streamed answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delta {
     /// Index of the choice, 0 unless `n` asked for more.
@@ -95,6 +95,8 @@ pub enum Part {
     },
     /// For the tokens of the text beside it.
     Logprobs(Value),
+    /// Further fields of the message, or more of them.
+    Fields(Map<String, Value>),
 }
 
 impl Delta {

@@ -81,7 +81,7 @@ impl Arriving {
     ) -> Result<(), Fault> {
         self.draft.take(event, self.limits.max_answer_bytes)?;
         if let Event::Delta(delta) = event {
-            if !matches!(delta.part, Part::Logprobs(_)) {
+            if !matches!(delta.part, Part::Logprobs(_) | Part::Fields(_)) {
                 self.first_token_at_ms.get_or_insert(now_ms);
             }
             on_delta(delta);

@@ -18,8 +18,6 @@ pub(super) enum Event {
     EarlyUsage(TokenUsage),
     /// The counts of the whole answer. `None` if they make no sense.
     Usage(Option<TokenUsage>),
-    /// Further fields of a whole message.
-    Extra(usize, Map<String, Value>),
     Finish(usize, String),
     Done,
 }
@@ -62,7 +60,6 @@ impl Draft {
             Event::EarlyUsage(usage) => self.early_usage = Some(*usage),
             Event::Usage(usage) => self.usage = *usage,
             Event::Delta(delta) => self.add(delta, max_bytes)?,
-            Event::Extra(at, fields) => self.choice(*at)?.extra.clone_from(fields),
             Event::Finish(at, reason) => self.choice(*at)?.finish_reason.clone_from(reason),
             Event::Done => self.done = true,
         }
@@ -100,6 +97,7 @@ impl Draft {
             Part::Text(text) | Part::Refusal(text) => text.len(),
             Part::Arguments { piece, .. } => piece.len(),
             Part::ToolCall { id, name, .. } => id.len() + name.len(),
+            Part::Fields(fields) => fields.values().map(size).sum(),
             Part::Logprobs(_) => 0,
         };
         if self.bytes + bytes > max_bytes {
@@ -111,6 +109,7 @@ impl Draft {
             Part::Text(text) => choice.text.push_str(text),
             Part::Refusal(text) => choice.refusal.get_or_insert_default().push_str(text),
             Part::Logprobs(more) => add_logprobs(&mut choice.logprobs, more),
+            Part::Fields(more) => add_fields(&mut choice.extra, more),
             Part::ToolCall { index, id, name } => {
                 let call = slot(&mut choice.tool_calls, *index)?;
                 *call = ToolCall {
@@ -157,6 +156,29 @@ fn slot<T: Clone + Default>(list: &mut Vec<T>, at: usize) -> Result<&mut T, Faul
     }
     list.get_mut(at)
         .ok_or_else(|| Fault::Shape("a part is out of order".to_owned()))
+}
+
+/// Of text and of what is in lists, in bytes, roughly.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(size).sum(),
+        Value::Object(fields) => fields.values().map(size).sum(),
+        _ => 8,
+    }
+}
+
+/// Texts and lists go on, as in the pieces that OpenAI's clients join; else the latest holds.
+fn add_fields(all: &mut Map<String, Value>, more: &Map<String, Value>) {
+    for (name, value) in more {
+        match (all.get_mut(name), value) {
+            (Some(Value::String(old)), Value::String(new)) => old.push_str(new),
+            (Some(Value::Array(old)), Value::Array(new)) => old.extend(new.iter().cloned()),
+            _ => {
+                all.insert(name.clone(), value.clone());
+            }
+        }
+    }
 }
 
 /// OpenAI's form: an object with the lists `content` and `refusal`.

@@ -3,7 +3,8 @@
 pub struct Limits {
     /// From the first request to the end of the answer, pauses and fallbacks included.
     pub total_ms: u64,
-    /// Until a stream begins, and between two pieces of it.
+    /// Until a stream begins, and between two pieces of it. Reasoning models are silent for
+    /// minutes.
     pub idle_ms: u64,
     /// Body of a plain answer, or text and arguments of a streamed one.
     pub max_answer_bytes: usize,
@@ -25,7 +26,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             total_ms: 300_000,
-            idle_ms: 60_000,
+            idle_ms: 240_000,
             max_answer_bytes: 1024 * 1024,
             max_stream_bytes: 64 * 1024 * 1024,
             max_line_bytes: 1024 * 1024,

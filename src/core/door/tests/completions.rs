@@ -132,6 +132,42 @@ fn usage_is_in_a_stream_only_where_it_is_asked_for() {
 }
 
 #[test]
+fn what_a_provider_says_beside_the_text_comes_in_its_pieces_too() {
+    let text = [
+        chunk(
+            &json!({"role": "assistant", "content": "", "audio": null}),
+            None,
+        ),
+        chunk(&json!({"reasoning_content": "Let me "}), None),
+        chunk(&json!({"reasoning_content": "see."}), None),
+        chunk(
+            &json!({"content": "Hi", "annotations": [{"type": "url_citation"}]}),
+            None,
+        ),
+        chunk(&json!({}), Some("stop")),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let bytes = Piece::Bytes(text.concat().into_bytes());
+    let world = World::new(vec![pieces(200, vec![bytes])]);
+    let mut asked = question();
+    asked["stream"] = json!(true);
+    let (chunks, done) = chunks(&world.body(world.complete(&asked)));
+    assert!(done);
+    let delta = |chunk: &Value| chunk["choices"][0]["delta"].clone();
+    let all: Vec<Value> = chunks.iter().map(delta).collect();
+    let thought = |delta: &Value| delta["reasoning_content"].as_str().map(str::to_owned);
+    assert_eq!(
+        all.iter().filter_map(thought).collect::<String>(),
+        "Let me see."
+    );
+    assert!(
+        all.iter()
+            .any(|delta| delta["annotations"][0]["type"] == "url_citation")
+    );
+    assert!(all.iter().all(|delta| delta.get("audio").is_none()));
+}
+
+#[test]
 fn tool_calls_come_in_pieces_that_fit_together() {
     let first = json!({"role": "assistant", "content": null, "tool_calls": [
         {"index": 0, "id": "call_1", "type": "function", "function": {"name": "find", "arguments": ""}}]});

@@ -172,7 +172,6 @@ impl ChunkReader {
 
     fn take_choice(&mut self, choice: WireChoice, events: &mut Vec<Event>) {
         let at = choice.index;
-        let is_whole = choice.message.is_some();
         if let Some(mut message) = choice.message.or(choice.delta) {
             let said = |part| Event::Delta(Delta { choice: at, part });
             let some = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -182,8 +181,9 @@ impl ChunkReader {
                 events.extend(self.call(at, call).into_iter().map(said));
             }
             message.extra.remove("role");
-            if is_whole && !message.extra.is_empty() {
-                events.push(Event::Extra(at, message.extra));
+            message.extra.retain(|_, value| !value.is_null());
+            if !message.extra.is_empty() {
+                events.push(said(Part::Fields(message.extra)));
             }
         }
         if let Some(logprobs) = choice.logprobs.filter(|logprobs| !logprobs.is_null()) {

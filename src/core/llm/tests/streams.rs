@@ -47,6 +47,36 @@ fn bytes_one_by_one_read_the_same() {
 }
 
 #[test]
+fn further_fields_are_joined_as_texts_and_lists_are() {
+    let text = [
+        chunk(
+            &json!({"reasoning_content": "Let me ", "annotations": [1]}),
+            None,
+        ),
+        chunk(
+            &json!({"reasoning_content": "see.", "annotations": [2], "score": 1}),
+            None,
+        ),
+        chunk(&json!({"content": "Hi", "score": 2, "audio": null}), None),
+        chunk(&json!({}), Some("stop")),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let (result, heard) = streamed(vec![reply(200, &text.concat())], Limits::default());
+    let extra = serde_json::Value::Object(result.unwrap().choice.extra);
+    let joined = json!({"reasoning_content": "Let me see.", "annotations": [1, 2], "score": 2});
+    assert_eq!((heard.as_str(), extra), ("Hi", joined));
+
+    let limits = Limits {
+        max_answer_bytes: 10,
+        ..Limits::default()
+    };
+    let error = streamed(vec![reply(200, &text.concat())], limits)
+        .0
+        .unwrap_err();
+    assert!(error.to_string().contains("10 bytes"), "{error}");
+}
+
+#[test]
 fn a_cut_stream_is_an_error_that_carries_the_partial_text() {
     let text = stream_text();
     let upto = |mark: &str| text[..text.find(mark).unwrap()].to_owned();
