@@ -210,7 +210,20 @@ install_python_tool() {
 }
 
 setup_build() { prepare build; }
-setup_bench() { prepare bench; }
+
+setup_bench() {
+  prepare bench
+  setup_portkey
+}
+
+# What the /v1 door is compared with: npm packages as locked, apart from the product's own.
+setup_portkey() {
+  local home=$ROOT/tests/load/portkey
+  cmp -s "$home/package-lock.json" "$home/node_modules/.chitty-lock" && return
+  timed "Installing the Portkey gateway (about 10 seconds, once for each lock file)" \
+    npm ci --prefix "$home" --ignore-scripts --no-audit --no-fund
+  cp "$home/package-lock.json" "$home/node_modules/.chitty-lock"
+}
 
 setup_test() {
   prepare test

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 // The part of scripts/bench that needs Node: measures each part in turn and writes its tables.
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../../scripts/lib/stack.mjs";
+import { measureGateway } from "./gateway.mjs";
 import { measureIdentity } from "./identity.mjs";
 import { describeMachine } from "./machine.mjs";
 import { measureMcp } from "./mcp.mjs";
+import { renderGateway } from "./report-gateway.mjs";
 import { renderIdentity } from "./report-identity.mjs";
 import { record, render } from "./report.mjs";
 import { say } from "./rounds.mjs";
@@ -16,7 +18,11 @@ import { Servers } from "./servers.mjs";
 const PARTS = {
   mcp: { measure: measureMcp, render },
   identity: { measure: measureIdentity, render: renderIdentity },
+  gateway: { measure: measureGateway, render: renderGateway, inMemory: true },
 };
+
+/** Files here are in memory. */
+const MEMORY = "/dev/shm";
 
 const { values } = parseArgs({
   options: {
@@ -43,10 +49,10 @@ function wantedParts() {
 
 /** Each part starts its servers anew, so that it finds the same machine alone or after another. */
 async function measurePart(name, options) {
-  const folder = mkdtempSync(join(tmpdir(), "chitty-bench-"));
+  const { measure, render, inMemory } = PARTS[name];
+  const folder = mkdtempSync(join(inMemory && existsSync(MEMORY) ? MEMORY : tmpdir(), "chitty-bench-"));
   const servers = new Servers(folder);
   try {
-    const { measure, render } = PARTS[name];
     const measured = await measure(servers, options, folder);
     const section = render({ machine: describeMachine(process.argv.slice(2)), options, ...measured });
     console.log(`${section}\n`);

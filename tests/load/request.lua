@@ -39,8 +39,8 @@ function done(summary, latency)
   end
   local errors = summary.errors
   io.write(string.format(
-    'RESULT {"requests":%d,"seconds":%f,"refused":%d,"wrong":%d,"broken":%d,"p50":%d,"p95":%d}\n',
+    'RESULT {"requests":%d,"seconds":%f,"refused":%d,"wrong":%d,"broken":%d,"p50":%d,"p95":%d,"p99":%d}\n',
     summary.requests, summary.duration / 1e6, refused, wrong,
     errors.connect + errors.read + errors.write + errors.timeout,
-    latency:percentile(50), latency:percentile(95)))
+    latency:percentile(50), latency:percentile(95), latency:percentile(99)))
 end

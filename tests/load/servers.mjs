@@ -1,15 +1,24 @@
 // The processes that are measured: each subject in a workerd of its own.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { admitDevToken, makeKeys } from "../../scripts/lib/dev-keys.mjs";
-import { startStack, WORKERS } from "../../scripts/lib/stack.mjs";
+import { freePort, ROOT, startStack, WORKERS } from "../../scripts/lib/stack.mjs";
 import { startStandIn } from "../standins/openai.mjs";
 
 Object.assign(WORKERS, {
   bare: { config: "tests/load/bare/wrangler.toml" },
   typescript: { config: "tests/load/typescript/wrangler.toml" },
   "oauth-provider": { config: "tests/load/oauth-provider/wrangler.toml" },
+  ledger: { config: "tests/load/ledger/wrangler.toml" },
 });
+
+const PORTKEY = "tests/load/portkey/node_modules/@portkey-ai/gateway/build/start-server.js";
+/** A server in Node.js listens within this time. */
+const START_MS = 10_000;
+const LOOK_MS = 50;
 
 /** The limits themselves are not what is measured. */
 const MANY = 1_000_000_000;
@@ -33,13 +42,35 @@ export class Servers {
     return this.#once(name, () => this.#stack(name, [name]));
   }
 
-  /** The three workers of the product, the model that they ask, and the keys they were given. */
-  product() {
+  /** The stand-in model in a process of its own: `url`, which ends in /v1, and `pid`. */
+  model() {
+    return this.#once("model", async () => {
+      const port = await freePort();
+      const pid = await this.#node(port, ["tests/standins/openai.mjs", "--port", String(port)]);
+      return { pid, url: `http://127.0.0.1:${port}/v1` };
+    });
+  }
+
+  /** The Portkey gateway as its package starts it: `url` and `pid`. */
+  portkey() {
+    return this.#once("portkey", async () => {
+      const port = await freePort();
+      const pid = await this.#node(port, [PORTKEY, `--port=${port}`, "--headless"], { NODE_ENV: "production" });
+      return { pid, url: `http://127.0.0.1:${port}` };
+    });
+  }
+
+  /**
+   * The three workers of the product, the model that they ask, and the keys they were given.
+   *
+   * @param {{model?: {url: string}, beside?: string[]}} [options] a model that runs already, and workers that bind what
+   *   the product's own export
+   */
+  product({ model: running, beside = [] } = {}) {
     return this.#once("product", async () => {
-      const model = await startStandIn();
-      this.#ending.push(() => model.close());
+      const model = running ?? (await this.#modelHere());
       const keys = await makeKeys();
-      const product = await this.#stack("product", ["coordinator", "chatgpt", "fortress"], {
+      const product = await this.#stack("product", ["coordinator", "chatgpt", "fortress", ...beside], {
         secrets: { ...keys.secrets, OPENAI_API_KEY: "sk-stand-in" },
         vars: { OPENAI_BASE_URL: model.url, LOG_LEVEL: "warn", RATE_LIMITS: UNBOUNDED },
         shield: MANY,
@@ -47,6 +78,25 @@ export class Servers {
       await admitDevToken(product, keys);
       return Object.assign(product, { model, keys });
     });
+  }
+
+  async #modelHere() {
+    const model = await startStandIn();
+    this.#ending.push(() => model.close());
+    return model;
+  }
+
+  /** A program in Node.js, once it listens on `port`: its process. */
+  async #node(port, args, env = {}) {
+    const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...env }, stdio: "ignore" });
+    this.#ending.push(async () => {
+      const ended = child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined;
+      child.kill("SIGKILL");
+      await ended;
+    });
+    await listening(port, args[0]);
+    this.pids.push(child.pid);
+    return child.pid;
   }
 
   #once(name, start) {
@@ -68,6 +118,17 @@ export class Servers {
   async stop() {
     for (const end of this.#ending.reverse()) await end();
   }
+}
+
+/** Resolves once something answers on `port`, with whatever status. */
+async function listening(port, name) {
+  const until = performance.now() + START_MS;
+  while (performance.now() < until) {
+    const answered = await fetch(`http://127.0.0.1:${port}/`).then((response) => response.text(), () => undefined);
+    if (answered !== undefined) return;
+    await pause(LOOK_MS);
+  }
+  throw new Error(`${name} does not listen on ${port}`);
 }
 
 /** The workerd processes that this one has started and that still run. */

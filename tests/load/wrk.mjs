@@ -34,8 +34,8 @@ export async function once({ name, url, headers, body, wanted }) {
 }
 
 /**
- * Loads `subject` for `seconds` and returns what came of it: `rate` in requests a second, `p50` and
- * `p95` in milliseconds, `cpu` in microseconds of the server's process for each request. Throws if any
+ * Loads `subject` for `seconds` and returns what came of it: `rate` in requests a second, `p50`,
+ * `p95` and `p99` in milliseconds, `cpu` in microseconds of the server's process for each request. Throws if any
  * answer was not the right one.
  *
  * @param {Case} subject
@@ -58,5 +58,6 @@ export async function load(subject, { folder, seconds, concurrency }) {
   if (requests === 0 || refused + wrong + broken > 0) {
     throw new Error(`${subject.name}: of ${requests} answers ${refused} were not 2xx, ${wrong} not the right ones; ${broken} connections broke`);
   }
-  return { requests, rate: requests / result.seconds, p50: result.p50 / 1000, p95: result.p95 / 1000, cpu: used / requests };
+  const [p50, p95, p99] = [result.p50 / 1000, result.p95 / 1000, result.p99 / 1000];
+  return { requests, rate: requests / result.seconds, p50, p95, p99, cpu: used / requests };
 }
