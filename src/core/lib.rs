@@ -15,6 +15,7 @@ pub mod execution;
 pub mod fortress;
 pub mod front;
 pub mod gateway;
+mod gathering;
 pub mod http;
 pub mod ids;
 pub mod jose;

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bins::Metric;
-use super::statements::{CUT_OFF, count_event, mark_counted, withdraw_cut_off};
+use super::statements::{CUT_OFF, count_events, mark_counted, withdraw_cut_off};
 use crate::sql::{Statement, Value};
 use crate::usage::TokenUsage;
 
@@ -88,19 +88,36 @@ pub fn cut_off_error() -> String {
 /// beside. An event that is on file already changes nothing, but for one that told of its call
 /// as cut off: that one gives way.
 pub fn record(event: &UsageEvent) -> Vec<Statement> {
-    let mut statements = Vec::new();
-    if event.attempt == 1 {
-        statements.extend(withdraw_cut_off(&event.id()));
-    }
-    statements.extend(record_cut_off(event));
-    statements
+    record_all(std::slice::from_ref(event))
 }
 
 /// The same for a call of which nobody has said how it ended, unless somebody has.
 pub fn record_cut_off(event: &UsageEvent) -> Vec<Statement> {
-    let id = event.id();
-    vec![event.insert(&id), count_event(&id), mark_counted(&id)]
+    put(std::slice::from_ref(event))
 }
+
+/// The same of several events, [`MOST_EVENTS`] at most: the roll-ups are gone through once.
+pub fn record_all(events: &[UsageEvent]) -> Vec<Statement> {
+    let first = events.iter().filter(|event| event.attempt == 1);
+    let mut statements: Vec<Statement> = first
+        .flat_map(|event| withdraw_cut_off(&event.id()))
+        .collect();
+    statements.extend(put(events));
+    statements
+}
+
+fn put(events: &[UsageEvent]) -> Vec<Statement> {
+    let ids: Vec<String> = events.iter().map(UsageEvent::id).collect();
+    let inserts = events.iter().zip(&ids).map(|(event, id)| event.insert(id));
+    let mut statements: Vec<Statement> = inserts.collect();
+    if !ids.is_empty() {
+        statements.extend([count_events(&ids), mark_counted(&ids)]);
+    }
+    statements
+}
+
+/// Databases bind a hundred values to a statement.
+pub const MOST_EVENTS: usize = 50;
 
 const INSERT: &str = "INSERT INTO usage_events (id, request_id, attempt, user_id, key_id, \
     session_id, case_id, provider, model_asked, model, service_tier, messages, prompt_tokens, \

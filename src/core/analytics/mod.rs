@@ -40,7 +40,9 @@ mod upkeep;
 pub use answer::usage_analytics;
 pub use data_points::{DataPoint, DataPoints};
 pub use error::AnalyticsError;
-pub use event::{EventCost, UsageEvent, cut_off_error, record, record_cut_off};
+pub use event::{
+    EventCost, MOST_EVENTS, UsageEvent, cut_off_error, record, record_all, record_cut_off,
+};
 pub use input::{Format, Granularity, GroupBy, UsageAnalyticsInput};
 pub use output::{
     GroupUsage, Percentiles, TokenSums, UsageAnalytics, UsageAnalyticsOutput, UsageBucket,

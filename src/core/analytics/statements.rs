@@ -11,13 +11,29 @@ fn fold(which: &str) -> String {
     FOLD.replace("{events}", which)
 }
 
-/// Adds the event to the roll-ups, unless they hold it.
-pub(super) fn count_event(id: &str) -> Statement {
-    Statement::new(fold("e.id = ?1 AND NOT e.counted")).bind(id)
+/// Adds the events to the roll-ups that these do not hold yet.
+pub(super) fn count_events(ids: &[String]) -> Statement {
+    let which = format!("e.id IN ({}) AND NOT e.counted", places(ids.len()));
+    with_all(fold(&which), ids)
 }
 
-pub(super) fn mark_counted(id: &str) -> Statement {
-    Statement::new("UPDATE usage_events SET counted = TRUE WHERE id = ?1 AND NOT counted").bind(id)
+pub(super) fn mark_counted(ids: &[String]) -> Statement {
+    let places = places(ids.len());
+    let sql =
+        format!("UPDATE usage_events SET counted = TRUE WHERE id IN ({places}) AND NOT counted");
+    with_all(sql, ids)
+}
+
+/// `?1, ?2, …`
+fn places(count: usize) -> String {
+    let places: Vec<String> = (1..=count).map(|place| format!("?{place}")).collect();
+    places.join(", ")
+}
+
+fn with_all(sql: String, ids: &[String]) -> Statement {
+    let statement = Statement::new(sql);
+    ids.iter()
+        .fold(statement, |statement, id| statement.bind(id))
 }
 
 /// The outcome of a call that nobody settled.

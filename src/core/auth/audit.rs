@@ -1,19 +1,17 @@
 //! Rows of `audit_logs`: every yes and no, written after the response. Notes of when a key
 //! or a grant was last used go the same way.
 //!
-//! What is to be written waits [`FLUSH_DELAY_MS`] for company and goes in one batch. Each
-//! request that adds to it stays alive until it is written, so rows are lost only with the
-//! machine. Rows that cannot be written go to the log instead.
+//! What is to be written waits [`FLUSH_DELAY_MS`] for company and goes in one batch, kept alive
+//! by the request that added the oldest of it, so rows are lost only with the machine. Rows that cannot be written go to the log instead.
 
-use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use serde::Serialize;
 
 use super::throttle::{self, network_of};
 use super::{Principal, RequestInfo};
+use crate::gathering::Gathering;
 use crate::ids;
 use crate::ports::{Background, Clock, Database, Entropy, Level, Log};
 use crate::sql::Statement;
@@ -61,7 +59,7 @@ pub struct AuditRow {
 
 /// What is not yet written, one for an isolate.
 #[derive(Default)]
-pub struct AuditQueue(RefCell<VecDeque<Entry>>);
+pub struct AuditQueue(Gathering<Entry>);
 
 enum Entry {
     Row(Box<AuditRow>),
@@ -105,9 +103,9 @@ impl AuditLog {
             let network = network_of(request.ip.as_deref());
             self.background.spawn(Box::pin(async move {
                 if let Some(row) = log.within_bounds(row, &network).await
-                    && log.enqueue(Entry::Row(Box::new(row)))
+                    && let Some(number) = log.enqueue(Entry::Row(Box::new(row)))
                 {
-                    log.flush_soon().await;
+                    log.flush_soon(number).await;
                 }
             }));
         } else {
@@ -121,10 +119,10 @@ impl AuditLog {
     }
 
     fn write_soon(&self, entry: Entry) {
-        if self.enqueue(entry) {
+        if let Some(number) = self.enqueue(entry) {
             let log = self.clone();
             self.background
-                .spawn(Box::pin(async move { log.flush_soon().await }));
+                .spawn(Box::pin(async move { log.flush_soon(number).await }));
         }
     }
 
@@ -162,33 +160,27 @@ impl AuditLog {
         }
     }
 
-    /// False if there is no room: it is in the log then.
-    fn enqueue(&self, entry: Entry) -> bool {
-        let mut queue = self.queue.0.borrow_mut();
-        if queue.len() >= MAX_QUEUED {
-            drop(queue);
+    /// None if there is no room: it is in the log then.
+    fn enqueue(&self, entry: Entry) -> Option<u64> {
+        if self.queue.0.len() >= MAX_QUEUED {
             self.tell("audit_queue_full", "too many rows wait", &[entry]);
-            return false;
+            return None;
         }
-        queue.push_back(entry);
-        true
+        Some(self.queue.0.add(entry))
     }
 
-    async fn flush_soon(&self) {
+    /// Writes what waits, if the entry of that number is not written yet.
+    async fn flush_soon(&self, number: u64) {
         self.clock.sleep(FLUSH_DELAY_MS).await;
-        self.flush().await;
-    }
-
-    /// Writes one batch of what waits, whoever added it. There is a flush for each entry, so
-    /// none is left, and no request pays for more than a batch of others' entries.
-    async fn flush(&self) {
-        let entries = self.queue.take(MAX_BATCH);
-        if entries.is_empty() {
-            return;
-        }
-        let statements = entries.iter().map(Entry::statement).collect();
-        if let Err(error) = self.database.batch(statements).await {
-            self.tell("audit_write_failed", &error.to_string(), &entries);
+        loop {
+            let entries = self.queue.0.take_for(number, MAX_BATCH);
+            if entries.is_empty() {
+                return;
+            }
+            let statements = entries.iter().map(Entry::statement).collect();
+            if let Err(error) = self.database.batch(statements).await {
+                self.tell("audit_write_failed", &error.to_string(), &entries);
+            }
         }
     }
 
@@ -230,14 +222,6 @@ impl AuditLog {
         let rows: Vec<&AuditRow> = entries.iter().filter_map(Entry::row).collect();
         let fields = serde_json::json!({"error": error, "rows": rows});
         self.log.record(Level::Error, event, fields);
-    }
-}
-
-impl AuditQueue {
-    fn take(&self, most: usize) -> Vec<Entry> {
-        let mut queue = self.0.borrow_mut();
-        let count = queue.len().min(most);
-        queue.drain(..count).collect()
     }
 }
 

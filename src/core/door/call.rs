@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use futures::channel::mpsc::UnboundedSender;
+use futures::future::join;
 use serde_json::Value;
 
 use super::Door;
@@ -170,8 +171,8 @@ impl Call {
         // Whoever sends it again after this reply must find it.
         self.keep(&outcome).await;
         self.tell(Heard::Done(Box::new(outcome.result)));
-        self.gateway.settle(&self.order, outcome.actual).await;
-        self.gateway.record(&outcome.events).await;
+        let settled = self.gateway.settle(&self.order, outcome.actual);
+        join(settled, self.gateway.record(outcome.events)).await;
     }
 
     /// Nobody may be there any more to hear it.

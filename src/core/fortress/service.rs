@@ -142,7 +142,7 @@ impl FortressService {
             // The error itself matters more than a failure to write it: then the sweep
             // ends the job at its deadline.
             if failed.await.is_err() {
-                gateway.record(&spent.events).await;
+                gateway.record(spent.events.clone()).await;
             }
         }
         gateway.settle(&order, spent.actual).await;

@@ -12,6 +12,7 @@ mod bound;
 mod error;
 mod listener;
 mod own_keys;
+mod recording;
 mod routes;
 mod serve;
 #[cfg(test)]
@@ -21,5 +22,6 @@ pub use bound::{DEFAULT_OUTPUT_TOKENS, input_bytes, output_tokens};
 pub use error::GatewayError;
 pub use listener::Listener;
 pub use own_keys::OwnKeys;
+pub use recording::Unwritten;
 pub use routes::Routes;
 pub use serve::{Entry, Gateway, Live, Order, Outcome, Served};

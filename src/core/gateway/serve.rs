@@ -5,8 +5,8 @@ use serde_json::json;
 use super::books::{self, Books, Bounds};
 use super::bound::{input_bytes, is_bounded, output_tokens, typical_input_tokens};
 use super::own_keys::{self, OwnKeys};
-use super::{GatewayError, Routes};
-use crate::analytics::{DataPoint, DataPoints, EventCost, UsageEvent, record};
+use super::{GatewayError, Routes, Unwritten};
+use crate::analytics::{DataPoint, DataPoints, EventCost, UsageEvent};
 use crate::budget::{
     Actual, Admission, Admitted, Booking, Refused, Request, Shield, Standing, UserLedger,
     UserLedgerError, family_of,
@@ -33,6 +33,7 @@ pub struct Gateway {
     /// Where dashboards read, if there are any.
     pub points: Option<Rc<dyn DataPoints>>,
     pub database: Rc<dyn Database>,
+    pub unwritten: Rc<Unwritten>,
     pub clock: Rc<dyn Clock>,
     pub background: Rc<dyn Background>,
     pub log: Rc<dyn Log>,
@@ -165,23 +166,6 @@ impl Gateway {
     pub fn lasts_ms(&self) -> i64 {
         let ms = self.limits.total_ms.saturating_add(SETTLING_MS);
         i64::try_from(ms).unwrap_or(i64::MAX)
-    }
-
-    /// Puts a call on the books that is kept nowhere else.
-    pub async fn record(&self, events: &[UsageEvent]) {
-        let statements: Vec<_> = events.iter().flat_map(record).collect();
-        if statements.is_empty() {
-            return;
-        }
-        let mut written = self.database.batch(statements.clone()).await;
-        if written.is_err() {
-            // Safe to repeat.
-            written = self.database.batch(statements).await;
-        }
-        if let Err(error) = written {
-            let fields = json!({ "events": events, "cause": error.to_string() });
-            self.log.record(Level::Error, "usage_not_recorded", fields);
-        }
     }
 
     fn bounds(&self, order: &Order, route: &[Target], at_ms: i64) -> Bounds {

@@ -189,6 +189,7 @@ pub(crate) fn over(
         ledger: Rc::clone(&ledger) as Rc<dyn UserLedger>,
         points: None,
         database: Rc::clone(database),
+        unwritten: Rc::default(),
         clock: Rc::new(clock.clone()),
         background: Rc::new(FakeBackground::default()),
         log: Rc::clone(log),
@@ -262,7 +263,7 @@ impl World {
 
     async fn close(&self, order: &Order, outcome: &Outcome) {
         self.gateway.settle(order, outcome.actual).await;
-        self.gateway.record(&outcome.events).await;
+        self.gateway.record(outcome.events.clone()).await;
     }
 
     fn spent(&self) -> (i64, i64) {
