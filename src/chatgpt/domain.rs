@@ -8,7 +8,7 @@ use chitty_core::chat::room::{self, Entrance, Rooms};
 use chitty_core::chat::{ChatService, Library, Sessions};
 use chitty_core::door::{self, Door};
 use chitty_core::front::{Access, Dependencies, Routes as Paths};
-use chitty_core::gateway::{Gateway, Routes};
+use chitty_core::gateway::{Gateway, Routes, Unwritten};
 use chitty_core::http::HttpReply;
 use chitty_core::llm::{Breakers, Limits};
 use chitty_core::mcp::Server;
@@ -17,7 +17,7 @@ use chitty_core::openapi::Further;
 use chitty_core::ports::Level;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
-use chitty_core::vault::{Upstream, Vault};
+use chitty_core::vault::{Keyless, Upstream, Vault};
 use chitty_edge::bindings::{models, rooms, shield, usage_points, user_ledger};
 use chitty_edge::config::{Common, Reader, limits, prices, routes};
 use chitty_edge::platform::{Fault, Isolate, Worker};
@@ -32,8 +32,10 @@ pub struct ChatGpt {
     isolate: Isolate,
     routes: Rc<Routes>,
     upstreams: Rc<[Upstream]>,
+    keyless: Rc<Keyless>,
     breakers: Rc<Breakers>,
     prices: Rc<PriceTable>,
+    unwritten: Rc<Unwritten>,
     server: Rc<Server<Services<Chat>>>,
     objects: OnceCell<Objects>,
 }
@@ -73,9 +75,11 @@ impl Worker for ChatGpt {
         Ok(Self {
             isolate: Isolate::new(common)?,
             upstreams: upstreams(&routes.providers),
+            keyless: Rc::default(),
             routes: Rc::new(routes),
             breakers: Rc::default(),
             prices: Rc::new(prices),
+            unwritten: Rc::default(),
             server: Rc::new(tools::server(Self::SERVER)),
             objects: OnceCell::new(),
         })
@@ -97,7 +101,7 @@ impl Worker for ChatGpt {
             entropy: Rc::clone(&platform.entropy),
         };
         Ok(Chat {
-            vault: vault(&self.upstreams, platform),
+            vault: vault(&self.upstreams, &self.keyless, platform),
             service: ChatService {
                 sessions: Sessions::new(Rc::clone(&platform.database)),
                 library: library.clone(),
@@ -139,10 +143,11 @@ impl ChatGpt {
             routes: Rc::clone(&self.routes),
             prices: Rc::clone(&self.prices),
             shield: objects.shield,
-            own_keys: Rc::new(vault(&self.upstreams, platform)),
+            own_keys: Rc::new(vault(&self.upstreams, &self.keyless, platform)),
             ledger: objects.ledger,
             points: objects.points,
             database: Rc::clone(&platform.database),
+            unwritten: Rc::clone(&self.unwritten),
             clock: Rc::clone(&platform.clock),
             background: Rc::clone(&platform.background),
             log: Rc::clone(&platform.log),

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use chitty_core::llm::Provider;
 use chitty_core::services::Platform;
-use chitty_core::vault::{Upstream, Vault};
+use chitty_core::vault::{Keyless, Upstream, Vault};
 use chitty_edge::http::FetchHttp;
 
 /// The providers that users may have keys of.
@@ -16,9 +16,10 @@ pub fn upstreams(providers: &[Rc<Provider>]) -> Rc<[Upstream]> {
 }
 
 /// Users' provider keys, for one request.
-pub fn vault(upstreams: &Rc<[Upstream]>, platform: &Platform) -> Vault {
+pub fn vault(upstreams: &Rc<[Upstream]>, keyless: &Rc<Keyless>, platform: &Platform) -> Vault {
     Vault {
         upstreams: Rc::clone(upstreams),
+        keyless: Rc::clone(keyless),
         sealer: Rc::clone(&platform.sealer),
         http: Rc::new(FetchHttp),
         audit: platform.authenticator.audit.clone(),

@@ -19,16 +19,21 @@ pub struct ProviderKey {
 impl Vault {
     /// The key that a call of `user` to `provider` is made with: the one named `default`, or
     /// else the first by name. None: the user has none there. One that cannot be opened is an
-    /// error, since another key is another bill. The use is counted in the background.
+    /// error, since another key is another bill. The use is counted in the background. That there is
+    /// none is remembered for a moment.
     pub async fn active_key(
         &self,
         user: &str,
         provider: &str,
     ) -> Result<Option<ProviderKey>, VaultError> {
-        let now_ms = self.now_ms();
+        let (now_ms, added) = (self.now_ms(), self.keyless.added());
+        if self.keyless.holds(user, provider, now_ms) {
+            return Ok(None);
+        }
         let found = self.run(statements::usable(user, provider, now_ms)).await?;
         let mut keys = found.rows.iter().map(StoredKey::read);
         let Some(key) = keys.next().transpose()?.filter(|key| key.is_active) else {
+            self.keyless.note(user, provider, added, now_ms);
             return Ok(None);
         };
         let secret = self.open(&key).map_err(|cause| VaultError::Undecryptable {

@@ -8,6 +8,7 @@
 mod check;
 mod error;
 mod in_use;
+mod keyless;
 mod service;
 mod statements;
 mod stored;
@@ -19,6 +20,7 @@ mod upkeep;
 pub use check::Upstream;
 pub use error::VaultError;
 pub use in_use::ProviderKey;
+pub use keyless::Keyless;
 pub use service::Vault;
 pub use types::{
     AddInput, AddOutput, KeyState, KeyView, ListInput, ListOutput, RevokeInput, RevokeOutput,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::statements::{self, NewKey};
 use super::stored::{Place, SealedKey, StoredKey, last_four};
 use super::{
-    AddInput, AddOutput, HOUR_MS, ListInput, ListOutput, MAX_DEPOSITS_AN_HOUR, MAX_KEYS,
+    AddInput, AddOutput, HOUR_MS, Keyless, ListInput, ListOutput, MAX_DEPOSITS_AN_HOUR, MAX_KEYS,
     RevokeInput, RevokeOutput, RotateInput, RotateOutput, Upstream, VaultError,
 };
 use crate::auth::keys::Asking;
@@ -27,6 +27,7 @@ pub struct Vault {
     pub upstreams: Rc<[Upstream]>,
     pub sealer: Rc<Sealer>,
     pub http: Rc<dyn Http>,
+    pub keyless: Rc<Keyless>,
     /// Brings the database, clock, entropy and log too.
     pub audit: AuditLog,
 }
@@ -122,6 +123,8 @@ impl Vault {
         let row = self.row("provider_key_add", &place.id, details, asking)?;
         let batch = vec![key.add(), row.bind(&place.id)];
         let added = self.audit.database.batch(batch).await;
+        // Also after an error: it may be written and the reply lost.
+        self.keyless.forget(&place.owner, &place.provider);
         let added = added.map_err(|error| unless_unique(error, VaultError::NameTaken))?;
         let row = added.first().and_then(Outcome::first);
         let row = row.ok_or(VaultError::TooMany { max: MAX_KEYS })?;

@@ -36,6 +36,16 @@ fn uses_are_counted_in_the_background() {
 }
 
 #[test]
+fn that_a_user_has_no_key_is_looked_up_once_in_ten_seconds() {
+    let world = World::new();
+    assert_eq!(world.used("ann"), None);
+    world.database.sound.set(Some(0));
+    assert_eq!(world.used("ann"), None);
+    world.clock.advance(10_000);
+    block_on(world.vault.active_key("ann", "openai")).unwrap_err();
+}
+
+#[test]
 fn a_database_that_is_down_is_no_missing_key() {
     let world = World::new();
     world.added("ann", "default", KEY);

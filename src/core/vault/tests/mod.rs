@@ -147,6 +147,7 @@ impl World {
         let background = Rc::new(FakeBackground::default());
         let log = Rc::new(FakeLog::default());
         let vault = Vault {
+            keyless: Rc::default(),
             upstreams: Rc::from([
                 upstream(
                     "openai",
