@@ -10,6 +10,7 @@ use chitty_core::llm::{Breakers, Models};
 use chitty_core::services::Platform;
 use worker::Env;
 
+use crate::clock::SystemClock;
 use crate::http::{FetchHttp, NamedObject, NamedObjects};
 use crate::platform::Fault;
 use crate::points::Dataset;
@@ -31,7 +32,8 @@ pub fn ledger(env: &Env) -> Result<Rc<dyn Ledger>, Fault> {
 /// The accounts of all users, behind the binding `USER_LEDGER`.
 pub fn user_ledger(env: &Env) -> Result<Rc<dyn UserLedger>, Fault> {
     let objects = NamedObjects(env.durable_object("USER_LEDGER")?);
-    Ok(Rc::new(RemoteUserLedger::new(Rc::new(objects))))
+    let ledger = RemoteUserLedger::new(Rc::new(objects), Rc::new(SystemClock));
+    Ok(Rc::new(ledger))
 }
 
 /// The rooms of sessions, behind the binding `CHAT_ROOM`.

@@ -28,7 +28,7 @@ pub struct Account<'a> {
 impl Account<'_> {
     /// Notes that the call goes out now. Not to be sent after an error.
     pub fn sent(&self, request_id: &str, now_ms: i64) -> Result<(), BudgetError> {
-        let mut reservation = self.find(request_id, now_ms)?;
+        let mut reservation = self.find(request_id)?;
         if !reservation.held() || reservation.expires_ms() <= now_ms {
             return Err(BudgetError::Ended(request_id.to_owned()));
         }
@@ -48,7 +48,7 @@ impl Account<'_> {
         now_ms: i64,
     ) -> Result<Settled, BudgetError> {
         check_actual(&actual)?;
-        let reservation = self.find(request_id, now_ms)?;
+        let reservation = self.find(request_id)?;
         let corrected = match reservation.end {
             Some(end) if !end.expired => {
                 return Ok(Settled {
@@ -136,12 +136,10 @@ impl Account<'_> {
         Ok(self.store.load(request_id, key_id, family, now_ms)?)
     }
 
-    fn find(&self, request_id: &str, now_ms: i64) -> Result<Reservation, BudgetError> {
+    fn find(&self, request_id: &str) -> Result<Reservation, BudgetError> {
         check_name("request_id", request_id)?;
-        let loaded = self.store.load(request_id, None, "", now_ms)?;
-        loaded
-            .known
-            .ok_or_else(|| BudgetError::NotFound(request_id.to_owned()))
+        let known = self.store.known(request_id)?;
+        known.ok_or_else(|| BudgetError::NotFound(request_id.to_owned()))
     }
 
     fn expire(&self, now_ms: i64) -> Result<(), BudgetError> {

@@ -14,6 +14,7 @@ pub mod manage;
 mod rate;
 mod remote;
 mod settings;
+mod settling;
 mod shield;
 mod sql_store;
 mod store;

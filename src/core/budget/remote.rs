@@ -10,14 +10,17 @@ use serde_json::json;
 
 use super::account::Account;
 use super::error::BudgetError;
+use super::settling::{Answer, DELAY_MS, Settlement, Settling, Waiting};
 use super::types::{Actual, Admission, CapsChange, Limits, Period, Request, Settled, State};
-use crate::ports::{Http, HttpRequest};
+use crate::ports::{Clock, Http, HttpRequest};
 
 /// A check stands before every call to a model: rather none than a late one.
 const TIMEOUT_MS: u64 = 3_000;
 /// Tries of a command whose reply was lost. All of them can be repeated.
 const ATTEMPTS: u32 = 3;
 const MAX_ANSWER: usize = 262_144;
+/// An admission has ended after so long, however often it was tried.
+const TAKEN_ALONG_MS: i64 = 10_000;
 
 /// The accounts of all users. Without an answer nothing may be sent to a model: money fails closed.
 #[async_trait(?Send)]
@@ -85,13 +88,15 @@ pub trait Objects {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Command {
-    Admit(Request),
+    /// Once the settlements are made.
+    Admit {
+        request: Request,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        settlements: Vec<Settlement>,
+    },
     Sent(String),
     Withdraw(Request),
-    Settle {
-        request_id: String,
-        actual: Actual,
-    },
+    Settle(Settlement),
     SetBudget {
         key_id: Option<String>,
         period: Period,
@@ -105,6 +110,14 @@ enum Command {
     State {
         key_id: Option<String>,
     },
+}
+
+/// An owner's answer to an admission: what became of the settlements, in their order, too.
+#[derive(Debug, Serialize, Deserialize)]
+struct Admissions {
+    admission: Admission,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    settled: Vec<Result<Settled, Refusal>>,
 }
 
 /// What an owner answers: an HTTP status and a JSON text.
@@ -124,20 +137,13 @@ pub fn serve(account: &Account<'_>, body: &[u8], now_ms: i64) -> Served {
         )));
     };
     match command {
-        Command::Admit(request) => {
-            let admission = account.admit(&request, now_ms);
-            let due_ms = match &admission {
-                Ok(Admission::Admitted(admitted)) => Some(admitted.expires_ms),
-                _ => None,
-            };
-            Served {
-                due_ms,
-                ..answer(admission)
-            }
-        }
+        Command::Admit {
+            request,
+            settlements,
+        } => admit(account, &request, settlements, now_ms),
         Command::Sent(request_id) => answer(account.sent(&request_id, now_ms)),
         Command::Withdraw(request) => answer(account.withdraw(&request, now_ms)),
-        Command::Settle { request_id, actual } => {
+        Command::Settle(Settlement { request_id, actual }) => {
             answer(account.settle(&request_id, actual, now_ms))
         }
         Command::SetBudget {
@@ -153,11 +159,37 @@ pub fn serve(account: &Account<'_>, body: &[u8], now_ms: i64) -> Served {
     }
 }
 
+/// Those settlements that cannot be made now can be repeated, with the admission.
+fn admit(
+    account: &Account<'_>,
+    request: &Request,
+    settlements: Vec<Settlement>,
+    now_ms: i64,
+) -> Served {
+    let mut settled = Vec::with_capacity(settlements.len());
+    for Settlement { request_id, actual } in settlements {
+        settled.push(match account.settle(&request_id, actual, now_ms) {
+            Err(error @ BudgetError::Store(_)) => return answer::<()>(Err(error)),
+            outcome => outcome.map_err(|error| Refusal::of(&error)),
+        });
+    }
+    let admission = account.admit(request, now_ms);
+    let due_ms = match &admission {
+        Ok(Admission::Admitted(admitted)) => Some(admitted.expires_ms),
+        _ => None,
+    };
+    let answered = admission.map(|admission| Admissions { admission, settled });
+    Served {
+        due_ms,
+        ..answer(answered)
+    }
+}
+
 fn answer<T: Serialize>(outcome: Result<T, BudgetError>) -> Served {
     match outcome {
         Ok(value) => Served {
             status: 200,
-            body: json!(value).to_string(),
+            body: serde_json::to_string(&value).unwrap_or_default(),
             due_ms: None,
         },
         Err(error) => Served {
@@ -167,26 +199,60 @@ fn answer<T: Serialize>(outcome: Result<T, BudgetError>) -> Served {
                 BudgetError::NotFound(_) => 404,
                 BudgetError::Conflict(_) | BudgetError::Ended(_) => 409,
             },
-            body: json!({ "code": error.code(), "message": error.to_string() }).to_string(),
+            body: json!(Refusal::of(&error)).to_string(),
             due_ms: None,
         },
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Refusal {
     code: String,
     message: String,
 }
 
+impl Refusal {
+    fn of(error: &BudgetError) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<Refusal> for UserLedgerError {
+    fn from(Refusal { code, message }: Refusal) -> Self {
+        Self::Refused { code, message }
+    }
+}
+
 /// The accounts behind objects named by user id.
 pub struct RemoteUserLedger {
     objects: Rc<dyn Objects>,
+    clock: Rc<dyn Clock>,
+    settling: Settling,
 }
 
 impl RemoteUserLedger {
-    pub fn new(objects: Rc<dyn Objects>) -> Self {
-        Self { objects }
+    pub fn new(objects: Rc<dyn Objects>, clock: Rc<dyn Clock>) -> Self {
+        Self {
+            objects,
+            clock,
+            settling: Settling::default(),
+        }
+    }
+
+    /// Waits for what becomes of a settlement that an admission has taken along. None if that
+    /// admission was given up: nothing else would tell.
+    async fn taken_along(&self, waiting: &Waiting) -> Option<Answer> {
+        let until_ms = self.clock.now_ms().saturating_add(TAKEN_ALONG_MS);
+        while self.clock.now_ms() < until_ms {
+            if let Some(answer) = waiting.answer() {
+                return Some(answer);
+            }
+            self.clock.sleep(DELAY_MS).await;
+        }
+        None
     }
 
     async fn ask<O: DeserializeOwned>(
@@ -232,7 +298,7 @@ async fn once<O: DeserializeOwned>(
     }
     match serde_json::from_slice::<Refusal>(&body) {
         Ok(Refusal { message, .. }) if status >= 500 => Err(unavailable(message)),
-        Ok(Refusal { code, message }) => Err(UserLedgerError::Refused { code, message }),
+        Ok(refusal) => Err(refusal.into()),
         Err(_) => Err(unavailable(format!("status {status}"))),
     }
 }
@@ -244,7 +310,23 @@ fn owned(key_id: Option<&str>) -> Option<String> {
 #[async_trait(?Send)]
 impl UserLedger for RemoteUserLedger {
     async fn admit(&self, user_id: &str, request: &Request) -> Result<Admission, UserLedgerError> {
-        self.ask(user_id, &Command::Admit(request.clone())).await
+        let along = self.settling.take(user_id);
+        let settlement = |waiting: &Waiting| waiting.settlement.clone();
+        let command = Command::Admit {
+            request: request.clone(),
+            settlements: along.iter().map(settlement).collect(),
+        };
+        let told: Result<Admissions, _> = self.ask(user_id, &command).await;
+        let Admissions { admission, settled } = told.inspect_err(|error| {
+            // They go on alone.
+            for waiting in &along {
+                waiting.put(Err(error.clone()));
+            }
+        })?;
+        for (waiting, settled) in along.iter().zip(settled) {
+            waiting.put(settled.map_err(UserLedgerError::from));
+        }
+        Ok(admission)
     }
 
     async fn withdraw(&self, user_id: &str, request: &Request) -> Result<(), UserLedgerError> {
@@ -262,9 +344,19 @@ impl UserLedger for RemoteUserLedger {
         request_id: &str,
         actual: Actual,
     ) -> Result<Settled, UserLedgerError> {
-        let request_id = request_id.to_owned();
-        self.ask(user_id, &Command::Settle { request_id, actual })
-            .await
+        let waiting = Waiting::new(Settlement {
+            request_id: request_id.to_owned(),
+            actual,
+        });
+        self.settling.add(user_id, waiting.clone());
+        self.clock.sleep(DELAY_MS).await;
+        if !self.settling.remove(user_id, request_id)
+            && let Some(Ok(settled)) = self.taken_along(&waiting).await
+        {
+            return Ok(settled);
+        }
+        let command = Command::Settle(waiting.settlement);
+        self.ask(user_id, &command).await
     }
 
     async fn set_budget(

@@ -1,11 +1,14 @@
 //! An account in SQLite, such as a Durable Object's.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::store::{Change, Holder, Loaded, Reservation, Settings, Store, Tat, tokens_kind};
 use super::types::Spending;
-use crate::sql::{DatabaseError, Outcome, Sql, Statement};
+use crate::sql::{DatabaseError, Outcome, Row, Sql, Statement, Value};
 
 /// The holder of a user's own rows is the empty text, which no key has for an id.
 const SCHEMA: [&str; 6] = [
@@ -25,7 +28,7 @@ const SCHEMA: [&str; 6] = [
 ];
 
 const KNOWN: &str = "SELECT body FROM reservations WHERE request_id = ?1";
-const SETTINGS: &str = "SELECT holder, body FROM settings WHERE holder IN ('', ?1)";
+const SETTINGS: &str = "SELECT holder, body FROM settings";
 const HELD: &str = "SELECT count(*) AS held, coalesce(sum(key_id = ?1), 0) AS key_held, \
     coalesce(min(due_ms) <= ?2, 0) AS due FROM reservations WHERE held = 1";
 const TATS: &str = "SELECT holder, kind, tat_us FROM tats \
@@ -45,12 +48,17 @@ const KEYS_SET: &str = "SELECT count(*) AS keys FROM settings WHERE holder <> ''
 const PUT: &str = "INSERT INTO reservations (request_id, key_id, held, due_ms, body) \
     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (request_id) DO UPDATE SET \
     held = excluded.held, due_ms = excluded.due_ms, body = excluded.body";
-const ADD: &str = "INSERT INTO slots (holder, slot_ms, spent, reserved, estimated) \
-    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (holder, slot_ms) DO UPDATE SET \
+/// Before and after the rows, which may be several.
+const ADD: [&str; 2] = [
+    "INSERT INTO slots (holder, slot_ms, spent, reserved, estimated) VALUES ",
+    " ON CONFLICT (holder, slot_ms) DO UPDATE SET \
     spent = spent + excluded.spent, reserved = reserved + excluded.reserved, \
-    estimated = estimated + excluded.estimated";
-const PUT_TAT: &str = "INSERT INTO tats (holder, kind, tat_us) VALUES (?1, ?2, ?3) \
-    ON CONFLICT (holder, kind) DO UPDATE SET tat_us = excluded.tat_us";
+    estimated = estimated + excluded.estimated",
+];
+const PUT_TAT: [&str; 2] = [
+    "INSERT INTO tats (holder, kind, tat_us) VALUES ",
+    " ON CONFLICT (holder, kind) DO UPDATE SET tat_us = excluded.tat_us",
+];
 const PUT_SETTINGS: &str = "INSERT INTO settings (holder, body) VALUES (?1, ?2) \
     ON CONFLICT (holder) DO UPDATE SET body = excluded.body";
 const NO_SETTINGS: &str = "DELETE FROM settings WHERE holder = ?1";
@@ -63,13 +71,39 @@ const FORGET: [&str; 3] = [
 
 pub struct SqlStore<S> {
     sql: S,
+    /// By holder, once read: nobody else writes them.
+    settings: RefCell<Option<BTreeMap<String, Settings>>>,
 }
 
 impl<S: Sql> SqlStore<S> {
     /// Makes the tables where they are missing.
     pub fn open(sql: S) -> Result<Self, DatabaseError> {
         sql.batch(&SCHEMA.map(Statement::new))?;
-        Ok(Self { sql })
+        Ok(Self {
+            sql,
+            settings: RefCell::default(),
+        })
+    }
+
+    /// Of the user and of a key.
+    fn settings(&self, key: &str) -> Result<[Settings; 2], DatabaseError> {
+        let mut known = self.settings.borrow_mut();
+        let settings = match &mut *known {
+            Some(settings) => settings,
+            unknown => {
+                let found = self.query(Statement::new(SETTINGS))?;
+                let row = |row: &Row| Ok((row.text("holder")?, read(&row.text("body")?)?));
+                let all = found.rows.iter().map(row);
+                unknown.insert(all.collect::<Result<_, DatabaseError>>()?)
+            }
+        };
+        let of = |holder: &str| settings.get(holder).cloned().unwrap_or_default();
+        let of_key = if key.is_empty() {
+            Settings::default()
+        } else {
+            of(key)
+        };
+        Ok([of(""), of_key])
     }
 
     fn query(&self, statement: Statement) -> Result<Outcome, DatabaseError> {
@@ -79,6 +113,11 @@ impl<S: Sql> SqlStore<S> {
 }
 
 impl<S: Sql> Store for SqlStore<S> {
+    fn known(&self, request_id: &str) -> Result<Option<Reservation>, DatabaseError> {
+        let known = self.query(Statement::new(KNOWN).bind(request_id))?;
+        Ok(bodies(&known)?.into_iter().next())
+    }
+
     fn load(
         &self,
         request_id: &str,
@@ -89,23 +128,17 @@ impl<S: Sql> Store for SqlStore<S> {
         let key = key_id.unwrap_or_default();
         let outcomes = self.sql.batch(&[
             Statement::new(KNOWN).bind(request_id),
-            Statement::new(SETTINGS).bind(key),
             Statement::new(HELD).bind(key).bind(now_ms),
             Statement::new(TATS).bind(key).bind(tokens_kind(family)),
         ])?;
-        let [known, settings, held, tats] =
-            <[Outcome; 4]>::try_from(outcomes).map_err(|_| no_outcome())?;
+        let [known, held, tats] = <[Outcome; 3]>::try_from(outcomes).map_err(|_| no_outcome())?;
+        let [user, of_key] = self.settings(key)?;
         let mut loaded = Loaded {
             known: bodies(&known)?.into_iter().next(),
+            user,
+            key: of_key,
             ..Loaded::default()
         };
-        for row in &settings.rows {
-            let settings = read(&row.text("body")?)?;
-            match row.text("holder")?.as_str() {
-                "" => loaded.user = settings,
-                _ => loaded.key = settings,
-            }
-        }
         let held = held.first().ok_or_else(no_outcome)?;
         loaded.user_held = count(held.int("held")?);
         loaded.key_held = count(held.int("key_held")?);
@@ -162,65 +195,94 @@ impl<S: Sql> Store for SqlStore<S> {
     }
 
     fn commit(&self, changes: Vec<Change>) -> Result<(), DatabaseError> {
-        let mut statements = Vec::with_capacity(changes.len());
+        let mut writes = Writes::default();
         for change in changes {
-            write(change, &mut statements)?;
+            if matches!(change, Change::Settings { .. }) {
+                // Whether it is written is seen when they are read again.
+                self.settings.take();
+            }
+            writes.add(change)?;
         }
-        self.sql.batch(&statements).map(drop)
+        self.sql.batch(&writes.statements()).map(drop)
     }
 }
 
-fn write(change: Change, statements: &mut Vec<Statement>) -> Result<(), DatabaseError> {
-    match change {
-        Change::Reservation(reservation) => statements.push(
-            Statement::new(PUT)
-                .bind(&reservation.request.request_id)
-                .bind(reservation.request.key_id.clone())
-                .bind(i64::from(reservation.held()))
-                .bind(reservation.due_ms())
-                .bind(body(&reservation)?),
-        ),
-        Change::Spending {
-            holder,
-            slot_ms,
-            delta,
-        } => statements.push(
-            Statement::new(ADD)
-                .bind(text(&holder))
-                .bind(slot_ms)
-                .bind(delta.spent)
-                .bind(delta.reserved)
-                .bind(delta.estimated),
-        ),
-        Change::Tat(tat) => statements.push(
-            Statement::new(PUT_TAT)
-                .bind(text(&tat.holder))
-                .bind(tat.kind)
-                .bind(tat.tat_us),
-        ),
-        Change::Settings { holder, settings } if settings == Settings::default() => {
-            statements.push(Statement::new(NO_SETTINGS).bind(text(&holder)));
+/// A statement takes as long as several rows, so rows of a table go in one.
+#[derive(Default)]
+struct Writes {
+    statements: Vec<Statement>,
+    sums: Vec<Vec<Value>>,
+    tats: Vec<Vec<Value>>,
+}
+
+impl Writes {
+    fn add(&mut self, change: Change) -> Result<(), DatabaseError> {
+        let statements = &mut self.statements;
+        match change {
+            Change::Reservation(reservation) => statements.push(
+                Statement::new(PUT)
+                    .bind(&reservation.request.request_id)
+                    .bind(reservation.request.key_id.clone())
+                    .bind(i64::from(reservation.held()))
+                    .bind(reservation.due_ms())
+                    .bind(body(&reservation)?),
+            ),
+            Change::Spending {
+                holder,
+                slot_ms,
+                delta,
+            } => self.sums.push(vec![
+                text(&holder).into(),
+                slot_ms.into(),
+                delta.spent.into(),
+                delta.reserved.into(),
+                delta.estimated.into(),
+            ]),
+            Change::Tat(tat) => self.tats.push(vec![
+                text(&tat.holder).into(),
+                tat.kind.into(),
+                tat.tat_us.into(),
+            ]),
+            Change::Settings { holder, settings } if settings == Settings::default() => {
+                statements.push(Statement::new(NO_SETTINGS).bind(text(&holder)));
+            }
+            Change::Settings { holder, settings } => statements.push(
+                Statement::new(PUT_SETTINGS)
+                    .bind(text(&holder))
+                    .bind(body(&settings)?),
+            ),
+            Change::Unreported { request_id, yet } => {
+                let sql = if yet { TO_REPORT } else { REPORTED };
+                statements.push(Statement::new(sql).bind(request_id));
+            }
+            Change::Forget {
+                finished_due_ms,
+                slots_before_ms,
+                tats_before_us,
+            } => {
+                let bounds = [finished_due_ms, slots_before_ms, tats_before_us];
+                let forget = FORGET.into_iter().zip(bounds);
+                statements.extend(forget.map(|(sql, bound)| Statement::new(sql).bind(bound)));
+            }
         }
-        Change::Settings { holder, settings } => statements.push(
-            Statement::new(PUT_SETTINGS)
-                .bind(text(&holder))
-                .bind(body(&settings)?),
-        ),
-        Change::Unreported { request_id, yet } => {
-            let sql = if yet { TO_REPORT } else { REPORTED };
-            statements.push(Statement::new(sql).bind(request_id));
-        }
-        Change::Forget {
-            finished_due_ms,
-            slots_before_ms,
-            tats_before_us,
-        } => {
-            let bounds = [finished_due_ms, slots_before_ms, tats_before_us];
-            let forget = FORGET.into_iter().zip(bounds);
-            statements.extend(forget.map(|(sql, bound)| Statement::new(sql).bind(bound)));
-        }
+        Ok(())
     }
-    Ok(())
+
+    fn statements(mut self) -> Vec<Statement> {
+        for (sql, rows) in [(ADD, self.sums), (PUT_TAT, self.tats)] {
+            self.statements.extend(insert(sql, rows));
+        }
+        self.statements
+    }
+}
+
+/// None without rows.
+fn insert([before, after]: [&str; 2], rows: Vec<Vec<Value>>) -> Option<Statement> {
+    let row = |row: &Vec<Value>| format!("({})", vec!["?"; row.len()].join(", "));
+    let places: Vec<String> = rows.iter().map(row).collect();
+    let mut statement = Statement::new(format!("{before}{}{after}", places.join(", ")));
+    statement.params = rows.into_iter().flatten().collect();
+    (!places.is_empty()).then_some(statement)
 }
 
 fn text(holder: &Holder) -> &str {

@@ -186,6 +186,8 @@ pub enum Change {
 /// Storage of one account. All calls are synchronous, so no other request comes between a
 /// read and its commit.
 pub trait Store {
+    fn known(&self, request_id: &str) -> Result<Option<Reservation>, DatabaseError>;
+
     /// `request_id`, `key_id` and `family` may be empty: then nothing is found for them.
     fn load(
         &self,

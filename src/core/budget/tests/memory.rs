@@ -25,6 +25,10 @@ struct Tables {
 }
 
 impl Store for MemoryStore {
+    fn known(&self, request_id: &str) -> Result<Option<Reservation>, DatabaseError> {
+        Ok(self.0.borrow().reservations.get(request_id).cloned())
+    }
+
     fn load(
         &self,
         request_id: &str,
@@ -190,6 +194,10 @@ pub struct Shaky<'a> {
 }
 
 impl Store for Shaky<'_> {
+    fn known(&self, request_id: &str) -> Result<Option<Reservation>, DatabaseError> {
+        self.store.known(request_id)
+    }
+
     fn load(
         &self,
         request_id: &str,

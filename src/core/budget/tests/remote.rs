@@ -6,22 +6,26 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::join;
 
 use super::super::headers::duration;
 use super::super::remote::{Objects, RemoteUserLedger, UserLedger, serve};
 use super::super::sql_store::SqlStore;
-use super::super::types::{Caps, Limits, Period, RateState, Reason, Refused, Standing};
+use super::super::types::{Caps, Charge, Limits, Period, RateState, Reason, Refused, Standing};
 use super::memory::sqlite;
 use super::{NOW, admitted, exact, on, refused, request};
-use crate::ports::{Http, HttpError, HttpRequest, HttpResponse};
+use crate::llm::scripted::JumpClock;
+use crate::ports::{Clock, Http, HttpError, HttpRequest, HttpResponse};
 use crate::sql::SqliteDatabase;
-use crate::testing::block_on;
+use crate::testing::{FakeClock, block_on};
 
 /// One object; replies may be lost.
 pub(super) struct Object {
     store: SqlStore<SqliteDatabase>,
     names: RefCell<Vec<String>>,
     lost: Cell<u32>,
+    /// It takes nothing in and never answers.
+    silent: Cell<bool>,
 }
 
 struct Way(Rc<Object>);
@@ -36,6 +40,9 @@ impl Objects for Way {
 #[async_trait(?Send)]
 impl Http for Way {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if self.0.silent.get() {
+            std::future::pending::<()>().await;
+        }
         let served = on(&self.0.store, |account| serve(account, &request.body, NOW));
         if self.0.lost.get() > 0 {
             self.0.lost.set(self.0.lost.get() - 1);
@@ -53,13 +60,18 @@ impl Http for Way {
 }
 
 pub(super) fn ledger(lost: u32) -> (RemoteUserLedger, Rc<Object>) {
+    ledger_by(Rc::new(FakeClock::at(NOW)), lost)
+}
+
+fn ledger_by(clock: Rc<dyn Clock>, lost: u32) -> (RemoteUserLedger, Rc<Object>) {
     let object = Rc::new(Object {
         store: sqlite(),
         names: RefCell::default(),
         lost: Cell::new(lost),
+        silent: Cell::default(),
     });
     let way = Way(Rc::clone(&object));
-    (RemoteUserLedger::new(Rc::new(way)), object)
+    (RemoteUserLedger::new(Rc::new(way), clock), object)
 }
 
 #[test]
@@ -115,6 +127,69 @@ fn a_lost_reply_is_asked_for_again_and_silence_is_no_permission() {
     let silent = block_on(ledger.admit("ann", &request("a", 1))).unwrap_err();
     assert_eq!(silent.code(), "BUDGET_UNAVAILABLE");
     assert_eq!(object.names.borrow().len(), 3);
+}
+
+#[test]
+fn a_settlement_goes_along_with_the_next_admission_and_comes_before_it() {
+    let clock = JumpClock::at(NOW);
+    let (ledger, object) = ledger_by(Rc::new(clock.clone()), 0);
+    let caps = Caps {
+        soft: None,
+        hard: Some(100),
+    };
+    clock.run(async {
+        let set = ledger.set_budget("ann", None, Period::Day, caps.into());
+        set.await.unwrap();
+        admitted(ledger.admit("ann", &request("a", 90)).await.unwrap());
+        let asked = request("b", 90);
+        let settled = ledger.settle("ann", "a", exact(10));
+        let (settled, next) = join(settled, ledger.admit("ann", &asked)).await;
+        assert_eq!(settled.unwrap().charge, Charge::Exact(10));
+        // There is room for it only once the first is settled.
+        admitted(next.unwrap());
+        assert_eq!(object.names.borrow().len(), 3);
+        let alone = ledger.settle("ann", "b", exact(20)).await.unwrap();
+        assert!(!alone.replayed);
+        assert_eq!(object.names.borrow().len(), 4);
+    });
+}
+
+#[test]
+fn a_settlement_whose_admission_fails_goes_on_alone() {
+    let clock = JumpClock::at(NOW);
+    let (ledger, object) = ledger_by(Rc::new(clock.clone()), 0);
+    clock.run(async {
+        admitted(ledger.admit("ann", &request("a", 90)).await.unwrap());
+        object.lost.set(3);
+        let asked = request("b", 1);
+        let settled = ledger.settle("ann", "a", exact(10));
+        let (settled, next) = join(settled, ledger.admit("ann", &asked)).await;
+        assert_eq!(next.unwrap_err().code(), "BUDGET_UNAVAILABLE");
+        // It was made with the admission, whose replies were lost.
+        assert!(settled.unwrap().replayed);
+        let unknown = ledger.settle("ann", "none", exact(1));
+        let (unknown, next) = join(unknown, ledger.admit("ann", &request("c", 1))).await;
+        assert_eq!(unknown.unwrap_err().code(), "RESERVATION_NOT_FOUND");
+        admitted(next.unwrap());
+    });
+}
+
+#[test]
+fn a_settlement_whose_admission_is_dropped_is_made_all_the_same() {
+    let clock = JumpClock::at(NOW);
+    let (ledger, object) = ledger_by(Rc::new(clock.clone()), 0);
+    clock.run(async {
+        admitted(ledger.admit("ann", &request("a", 90)).await.unwrap());
+        object.silent.set(true);
+        let asked = request("b", 1);
+        let mut admission = Box::pin(ledger.admit("ann", &asked));
+        let mut settled = Box::pin(ledger.settle("ann", "a", exact(10)));
+        assert!(futures::poll!(&mut settled).is_pending());
+        assert!(futures::poll!(&mut admission).is_pending());
+        drop(admission);
+        object.silent.set(false);
+        assert!(!settled.await.unwrap().replayed);
+    });
 }
 
 #[test]
@@ -207,7 +282,7 @@ fn refusals_tell_whether_to_come_again() {
 fn the_owner_learns_when_to_look_after_a_new_reservation() {
     let store = sqlite();
     let due = |id, bound| {
-        let body = serde_json::json!({ "admit": request(id, bound) }).to_string();
+        let body = serde_json::json!({ "admit": { "request": request(id, bound) } }).to_string();
         on(&store, |account| serve(account, body.as_bytes(), NOW)).due_ms
     };
     assert_eq!(due("a", 1), Some(NOW + super::MINUTE));
