@@ -46,7 +46,7 @@ struct Head<'a> {
 
 /// Headers as an object, which the platform takes over twice as fast as pairs. A name that
 /// comes twice needs pairs.
-struct Fields<'a>(&'a [(&'static str, String)]);
+pub(crate) struct Fields<'a>(pub &'a [(&'static str, String)]);
 
 impl Serialize for Fields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

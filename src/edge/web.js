@@ -41,6 +41,31 @@ export function stop(timer) {
   clearTimeout(timer);
 }
 
+/**
+ * Begins a request on whatever has a `fetch`, and returns the promise of its response. `head` is
+ * `{url, method, headers, redirect}` as JSON.
+ */
+export function send(target, head, bytes, signal) {
+  const { url, ...init } = JSON.parse(head);
+  return target.fetch(url, { ...init, body: bytes?.slice(), signal });
+}
+
+/** Posts to a Durable Object and tells its answer: the status in two bytes, the higher one first, then the body. */
+export function command(object, url, bytes, ticket, tell) {
+  object
+    .fetch(url, { method: "POST", body: bytes.slice() })
+    .then((response) => response.arrayBuffer().then((body) => [response.status, new Uint8Array(body)]))
+    .then(
+      ([status, body]) => {
+        const answer = new Uint8Array(2 + body.length);
+        answer.set([status >> 8, status & 255]);
+        answer.set(body, 2);
+        tell(ticket, answer);
+      },
+      (error) => tell(ticket, undefined, String(error?.message ?? error)),
+    );
+}
+
 /** `head` is `{status, headers}` as JSON; the bytes are WebAssembly's own, so they are copied. */
 export function respond(head, bytes) {
   return new Response(bytes?.slice(), JSON.parse(head));

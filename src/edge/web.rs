@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::channel::oneshot;
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
-use web_sys::{ReadableStream, Request, Response};
+use web_sys::{AbortSignal, ReadableStream, Request, Response};
 
 type Tell = Closure<dyn FnMut(u32, Option<Vec<u8>>, Option<String>)>;
 
@@ -22,6 +23,14 @@ extern "C" {
     fn query(database: &JsValue, statements: &str, batch: bool, ticket: u32, tell: &Tell);
     fn sign(kid: &str, jwk: &str, message: &[u8], ticket: u32, tell: &Tell);
     fn verify(kid: &str, jwk: &str, message: &[u8], signature: &[u8], ticket: u32, tell: &Tell);
+    #[wasm_bindgen(catch)]
+    pub(crate) fn send(
+        target: &JsValue,
+        head: &str,
+        bytes: Option<&[u8]>,
+        signal: &AbortSignal,
+    ) -> Result<Promise, JsValue>;
+    fn command(object: &JsValue, url: &str, bytes: &[u8], ticket: u32, tell: &Tell);
     #[wasm_bindgen(catch)]
     fn start(ms: u32, ticket: u32, tell: &Tell) -> Result<i32, JsValue>;
     fn stop(timer: i32);
@@ -93,6 +102,13 @@ impl Ticket {
         if TELL.with(|tell| watch(request, ticket.number.0, tell)) {
             self::tell(ticket.number.0, None, None);
         }
+        ticket
+    }
+
+    /// Told what a Durable Object answers to `bytes`, as `web.js` describes it.
+    pub(crate) fn command(object: &JsValue, url: &str, bytes: &[u8]) -> Self {
+        let ticket = Self::new();
+        TELL.with(|tell| command(object, url, bytes, ticket.number.0, tell));
         ticket
     }
 

@@ -1,16 +1,17 @@
 use chitty_core::ports::{HttpError, HttpRequest, HttpResponse};
 use futures::future::{Either, select};
 use futures::{StreamExt, stream};
-use js_sys::Uint8Array;
+use js_sys::Promise;
+use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    AbortController, Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
-};
+use web_sys::{AbortController, AbortSignal, Response, WorkerGlobalScope};
 
 use super::BodyStream;
 use crate::clock::Sleep;
 use crate::message;
+use crate::response::Fields;
+use crate::web;
 
 /// One request and its response on whatever has a `fetch`. Dropping the future, or the
 /// body, closes the connection.
@@ -19,8 +20,8 @@ pub async fn exchange(
     request: HttpRequest,
 ) -> Result<HttpResponse, HttpError> {
     let mut abort = Abort::new().map_err(unreachable)?;
-    let request_js = to_js(&request, &abort).map_err(unreachable)?;
-    let answer = JsFuture::from(target.fetch_with_request(&request_js));
+    let answer = begin(target, &request, &abort.controller.signal()).map_err(unreachable)?;
+    let answer = JsFuture::from(answer);
     let (answer, timer) = match select(answer, Sleep::new(request.timeout_ms)).await {
         Either::Left((answer, timer)) => (answer, timer),
         Either::Right(_) => {
@@ -52,20 +53,29 @@ fn read(response: &Response, request: &HttpRequest, timer: Sleep) -> Result<Http
     })
 }
 
-fn to_js(request: &HttpRequest, abort: &Abort) -> Result<Request, JsValue> {
-    let headers = Headers::new()?;
-    for (name, value) in &request.headers {
-        headers.append(name, value)?;
-    }
-    let init = RequestInit::new();
-    init.set_method(request.method);
-    init.set_headers_headers(&headers);
-    init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&abort.controller.signal()));
-    if !request.body.is_empty() {
-        init.set_body_opt_u8_array(Some(&Uint8Array::from(&*request.body)));
-    }
-    Request::new_with_str_and_init(&request.url, &init)
+/// What `fetch` is given, but for body and signal.
+#[derive(Serialize)]
+struct Head<'a> {
+    url: &'a str,
+    method: &'static str,
+    headers: Fields<'a>,
+    redirect: &'static str,
+}
+
+fn begin(
+    target: &JsValue,
+    request: &HttpRequest,
+    signal: &AbortSignal,
+) -> Result<Promise, JsValue> {
+    let head = Head {
+        url: &request.url,
+        method: request.method,
+        headers: Fields(&request.headers),
+        redirect: "manual",
+    };
+    let head = serde_json::to_string(&head).map_err(worker::Error::from)?;
+    let body = (!request.body.is_empty()).then_some(&*request.body);
+    web::send(target, &head, body, signal)
 }
 
 /// Aborts when dropped, unless disarmed.

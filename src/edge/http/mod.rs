@@ -8,7 +8,12 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use chitty_core::budget::Objects;
 use chitty_core::ports::{Http, HttpError, HttpRequest, HttpResponse};
+use futures::{StreamExt, stream};
+use wasm_bindgen::JsValue;
 use web_sys::WorkerGlobalScope;
+
+use crate::clock::within;
+use crate::web::Ticket;
 
 pub(crate) use body::BodyStream;
 use exchange::exchange;
@@ -73,7 +78,7 @@ impl Http for NamedObject {
     }
 }
 
-/// Objects of one kind, each by its name.
+/// Objects of one kind, each by its name, that take commands.
 pub struct NamedObjects(pub worker::ObjectNamespace);
 
 impl Objects for NamedObjects {
@@ -82,6 +87,31 @@ impl Objects for NamedObjects {
             .0
             .get_by_name(name)
             .map_err(|error| error.to_string())?;
-        Ok(Rc::new(ObjectHttp::new(stub)))
+        Ok(Rc::new(Commands(stub.into_rpc())))
+    }
+}
+
+/// One object that takes what is posted to it and answers at once with something short: all in
+/// one crossing, without a stream to read.
+struct Commands(JsValue);
+
+#[async_trait(?Send)]
+impl Http for Commands {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let ticket = Ticket::command(&self.0, &request.url, &request.body);
+        let ms = request.timeout_ms;
+        let told = within(ms, ticket).await.ok_or(HttpError::Timeout { ms })?;
+        let mut answer = told
+            .bytes
+            .ok_or_else(|| HttpError::Unreachable(told.fault.unwrap_or_default()))?;
+        let body = answer.split_off(answer.len().min(2));
+        let status = answer
+            .iter()
+            .fold(0, |status, byte| status << 8 | u16::from(*byte));
+        Ok(HttpResponse {
+            status,
+            headers: Vec::new(),
+            body: stream::iter([Ok(body.into())]).boxed_local(),
+        })
     }
 }
