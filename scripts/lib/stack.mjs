@@ -44,6 +44,8 @@ process.env.WRANGLER_LOG ??= "none";
  * @param {string[]} [options.workers] which workers; default the three of the product
  * @param {(entry: {at: number, level: string, message: string}) => void} [options.log] called for each
  *   line a worker logs, besides `logs`
+ * @param {Record<string, string>} [options.fronts] a module for each worker named that stands before its own,
+ *   `./index.js`: it exports what that does
  * @param {number} [options.shield] requests that the platform's rate limits let through, instead of those of wrangler.toml
  * @param {boolean} [options.points] data points for Analytics Engine become log lines `{"data_point": …}`; Miniflare drops
  *   them
@@ -86,7 +88,7 @@ export async function freePort() {
   return port;
 }
 
-function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env, outbound, shield }) {
+function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env, outbound, shield, fronts = {} }) {
   const known = WORKERS[name];
   if (!known) throw new Error(`no worker '${name}': choose from ${Object.keys(WORKERS).join(", ")}`);
   const config = unstable_readConfig({ config: join(ROOT, known.config), env }, { hideWarnings: true });
@@ -101,12 +103,16 @@ function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env, outboun
     ratelimits: shield ? widened(settings.ratelimits, shield) : settings.ratelimits,
     name: config.name,
     modulesRoot: join(main, ".."),
-    modules: builtModules(join(main, ".."), name),
+    modules: [...front(join(main, ".."), fronts[name]), ...builtModules(join(main, ".."), name)],
     bindings: { ...config.vars, ...pick(secrets, required), ...vars },
     cronTriggers: config.triggers.crons,
     outboundService: outbound,
     unsafeDirectSockets: [{ host: "127.0.0.1", port: ports[name] ?? known.port }],
   };
+}
+
+function front(folder, contents) {
+  return contents === undefined ? [] : [{ type: "ESModule", path: join(folder, "front.js"), contents }];
 }
 
 function widened(ratelimits = {}, limit) {

@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../../scripts/lib/stack.mjs";
+import { measureAnalytics } from "./analytics.mjs";
 import { measureGateway } from "./gateway.mjs";
 import { measureIdentity } from "./identity.mjs";
 import { describeMachine } from "./machine.mjs";
 import { measureMcp } from "./mcp.mjs";
+import { renderAnalytics } from "./report-analytics.mjs";
 import { renderGateway } from "./report-gateway.mjs";
 import { renderIdentity } from "./report-identity.mjs";
 import { record, render } from "./report.mjs";
@@ -19,6 +21,7 @@ const PARTS = {
   mcp: { measure: measureMcp, render },
   identity: { measure: measureIdentity, render: renderIdentity },
   gateway: { measure: measureGateway, render: renderGateway, inMemory: true },
+  analytics: { measure: measureAnalytics, render: renderAnalytics, inMemory: true },
 };
 
 /** Files here are in memory. */

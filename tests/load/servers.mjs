@@ -63,10 +63,10 @@ export class Servers {
   /**
    * The three workers of the product, the model that they ask, and the keys they were given.
    *
-   * @param {{model?: {url: string}, beside?: string[]}} [options] a model that runs already, and workers that bind what
-   *   the product's own export
+   * @param {{model?: {url: string}, beside?: string[], fronts?: Record<string, string>}} [options] a model that runs
+   *   already, workers that bind what the product's own export, and modules before these
    */
-  product({ model: running, beside = [] } = {}) {
+  product({ model: running, beside = [], fronts } = {}) {
     return this.#once("product", async () => {
       const model = running ?? (await this.#modelHere());
       const keys = await makeKeys();
@@ -74,6 +74,7 @@ export class Servers {
         secrets: { ...keys.secrets, OPENAI_API_KEY: "sk-stand-in" },
         vars: { OPENAI_BASE_URL: model.url, LOG_LEVEL: "warn", RATE_LIMITS: UNBOUNDED },
         shield: MANY,
+        fronts,
       });
       await admitDevToken(product, keys);
       return Object.assign(product, { model, keys });

@@ -42,15 +42,17 @@ async function setUp(account: Stub) {
 
 const admission = (request_id: string) => ({
   admit: {
-    request_id,
-    key_id: "TOKEN-0123456789abcdef",
-    family: "gpt-4",
-    input_tokens: 12,
-    max_output_tokens: 64,
-    bound_nanos: 1_000_000,
-    clamp: null,
-    ttl_ms: 660_000,
-    sent: true,
+    request: {
+      request_id,
+      key_id: "TOKEN-0123456789abcdef",
+      family: "gpt-4",
+      input_tokens: 12,
+      max_output_tokens: 64,
+      bound_nanos: 1_000_000,
+      clamp: null,
+      ttl_ms: 660_000,
+      sent: true,
+    },
   },
 });
 const settlement = (request_id: string) => ({ settle: { request_id, actual: { charge: { exact: 900_000 }, tokens: 75 } } });
