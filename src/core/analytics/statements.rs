@@ -31,9 +31,7 @@ fn places(count: usize) -> String {
 }
 
 fn with_all(sql: String, ids: &[String]) -> Statement {
-    let statement = Statement::new(sql);
-    ids.iter()
-        .fold(statement, |statement, id| statement.bind(id))
+    ids.iter().fold(Statement::new(sql), Statement::bind)
 }
 
 /// The outcome of a call that nobody settled.

@@ -9,7 +9,7 @@ use crate::analytics::{MOST_EVENTS, UsageEvent, record, record_all};
 use crate::gathering::Gathering;
 use crate::ports::Level;
 
-const DELAY_MS: u64 = 20;
+const DELAY_MS: u64 = 200;
 
 /// Events that are not written yet, one for an isolate.
 pub type Unwritten = Gathering<UsageEvent>;
@@ -17,8 +17,11 @@ pub type Unwritten = Gathering<UsageEvent>;
 impl Gateway {
     /// Puts a call on the books that is kept nowhere else.
     pub async fn record(&self, events: Vec<UsageEvent>) {
-        let numbers = events.into_iter().map(|event| self.unwritten.add(event));
-        let Some(last) = numbers.last() else {
+        let mut last = None;
+        for event in events {
+            last = Some(self.unwritten.add(event));
+        }
+        let Some(last) = last else {
             return;
         };
         self.clock.sleep(DELAY_MS).await;
