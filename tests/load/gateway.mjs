@@ -18,10 +18,11 @@ function plan({ gateways, checks }, folder, concurrency) {
     concurrency: lanes,
     measure: (seconds) => loadStreams(subject, { seconds, concurrency: lanes }),
   });
-  const { model, ours, theirs } = gateways;
+  const { model, floor, ours, theirs } = gateways;
   const compared = (step, form, lanes) => ({
     concurrency: lanes,
     model: step(model[form], lanes),
+    floor: step(floor[form], lanes),
     ours: step(ours[form], lanes),
     theirs: step(theirs[form], lanes),
   });
@@ -33,7 +34,10 @@ function plan({ gateways, checks }, folder, concurrency) {
 }
 
 /** In the order of a round; what is compared stands side by side. */
-const inOrder = ({ whole, streams, checks }) => [...[...whole, ...streams].flatMap(({ model, ours, theirs }) => [ours, model, theirs]), ...checks];
+const inOrder = ({ whole, streams, checks }) => [
+  ...[...whole, ...streams].flatMap(({ model, floor, ours, theirs }) => [ours, model, theirs, floor]),
+  ...checks,
+];
 
 /** What a step takes longer than another, taken within each round. */
 function added({ of }, step, floor, field) {
@@ -43,9 +47,10 @@ function added({ of }, step, floor, field) {
 
 function rows(compared, measured) {
   const { of } = measured;
-  return compared.flatMap(({ concurrency, model, ours, theirs }) =>
-    [model, ours, theirs].map((step) => ({
+  return compared.flatMap(({ concurrency, model, floor, ours, theirs }) =>
+    [model, ours, theirs, floor].map((step) => ({
       name: step.name,
+      role: { [ours.name]: "ours", [theirs.name]: "theirs" }[step.name],
       concurrency,
       rate: spread(of(step, "rate")),
       cpu: median(of(step, "cpu")),

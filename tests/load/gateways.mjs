@@ -8,10 +8,10 @@ const JSON_TYPE = { "content-type": "application/json" };
 const PATH = "/chat/completions";
 
 /**
- * Cloudflare's rate limit binding counts where the worker runs, within the request's own process; Miniflare's simulation
+ * Cloudflare's rate limit bindings count where the worker runs, within the request's own process; Miniflare's simulation
  * asks a Durable Object with a database. Neither is ours, and this costs about what the former does.
  */
-const SHIELD_IN_PROCESS = `import Worker from "./index.js";
+const LIMITS_IN_PROCESS = `import Worker from "./index.js";
 export * from "./index.js";
 const counts = new Map();
 class Ratelimit {
@@ -22,7 +22,8 @@ class Ratelimit {
 }
 export default class extends Worker {
   constructor(context, env) {
-    super(context, Object.create(env, { SHIELD: { value: new Ratelimit() } }));
+    const value = new Ratelimit();
+    super(context, Object.create(env, { SHIELD: { value }, PLATFORM: { value } }));
   }
 }`;
 
@@ -36,7 +37,7 @@ const asks = (name, url, pid, headers) => {
 export async function startGateways(servers) {
   await bundle("ledger");
   const model = await servers.model();
-  const { urls, pid, keys } = await servers.product({ model, beside: ["ledger"], fronts: { chatgpt: SHIELD_IN_PROCESS } });
+  const { urls, pid, keys } = await servers.product({ model, beside: ["ledger"], fronts: { chatgpt: LIMITS_IN_PROCESS } });
   const portkey = await servers.portkey();
   const key = { authorization: "Bearer sk-stand-in" };
   const route = { "x-portkey-provider": "openai", "x-portkey-custom-host": model.url };
@@ -45,6 +46,7 @@ export async function startGateways(servers) {
     gateways: {
       model: asks("stand-in model, direct", `${model.url}${PATH}`, model.pid, key),
       ours: asks("chatgpt", `${urls.chatgpt}/v1${PATH}`, pid, { authorization: `Bearer ${keys.token}` }),
+      floor: asks("JavaScript worker: an object, then the model", `${urls.ledger}/forward`, pid, {}),
       theirs: asks("Portkey gateway", `${portkey.url}/v1${PATH}`, portkey.pid, { ...key, ...route }),
     },
     checks: {

@@ -9,9 +9,9 @@ export const MONTH = { start: "2026-06-01", end: "2026-07-01" };
 const QUARTER_MS = 900_000;
 const FROM_MS = Date.parse(MONTH.start);
 const TO_MS = Date.parse(MONTH.end);
-/** Rows of a statement, and days of the roll-ups made by one. */
+/** Rows of a statement, and quarter hours of the roll-ups made by one. */
 const ROWS = 50_000;
-const DAY = 96;
+const QUARTERS = 16;
 
 const TABLE = "CREATE TABLE codes (n INTEGER PRIMARY KEY, first TEXT, total TEXT, own TEXT)";
 const CODES = `INSERT INTO codes SELECT key, value ->> '$[0]', value ->> '$[1]', value ->> '$[2]' FROM json_each(?)`;
@@ -56,7 +56,7 @@ export async function fill(product, userId) {
   }
   const fold = readFileSync(join(ROOT, "src/core/analytics/fold.sql"), "utf8");
   const sql = fold.replace("{events}", "e.bucket >= ?1 AND e.bucket < ?2");
-  for (let bucket = FROM_MS / QUARTER_MS; bucket < TO_MS / QUARTER_MS; bucket += DAY) {
-    await product.d1(sql, [bucket, bucket + DAY]);
+  for (let bucket = FROM_MS / QUARTER_MS; bucket < TO_MS / QUARTER_MS; bucket += QUARTERS) {
+    await product.d1(sql, [bucket, bucket + QUARTERS]);
   }
 }

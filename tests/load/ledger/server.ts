@@ -12,6 +12,7 @@ interface Objects {
 interface Env {
   USER_LEDGER: Objects;
   NOTHING: Objects;
+  OPENAI_BASE_URL: string;
 }
 
 const USER = "bench-ledger";
@@ -64,6 +65,14 @@ async function check(account: Stub) {
   return `${admitted} ${settled}`;
 }
 
+/** The least that a gateway does whose calls are admitted by an object: one request to it, then one to the model. */
+async function forward(request: Request, env: Env) {
+  const body = await request.text();
+  await ask(env.NOTHING.getByName(USER), admission("nothing"));
+  const headers = { "content-type": "application/json", authorization: "Bearer sk-stand-in" };
+  return fetch(`${env.OPENAI_BASE_URL}/chat/completions`, { method: "POST", headers, body });
+}
+
 async function answer(path: string, env: Env) {
   const account = env.USER_LEDGER.getByName(USER);
   switch (path) {
@@ -81,7 +90,9 @@ async function answer(path: string, env: Env) {
 
 export default {
   async fetch(request: Request, env: Env) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/forward") return forward(request, env);
     await request.text();
-    return new Response(await answer(new URL(request.url).pathname, env));
+    return new Response(await answer(pathname, env));
   },
 };
