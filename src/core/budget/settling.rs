@@ -2,7 +2,6 @@
 //! which takes them along, before it and in the same request; else they go alone.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -49,42 +48,35 @@ impl Waiting {
     }
 }
 
-/// Those that wait in an isolate, by user.
+/// Those that wait in an isolate, each with its user. Few at a time: none waits for long.
 #[derive(Default)]
-pub(super) struct Settling(RefCell<HashMap<String, Vec<Waiting>>>);
+pub(super) struct Settling(RefCell<Vec<(String, Waiting)>>);
 
 impl Settling {
     pub fn add(&self, user_id: &str, waiting: Waiting) {
-        let mut waits = self.0.borrow_mut();
-        waits.entry(user_id.to_owned()).or_default().push(waiting);
+        self.0.borrow_mut().push((user_id.to_owned(), waiting));
     }
 
     /// The oldest of a user. Whoever takes them sends them.
     pub fn take(&self, user_id: &str) -> Vec<Waiting> {
-        let mut waits = self.0.borrow_mut();
-        let Some(of_user) = waits.get_mut(user_id) else {
-            return Vec::new();
-        };
-        let count = of_user.len().min(MOST);
-        let taken = of_user.drain(..count).collect();
-        if of_user.is_empty() {
-            waits.remove(user_id);
-        }
+        let mut taken = Vec::new();
+        self.0.borrow_mut().retain(|(user, waiting)| {
+            let takes = user == user_id && taken.len() < MOST;
+            if takes {
+                taken.push(waiting.clone());
+            }
+            !takes
+        });
         taken
     }
 
     /// False if somebody else has taken it.
     pub fn remove(&self, user_id: &str, request_id: &str) -> bool {
         let mut waits = self.0.borrow_mut();
-        let Some(of_user) = waits.get_mut(user_id) else {
-            return false;
-        };
-        let before = of_user.len();
-        of_user.retain(|waiting| waiting.settlement.request_id != request_id);
-        let removed = of_user.len() < before;
-        if of_user.is_empty() {
-            waits.remove(user_id);
-        }
-        removed
+        let before = waits.len();
+        waits.retain(|(user, waiting)| {
+            user != user_id || waiting.settlement.request_id != request_id
+        });
+        waits.len() < before
     }
 }

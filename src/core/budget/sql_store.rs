@@ -1,7 +1,6 @@
 //! An account in SQLite, such as a Durable Object's.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -71,8 +70,8 @@ const FORGET: [&str; 3] = [
 
 pub struct SqlStore<S> {
     sql: S,
-    /// By holder, once read: nobody else writes them.
-    settings: RefCell<Option<BTreeMap<String, Settings>>>,
+    /// Each with its holder, once read: nobody else writes them.
+    settings: RefCell<Option<Vec<(String, Settings)>>>,
 }
 
 impl<S: Sql> SqlStore<S> {
@@ -97,7 +96,12 @@ impl<S: Sql> SqlStore<S> {
                 unknown.insert(all.collect::<Result<_, DatabaseError>>()?)
             }
         };
-        let of = |holder: &str| settings.get(holder).cloned().unwrap_or_default();
+        let of = |holder: &str| {
+            let found = settings.iter().find(|(of, _)| of == holder);
+            found
+                .map(|(_, settings)| settings.clone())
+                .unwrap_or_default()
+        };
         let of_key = if key.is_empty() {
             Settings::default()
         } else {

@@ -1,9 +1,9 @@
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 /// How long: so long a key that another isolate took in may not be used here yet.
 pub const FRESH_MS: i64 = 10_000;
-const MAX_ENTRIES: usize = 1_024;
+/// Few enough to be looked through.
+const MAX_ENTRIES: usize = 256;
 
 /// Users who had no key of their own at a provider a moment ago, one for an isolate: most
 /// have none, and each call asks. A key that is added here is used from then on.
@@ -12,8 +12,8 @@ pub struct Keyless(RefCell<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// Until when, by user and provider.
-    fresh_until: HashMap<String, i64>,
+    /// User and provider, and until when.
+    fresh_until: Vec<(String, i64)>,
     /// Counts keys added: what was looked up before the last one is not to be trusted.
     added: u64,
 }
@@ -21,9 +21,11 @@ struct Kept {
 impl Keyless {
     pub(super) fn holds(&self, user: &str, provider: &str, now_ms: i64) -> bool {
         let kept = self.0.borrow();
-        let until = kept.fresh_until.get(&place(user, provider));
+        let place = place(user, provider);
+        let mut known = kept.fresh_until.iter();
         // The clock of an isolate may be set back; nothing is trusted longer.
-        until.is_some_and(|until| (now_ms + 1..=now_ms + FRESH_MS).contains(until))
+        let fresh = now_ms + 1..=now_ms + FRESH_MS;
+        known.any(|(known, until)| *known == place && fresh.contains(until))
     }
 
     /// To be shown to [`Self::note`] once a look-up has ended.
@@ -36,17 +38,19 @@ impl Keyless {
         if kept.added != added {
             return;
         }
+        let place = place(user, provider);
+        kept.fresh_until.retain(|(known, _)| *known != place);
         if kept.fresh_until.len() >= MAX_ENTRIES {
             kept.fresh_until.clear();
         }
-        let until = now_ms + FRESH_MS;
-        kept.fresh_until.insert(place(user, provider), until);
+        kept.fresh_until.push((place, now_ms + FRESH_MS));
     }
 
     pub(super) fn forget(&self, user: &str, provider: &str) {
         let mut kept = self.0.borrow_mut();
         kept.added += 1;
-        kept.fresh_until.remove(&place(user, provider));
+        let place = place(user, provider);
+        kept.fresh_until.retain(|(known, _)| *known != place);
     }
 }
 
