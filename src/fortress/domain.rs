@@ -104,6 +104,7 @@ impl Fortress {
             ledger: user_ledger(env)?,
             points: usage_points(env),
             database: Rc::clone(&platform.database),
+            unwritten: Rc::default(),
             clock: Rc::clone(&platform.clock),
             background: Rc::clone(&platform.background),
             log: Rc::clone(&platform.log),

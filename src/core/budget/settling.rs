@@ -61,11 +61,11 @@ impl Settling {
     pub fn take(&self, user_id: &str) -> Vec<Waiting> {
         let mut taken = Vec::new();
         self.0.borrow_mut().retain(|(user, waiting)| {
-            let takes = user == user_id && taken.len() < MOST;
-            if takes {
+            let stays = user != user_id || taken.len() == MOST;
+            if !stays {
                 taken.push(waiting.clone());
             }
-            !takes
+            stays
         });
         taken
     }

@@ -53,6 +53,8 @@ const admission = (request_id: string) => ({
       clamp: null,
       ttl_ms: 660_000,
       sent: true,
+      nonce: request_id,
+      booking: null,
     },
   },
 });

@@ -148,7 +148,9 @@ fn whoever_settles_late_corrects_the_books_in_any_order() {
             // The account has ended it, and the books have heard so.
             assert_eq!(report(&world), 1);
         }
-        world.clock.run(world.gateway.record(&outcome.events));
+        world
+            .clock
+            .run(world.gateway.record(outcome.events.clone()));
         // Its settlement is not there yet: the account still has it as cut off.
         assert_eq!(report(&world), usize::from(!before));
         world
@@ -157,7 +159,9 @@ fn whoever_settles_late_corrects_the_books_in_any_order() {
         assert_eq!(report(&world), 0);
         let spent = world.ledger.state().standing.budgets[0].spending.spent;
         assert_eq!(sums(&world), (1, spent, "ok".to_owned()));
-        world.clock.run(world.gateway.record(&outcome.events));
+        world
+            .clock
+            .run(world.gateway.record(outcome.events.clone()));
         assert_eq!(sums(&world), (1, spent, "ok".to_owned()));
         let empty = "SELECT COUNT(*) AS n FROM usage_rollups WHERE attempts < 1";
         assert_eq!(rows(&world, empty)[0].int("n").unwrap(), 0);
