@@ -70,8 +70,8 @@ test("a call that nobody settles is put on the books when its time is over, once
     request_id, booking, key_id: null, family: "gpt-4", input_tokens: 1, max_output_tokens: 1, bound_nanos: 1_234, clamp: null,
     ttl_ms: LEAST_MS, sent: true, nonce: unique("n"),
   };
-  const admitted = await ledgerOf(world, guest.user, { admit: request });
-  assert.equal(admitted.decision, "admitted");
+  const { admission } = await ledgerOf(world, guest.user, { admit: { request } });
+  assert.equal(admission.decision, "admitted");
   const [event] = await until("the account's alarm", async () => {
     const found = await events(guest);
     return found.length > 0 && found;
