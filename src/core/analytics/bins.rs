@@ -2,6 +2,9 @@
 //!
 //! A text is a run of codes. A code is the metric's capital and two letters for the bin, and
 //! stands for one measurement, or for as many as the number after it says: `TbcTbd12`.
+//!
+//! Calls lengthen the text of their hour by some nine letters each, until the nightly run makes it
+//! short. Past 65,536 letters it stays as it is until then: no row outgrows its database.
 
 use crate::sql::DatabaseError;
 

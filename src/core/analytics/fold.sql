@@ -66,4 +66,5 @@ ON CONFLICT (user_id, scope, span, bucket, member, model) DO UPDATE SET
     cost_nanos = usage_rollups.cost_nanos + excluded.cost_nanos,
     estimated = usage_rollups.estimated + excluded.estimated,
     unpriced = usage_rollups.unpriced + excluded.unpriced,
-    latencies = usage_rollups.latencies || excluded.latencies
+    latencies = CASE WHEN LENGTH(usage_rollups.latencies) < 65536
+        THEN usage_rollups.latencies || excluded.latencies ELSE usage_rollups.latencies END

@@ -138,6 +138,29 @@ fn the_nightly_run_ends_in_time_and_says_where() {
 }
 
 #[test]
+fn a_histogram_that_is_long_waits_for_the_night_and_the_sums_go_on() {
+    let world = World::new();
+    world.record(&event("r-1", "2026-11-20T10:00:00Z"));
+    let long = Statement::new("UPDATE usage_rollups SET latencies = ?1").bind("Taa".repeat(50_000));
+    block_on(world.database.run(long)).unwrap();
+    world.record(&event("r-2", "2026-11-20T10:01:00Z"));
+    assert_eq!(
+        int(
+            &world,
+            "SELECT MAX(LENGTH(latencies)) AS n FROM usage_rollups"
+        ),
+        150_000
+    );
+    assert_eq!(
+        int(
+            &world,
+            "SELECT MIN(attempts) AS n FROM usage_rollups WHERE scope = 'key'"
+        ),
+        2
+    );
+}
+
+#[test]
 fn rebuilding_shortens_histograms() {
     let events: Vec<_> = (0..100)
         .map(|n| event(&format!("r-{n}"), "2026-11-01T10:20:00Z"))
