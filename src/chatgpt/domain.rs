@@ -190,7 +190,7 @@ impl Paths for Chat {
     async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
         if room::knows(web.path) {
             let rooms = &*self.rooms;
-            return Entrance { platform, rooms }.answer(web).await;
+            return Some(Entrance { platform, rooms }.answer(web).await);
         }
         let door = Door {
             platform,

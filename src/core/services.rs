@@ -40,18 +40,9 @@ impl Platform {
     /// Who sends a request beside MCP: by a key, or an access token for this worker.
     pub async fn caller(&self, web: &WebRequest<'_>) -> Result<Rc<Principal>, AuthError> {
         let authorization = web.headers.get("authorization");
-        self.caller_with(web, authorization.as_deref()).await
-    }
-
-    /// The same where the credential came by another way than the `Authorization` header.
-    pub async fn caller_with(
-        &self,
-        web: &WebRequest<'_>,
-        authorization: Option<&str>,
-    ) -> Result<Rc<Principal>, AuthError> {
         let proof = web.headers.get("dpop");
         let credential = Credential {
-            authorization,
+            authorization: authorization.as_deref(),
             proof: proof.as_deref(),
             method: web.method,
             path: web.path,

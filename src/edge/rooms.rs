@@ -14,6 +14,8 @@ use crate::http::ObjectHttp;
 use crate::message;
 
 const TIMEOUT_MS: u64 = 5_000;
+/// A room's answer where no more can come in.
+pub const FULL: u16 = 429;
 const URL: &str = "https://chat-room.internal/";
 /// Who comes in, as JSON. The object is reached by its binding alone.
 pub const ENTRY_PARAMETER: &str = "entry";
@@ -24,28 +26,30 @@ pub struct ObjectRooms(pub ObjectNamespace);
 #[async_trait(?Send)]
 impl Rooms for ObjectRooms {
     async fn enter(&self, room: &str, entry: &Entry) -> Result<HttpReply, RoomsError> {
-        let entry = serde_json::to_string(entry).map_err(|error| RoomsError(error.to_string()))?;
-        let stub = self.0.get_by_name(room);
-        let stub = stub.map_err(|error| RoomsError(error.to_string()))?;
-        let request = upgrade(&entry).map_err(|thrown| RoomsError(message(&thrown)))?;
+        let entry = serde_json::to_string(entry).map_err(unavailable)?;
+        let stub = self.0.get_by_name(room).map_err(unavailable)?;
+        let request = upgrade(&entry).map_err(|thrown| unavailable(message(&thrown)))?;
         // Of the global scope only `fetch` is called, which a stub has too.
         let object: WorkerGlobalScope = stub.into_rpc();
         let answer = JsFuture::from(object.fetch_with_request(&request));
         let response: Response = match within(TIMEOUT_MS, answer).await {
             Some(Ok(response)) => response.unchecked_into(),
-            Some(Err(thrown)) => return Err(RoomsError(message(&thrown))),
-            None => return Err(RoomsError(format!("nothing in {TIMEOUT_MS} ms"))),
+            Some(Err(thrown)) => return Err(unavailable(message(&thrown))),
+            None => return Err(unavailable(format!("nothing in {TIMEOUT_MS} ms"))),
         };
-        Ok(HttpReply {
-            status: response.status(),
-            headers: Vec::new(),
-            body: Body::Upgraded(Box::new(response)),
-        })
+        match response.status() {
+            101 => Ok(HttpReply {
+                status: 101,
+                headers: Vec::new(),
+                body: Body::Upgraded(Box::new(response)),
+            }),
+            FULL => Err(RoomsError::Full),
+            status => Err(unavailable(format!("status {status}"))),
+        }
     }
 
     async fn close(&self, room: &str) -> Result<(), RoomsError> {
-        let stub = self.0.get_by_name(room);
-        let stub = stub.map_err(|error| RoomsError(error.to_string()))?;
+        let stub = self.0.get_by_name(room).map_err(unavailable)?;
         let request = HttpRequest {
             method: "DELETE",
             url: URL.to_owned(),
@@ -57,10 +61,15 @@ impl Rooms for ObjectRooms {
         let closed = ObjectHttp::new(stub).send(request).await;
         match closed.map(|response| response.status) {
             Ok(204) => Ok(()),
-            Ok(status) => Err(RoomsError(format!("status {status}"))),
-            Err(error) => Err(RoomsError(error.to_string())),
+            Ok(status) => Err(unavailable(format!("status {status}"))),
+            Err(error) => Err(unavailable(error)),
         }
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form map_err wants")]
+fn unavailable(cause: impl ToString) -> RoomsError {
+    RoomsError::Unavailable(cause.to_string())
 }
 
 fn upgrade(entry: &str) -> Result<Request, JsValue> {

@@ -40,9 +40,9 @@ async function enter(guest, query, { protocols = [], ...options } = bearer(guest
 }
 
 /** The answer to somebody who is not let in. */
-function knock(session, { token, method = "GET", query = "", upgrade = true } = {}) {
+function knock(session, { token, method = "GET", query = "", upgrade = true, protocols } = {}) {
   const asks = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
-  const headers = { ...(token ? { authorization: `Bearer ${token}` } : {}), ...(upgrade ? asks : {}) };
+  const headers = { ...(token ? { authorization: `Bearer ${token}` } : {}), ...(upgrade ? asks : {}), ...(protocols ? { "sec-websocket-protocol": protocols } : {}) };
   return new Promise((resolve, reject) => {
     const sent = request(`${world.stack.urls.chatgpt}/ws/stream/${session}${query}`, { method, headers });
     sent.on("upgrade", () => reject(new Error("let in")));
@@ -165,13 +165,34 @@ describe("a session as a room", { concurrency: 6 }, () => {
     assert.equal(asked(world, text).length, 1);
   });
 
-  test("a browser brings its key as a subprotocol, which is not repeated", async () => {
+  test("a browser brings a ticket as a subprotocol, good for one session, one time", async () => {
     const guest = await newcomer();
-    const client = await enter(guest, "", { protocols: ["chitty.stream.v1", `chitty.bearer.${guest.token}`] });
+    const url = `${world.stack.urls.chatgpt}/ws/stream/${guest.session}`;
+    const ticketFor = async (from, token = guest.token) => {
+      const reply = await fetch(from, { method: "POST", headers: { authorization: `Bearer ${token}` } });
+      return [reply.status, await reply.json()];
+    };
+    const [status, { ticket, expires_in }] = await ticketFor(url);
+    assert.deepEqual([status, expires_in], [201, 60]);
+    assert.match(ticket, /^[\w.-]+$/);
+    const offer = (text) => ({ protocols: ["chitty.stream.v1", `chitty.ticket.${text}`] });
+    const client = await enter(guest, "", offer(ticket));
     assert.equal(client.socket.protocol, "chitty.stream.v1");
     client.say("ping");
     await client.until("pong");
+    client.ask("By ticket.");
+    await client.until("done");
     client.socket.close();
+    const elsewhere = await newcomer();
+    const [, other] = await ticketFor(url);
+    const revoked = { ...guest, token: await admit(world, { user_id: guest.user, scopes: '["chatgpt:*"]' }) };
+    const [, late] = await ticketFor(url, revoked.token);
+    await world.stack.d1("UPDATE api_tokens SET status = 'revoked' WHERE token_hash = ?", [sha256(revoked.token)]);
+    for (const [session, text] of [[guest.session, ticket], [elsewhere.session, other.ticket], [guest.session, late.ticket], [guest.session, `${other.ticket}x`], [guest.session, guest.token]]) {
+      const refused = await knock(session, { protocols: `chitty.stream.v1, chitty.ticket.${text}` });
+      assert.deepEqual([refused.status, refused.error.code], [401, "AUTHENTICATION_FAILED"]);
+    }
+    assert.equal((await ticketFor(url, "chitty_key_wrong"))[0], 401);
   });
 
   test("who may not is refused, and told how", async () => {
@@ -181,12 +202,13 @@ describe("a session as a room", { concurrency: 6 }, () => {
       [guest.session, { ...guest, upgrade: false }, 426, "UPGRADE_REQUIRED"],
       [guest.session, { ...guest, query: "?after=x" }, 400, "INVALID_AFTER"],
       [guest.session, { ...guest, query: "?after=-1" }, 400, "INVALID_AFTER"],
+      [guest.session, { ...guest, query: "?after=9007199254740992" }, 400, "INVALID_AFTER"],
       ["a%0Ab", guest, 400, "INVALID_SESSION_ID"],
       ["x".repeat(201), guest, 400, "INVALID_SESSION_ID"],
       [guest.session, {}, 401, "MISSING_CREDENTIAL"],
       [guest.session, { token: "chitty_key_wrong" }, 401, "AUTHENTICATION_FAILED"],
       [guest.session, reader, 403, "INSUFFICIENT_SCOPE"],
-      [guest.session, { ...guest, method: "POST", upgrade: false }, 405, "METHOD_NOT_ALLOWED"],
+      [guest.session, { ...guest, method: "PUT", upgrade: false }, 405, "METHOD_NOT_ALLOWED"],
     ]) {
       const refused = await knock(session, options);
       assert.deepEqual([refused.status, refused.error.code], [status, code]);
@@ -216,6 +238,20 @@ describe("a session as a room", { concurrency: 6 }, () => {
     await two.until("done");
     assert.deepEqual(types(one.heard), ["joined", "error"]);
     assert.ok(one.socket.readyState >= WebSocket.CLOSING);
+    const denied = await until("the audit row", () => world.stack.d1("SELECT * FROM audit_logs WHERE action = 'session_stream_stay' AND user_id = ?", [guest.user]).then((rows) => rows.length && rows));
+    assert.match(denied[0].request_id, /^[\w.-]{8,64}$/);
+  });
+
+  test("a key that is revoked stops nobody's answer", async () => {
+    const guest = await newcomer();
+    const other = { ...guest, token: await admit(world, { user_id: guest.user, scopes: '["chatgpt:*"]' }) };
+    const [one, two] = [await enter(guest), await enter(other)];
+    two.ask(`${unique("stays")} [[fault:drip ms=15]]`);
+    await two.until("delta", 2);
+    await world.stack.d1("UPDATE api_tokens SET status = 'revoked' WHERE token_hash = ?", [sha256(guest.token)]);
+    one.say({ type: "stop" });
+    assert.equal((await one.until("error")).error.code, "AUTHENTICATION_FAILED");
+    assert.equal((await two.until("done")).answer.cost_status, "priced");
   });
 
   test("so many and no more come in", async () => {
@@ -223,6 +259,7 @@ describe("a session as a room", { concurrency: 6 }, () => {
     const clients = await Promise.all(Array.from({ length: MOST }, () => enter(guest)));
     const { status, error } = await knock(guest.session, guest);
     assert.deepEqual([status, error.code], [429, "ROOM_FULL"]);
+    assert.match(error.request_id, /^[\w.-]{8,64}$/);
     clients[0].socket.close();
     await clients[0].closed;
     await until("room for one more", () => enter(guest).catch(() => false));
@@ -231,6 +268,8 @@ describe("a session as a room", { concurrency: 6 }, () => {
   test("what cannot be read is refused, and the connection stays", async () => {
     const guest = await newcomer();
     const client = await enter(guest);
+    client.ask("Too hot.", { temperature: 9 });
+    assert.equal((await client.until("error")).error.code, "INVALID_INPUT");
     for (const message of ["no json", "[]", '{"type":"sing"}', '{"type":"ask"}', new Uint8Array([1, 2]), "x".repeat(262_145)]) {
       const count = client.heard.length;
       client.socket.send(message);

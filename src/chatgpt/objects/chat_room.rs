@@ -1,26 +1,23 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::RefUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 
-use chitty_core::auth::{AuthError, RequestInfo};
 use chitty_core::chat::Asker;
 use chitty_core::chat::room::{
     self, Ask, ClientMessage, Entry, KEPT_MS, MAX_MEMBERS, Members, PROTOCOL, RoomError, SCOPE,
     refusal,
 };
-use chitty_core::front::plain_error;
-use chitty_core::ids;
 use chitty_core::ports::{Clock, Level, Log};
 use chitty_core::services::Platform;
 use chitty_edge::background::ObjectWait;
 use chitty_edge::clock::SystemClock;
-use chitty_edge::entropy::SystemEntropy;
 use chitty_edge::log::ConsoleLog;
 use chitty_edge::object_sql::ObjectSql;
 use chitty_edge::platform::{Fault, Worker, loaded};
-use chitty_edge::response::into_web;
-use chitty_edge::rooms::ENTRY_PARAMETER;
+use chitty_edge::rooms::{ENTRY_PARAMETER, FULL};
+use futures::future::select;
 use serde_json::json;
 use worker::{
     DurableObject, Env, Method, Request, Response, State, WebSocket, WebSocketIncomingMessage,
@@ -31,6 +28,11 @@ use crate::domain::{Chat, ChatGpt};
 
 /// "Policy violation" (RFC 6455 section 7.4.1).
 const POLICY: u16 = 1008;
+/// How often it is looked who may still hear the model.
+const WATCH_MS: u64 = 10_000;
+/// Actions in the audit log.
+const ASKS: &str = "session_stream_ask";
+const STAYS: &str = "session_stream_stay";
 
 type Room = room::Room<ObjectSql>;
 
@@ -48,6 +50,46 @@ impl RefUnwindSafe for ChatRoom {}
 
 /// All that are connected.
 struct Connected(Rc<State>);
+
+impl Connected {
+    fn entries(&self) -> impl Iterator<Item = (WebSocket, Entry)> {
+        let sockets = self.0.get_websockets().into_iter();
+        sockets.filter_map(|socket| {
+            let entry = socket.deserialize_attachment().ok().flatten()?;
+            Some((socket, entry))
+        })
+    }
+
+    /// Ends the connections whose time is over.
+    fn end_overdue(&self) {
+        let now_ms = SystemClock.now_ms();
+        for (socket, entry) in self.entries() {
+            if entry.until_ms <= now_ms {
+                turn_out(&socket, &RoomError::Over, None);
+            }
+        }
+    }
+
+    /// Ends the connections of those who may no longer be here. Each key is looked up once;
+    /// `known` may be here.
+    async fn end_refused(&self, platform: &Platform, known: Option<&str>) {
+        let mut allowed: BTreeSet<String> = known.map(str::to_owned).into_iter().collect();
+        for (socket, entry) in self.entries() {
+            let token_id = &entry.principal.token_id;
+            if entry.until_ms > SystemClock.now_ms() && allowed.contains(token_id) {
+                continue;
+            }
+            match may_stay(platform, &entry).await {
+                Ok(()) => {
+                    allowed.insert(token_id.clone());
+                }
+                Err(error) if error.ends() => turn_out(&socket, &error, None),
+                // Nothing was learnt of them: they are looked up again soon.
+                Err(_) => {}
+            }
+        }
+    }
+}
 
 impl Members for Connected {
     fn tell_all(&self, text: &str) {
@@ -77,7 +119,7 @@ impl DurableObject for ChatRoom {
         let url = request.url()?;
         let mut parameters = url.query_pairs();
         match parameters.find(|(name, _)| name == ENTRY_PARAMETER) {
-            Some((_, entry)) => self.enter(&serde_json::from_str(&entry)?),
+            Some((_, entry)) => self.enter(&serde_json::from_str(&entry)?).await,
             None => Response::error("say who comes in", 400),
         }
     }
@@ -93,7 +135,11 @@ impl DurableObject for ChatRoom {
                 let fields = json!({ "cause": cause });
                 console().record(Level::Error, "room_unavailable", fields);
             }
-            tell(&socket, &refusal(&error, reference.as_deref()));
+            if error.ends() {
+                turn_out(&socket, &error, reference.as_deref());
+            } else {
+                tell(&socket, &refusal(&error, reference.as_deref()));
+            }
         }
         Ok(())
     }
@@ -115,10 +161,15 @@ impl DurableObject for ChatRoom {
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
+        let members = Connected(Rc::clone(&self.state));
+        members.end_overdue();
         if self.room()?.is_speaking() {
             self.forget_later().await?;
-        } else {
-            self.forget().await?;
+            return Response::ok("");
+        }
+        self.forget().await?;
+        if members.entries().next().is_some() {
+            self.forget_later().await?;
         }
         Response::ok("")
     }
@@ -136,11 +187,14 @@ impl ChatRoom {
         Ok(room)
     }
 
-    fn enter(&self, entry: &Entry) -> worker::Result<Response> {
-        if self.state.get_websockets().len() >= MAX_MEMBERS {
-            let full = RoomError::Full;
-            let reply = plain_error(429, full.code(), &full.to_string(), "");
-            return Ok(into_web(reply)?.into());
+    async fn enter(&self, entry: &Entry) -> worker::Result<Response> {
+        Connected(Rc::clone(&self.state)).end_overdue();
+        // One that is set stays: who comes in must not put off the forgetting.
+        if self.state.storage().get_alarm().await?.is_none() {
+            self.forget_later().await?;
+        }
+        if self.open_sockets() >= MAX_MEMBERS {
+            return Response::error("the room is full", FULL);
         }
         let pair = WebSocketPair::new()?;
         self.state.accept_web_socket(&pair.server);
@@ -156,6 +210,12 @@ impl ChatRoom {
         Ok(response)
     }
 
+    fn open_sockets(&self) -> usize {
+        let sockets = self.state.get_websockets();
+        let open = |socket: &&WebSocket| socket.as_ref().ready_state() == web_sys::WebSocket::OPEN;
+        sockets.iter().filter(open).count()
+    }
+
     /// Does what a client says. `reference` is set to the name it gave its question.
     async fn hear(
         &self,
@@ -169,7 +229,11 @@ impl ChatRoom {
         let entry: Option<Entry> = socket.deserialize_attachment().map_err(unavailable)?;
         let entry = entry.ok_or_else(|| unavailable("a connection of nobody"))?;
         match ClientMessage::read(&text, &entry.session_id)? {
-            ClientMessage::Stop => self.room().map_err(unavailable)?.stop(),
+            ClientMessage::Stop => {
+                let (platform, _) = self.services(&entry).map_err(unavailable)?;
+                may_stay(&platform, &entry).await?;
+                self.room().map_err(unavailable)?.stop()
+            }
             ClientMessage::Ask(ask) => {
                 reference.clone_from(&ask.reference);
                 self.ask(entry, *ask).await
@@ -178,10 +242,18 @@ impl ChatRoom {
     }
 
     async fn ask(&self, entry: Entry, ask: Ask) -> Result<(), RoomError> {
-        let (platform, chat) = self.services().map_err(unavailable)?;
-        self.turn_out(&platform, &entry).await?;
         let room = self.room().map_err(unavailable)?;
+        room.may_ask(&ask)?;
+        let (platform, chat) = self.services(&entry).map_err(unavailable)?;
+        let token_id = &entry.principal.token_id;
+        if !chat.gateway.shield.passes(token_id).await {
+            return Err(RoomError::Flood);
+        }
+        may_stay(&platform, &entry).await?;
         let members = Connected(Rc::clone(&self.state));
+        members.end_refused(&platform, Some(token_id)).await;
+        let (authenticator, info) = (&platform.authenticator, entry.info(platform.service));
+        authenticator.authorize(&entry.principal, &[SCOPE], ASKS, &info)?;
         self.forget_later().await.map_err(unavailable)?;
         room.ask(&ask, &members)?;
         let background = Rc::clone(&platform.background);
@@ -190,53 +262,19 @@ impl ChatRoom {
                 user_id: &entry.principal.user_id,
                 key_id: Some(&entry.principal.token_id),
             };
-            room.speak(&chat.service, asker, &ask, &members).await;
+            let speak = pin!(room.speak(&chat.service, asker, &ask, &members));
+            let watch = pin!(watch(&members, &platform));
+            select(speak, watch).await;
         }));
         Ok(())
     }
 
-    /// Ends the connections of those who may no longer be here, before anything is said. If the
-    /// asker is one of them, that is the error.
-    async fn turn_out(&self, platform: &Platform, asker: &Entry) -> Result<(), RoomError> {
-        let mut allowed = BTreeSet::new();
-        for socket in self.state.get_websockets() {
-            let entry: Option<Entry> = socket.deserialize_attachment().map_err(unavailable)?;
-            let Some(entry) = entry else {
-                continue;
-            };
-            if allowed.contains(&entry.principal.token_id) && entry.until_ms > SystemClock.now_ms()
-            {
-                continue;
-            }
-            match may_stay(platform, &entry).await {
-                Ok(()) => {
-                    allowed.insert(entry.principal.token_id);
-                }
-                // Nothing was learnt of them: the asker's own turn tells.
-                Err(RoomError::Refused(AuthError::Unavailable)) => {}
-                Err(error) => {
-                    tell(&socket, &refusal(&error, None));
-                    // Fails where the client has just gone.
-                    let _gone = socket.close(Some(POLICY), Some(error.code()));
-                }
-            }
-        }
-        if !allowed.contains(&asker.principal.token_id) {
-            may_stay(platform, asker).await?;
-        }
-        let info = info(platform);
-        let authenticator = &platform.authenticator;
-        let caller = &asker.principal;
-        Ok(authenticator.authorize(caller, &[SCOPE], "session_stream_ask", &info)?)
-    }
-
     /// The worker as a request would find it.
-    fn services(&self) -> Result<(Platform, Chat), Fault> {
+    fn services(&self, entry: &Entry) -> Result<(Platform, Chat), Fault> {
         let worker = loaded::<ChatGpt>(crate::kept(), &self.env)?;
-        let request_id = ids::plain(&SystemClock, &SystemEntropy).unwrap_or_default();
         let background = Rc::new(ObjectWait(Rc::clone(&self.state)));
         let isolate = worker.isolate();
-        let platform = isolate.platform(&self.env, background, ChatGpt::NAME, &request_id)?;
+        let platform = isolate.platform(&self.env, background, ChatGpt::NAME, &entry.request_id)?;
         let chat = worker.domain(&self.env, &platform)?;
         Ok((platform, chat))
     }
@@ -268,17 +306,24 @@ async fn may_stay(platform: &Platform, entry: &Entry) -> Result<(), RoomError> {
     if entry.until_ms <= SystemClock.now_ms() {
         return Err(RoomError::Over);
     }
-    let info = info(platform);
+    let info = entry.info(platform.service);
     let authenticator = &platform.authenticator;
-    let allows = authenticator.still_allows(&entry.principal, &[SCOPE], &info);
+    let allows = authenticator.still_allows(&entry.principal, &[SCOPE], STAYS, &info);
     Ok(allows.await?)
 }
 
-fn info(platform: &Platform) -> RequestInfo {
-    RequestInfo {
-        service: platform.service,
-        ..RequestInfo::default()
+/// While the model speaks, looks again and again who may hear it. Never ends.
+async fn watch(members: &Connected, platform: &Platform) {
+    loop {
+        platform.clock.sleep(WATCH_MS).await;
+        members.end_refused(platform, None).await;
     }
+}
+
+fn turn_out(socket: &WebSocket, error: &RoomError, reference: Option<&str>) {
+    tell(socket, &refusal(error, reference));
+    // Fails where the client has just gone.
+    let _gone = socket.close(Some(POLICY), Some(error.code()));
 }
 
 fn tell(socket: &WebSocket, text: &str) {

@@ -113,6 +113,7 @@ fn asker(call: &Call) -> Asker<'_> {
 fn failure(services: &Services<Chat>, error: &ChatError) -> ToolError {
     let blame = match error {
         ChatError::Storage(_) | ChatError::Entropy(_) | ChatError::NoAuditRow => Blame::Ours,
+        ChatError::BrokenOff => Blame::Upstream(None),
         // A provider's words may repeat the prompt.
         ChatError::Gateway(GatewayError::Model(error)) if !error.is_callers() => {
             Blame::Upstream(None)
@@ -121,6 +122,7 @@ fn failure(services: &Services<Chat>, error: &ChatError) -> ToolError {
     };
     let waits_ms = match error {
         ChatError::Gateway(GatewayError::Refused(refused)) => refused.retry_after_ms,
+        ChatError::Gateway(GatewayError::Flood) => Some(60_000),
         _ => None,
     };
     let billed = error.may_have_billed();

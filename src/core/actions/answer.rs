@@ -119,7 +119,7 @@ fn status_of(code: &str) -> u16 {
         "BUDGET_EXCEEDED" | "MODEL_QUOTA_EXHAUSTED" | "TOO_MANY_AT_ONCE" => 429,
         "MODEL_UNPRICED" | "MODEL_UNSUPPORTED_PARAMETER" => 400,
         "CALL_FINISHED" | "PROVIDER_KEY_EXISTS" => 409,
-        "INTERNAL" => 500,
+        "INTERNAL" | "EXCHANGE_BROKEN_OFF" => 500,
         "MODEL_TIMEOUT" => 504,
         _ if code.starts_with("INVALID_") => 400,
         _ if ends(&["_INVALID_REQUEST", "_UNKNOWN", "_NOT_OFFERED", "_EXCEEDED"]) => 400,
@@ -157,6 +157,7 @@ mod tests {
     fn codes_have_a_fitting_status() {
         for (code, status) in [
             ("INVALID_ARGUMENTS", 400),
+            ("EXCHANGE_BROKEN_OFF", 500),
             ("MODEL_UNKNOWN", 400),
             ("FORMAT_NOT_OFFERED", 400),
             ("INSUFFICIENT_SCOPE", 403),

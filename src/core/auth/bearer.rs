@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{AuthError, PrincipalKind};
-use crate::jose::MAX_TOKEN_BYTES;
+use crate::jose::{MAX_TOKEN_BYTES, Unverified};
 
 const MAX_TOKEN_CHARS: usize = 256;
 const MIN_HEX_CHARS: usize = 32;
@@ -62,6 +62,17 @@ pub fn presented(header: Option<&str>) -> Result<Presented<'_>, AuthError> {
 pub fn is_access_token(header: Option<&str>) -> bool {
     let form = presented(header).map(|presented| presented.form);
     matches!(form, Ok(Form::AccessToken { .. }))
+}
+
+/// When the access token in the header ends, by its own word: for one that was admitted.
+pub fn ends_ms(header: Option<&str>) -> Option<i64> {
+    let Ok(Form::AccessToken { token, .. }) = presented(header).map(|presented| presented.form)
+    else {
+        return None;
+    };
+    let stated = Unverified::parse(token).ok()?;
+    let seconds = stated.claims().get("exp")?.as_i64()?;
+    Some(seconds.saturating_mul(1_000))
 }
 
 /// Three parts of base64url (RFC 7515 section 7.1).

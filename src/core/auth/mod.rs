@@ -11,7 +11,7 @@ pub mod assertion;
 mod audit;
 mod authenticator;
 pub mod backing;
-mod bearer;
+pub(crate) mod bearer;
 mod cache;
 pub mod catalogue;
 mod delegation;

@@ -92,10 +92,7 @@ impl ChatService {
         exchange_id: Option<&str>,
         input: &CompletionInput,
     ) -> Result<(Order, Option<HistoryView>), ChatError> {
-        valid(input)?;
-        if input.session_id.is_some() {
-            question(input)?;
-        }
+        check(input)?;
         let id = match exchange_id {
             Some(id) => id.to_owned(),
             None => ids::plain(&*self.clock, &*self.entropy)?,
@@ -193,6 +190,15 @@ impl ChatService {
         };
         self.sessions.ask(&exchange, &question).await
     }
+}
+
+/// What can be said of it before anything is looked up.
+pub(super) fn check(input: &CompletionInput) -> Result<(), ChatError> {
+    valid(input)?;
+    if input.session_id.is_some() {
+        question(input)?;
+    }
+    Ok(())
 }
 
 /// What a session keeps of the call.

@@ -1,12 +1,11 @@
 //! The way in: who comes, to which room.
 
-use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::MAX_STAY_MS;
-use crate::auth::{AuthError, Principal};
-use crate::digest::sha256_hex;
+use super::rooms::{Entry, Rooms, RoomsError, room_of};
+use super::ticket;
+use super::{MAX_STAY_MS, RoomError};
+use crate::auth::{AuthError, Principal, RequestInfo, bearer};
 use crate::front::plain_error;
 use crate::http::HttpReply;
 use crate::oauth::WebRequest;
@@ -17,41 +16,12 @@ const PATH: &str = "/ws/stream/";
 const MAX_SESSION_ID: usize = 200;
 /// The WebSocket subprotocol (RFC 6455 section 1.9).
 pub const PROTOCOL: &str = "chitty.stream.v1";
-/// Pages of a browser cannot set headers: they offer their token as one more subprotocol.
-const TOKEN_PROTOCOL: &str = "chitty.bearer.";
+/// Pages of a browser cannot set headers: they offer a ticket as one more subprotocol.
+const TICKET_PROTOCOL: &str = "chitty.ticket.";
 /// Needed to come in, and to ask.
 pub const SCOPE: &str = "chatgpt:complete";
-
-/// A client on its way into a room.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Entry {
-    pub principal: Principal,
-    pub session_id: String,
-    /// When it is to leave.
-    pub until_ms: i64,
-    /// Number of the last event it heard.
-    pub after: Option<i64>,
-    /// It offered [`PROTOCOL`].
-    pub with_protocol: bool,
-}
-
-/// The rooms of all sessions.
-#[async_trait(?Send)]
-pub trait Rooms {
-    /// The connection's beginning, or why there is none.
-    async fn enter(&self, room: &str, entry: &Entry) -> Result<HttpReply, RoomsError>;
-    /// Ends a room: what was kept is deleted, and everybody leaves.
-    async fn close(&self, room: &str) -> Result<(), RoomsError>;
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the room does not answer: {0}")]
-pub struct RoomsError(pub String);
-
-/// A user's session has one room. Another user's session of the same id has another.
-pub fn room_of(user_id: &str, session_id: &str) -> String {
-    sha256_hex(json!([user_id, session_id]).to_string().as_bytes())
-}
+/// Numbers in JavaScript are exact up to here.
+const MAX_SEQ: i64 = (1 << 53) - 1;
 
 /// True for a path that [`Entrance::answer`] answers.
 pub fn knows(path: &str) -> bool {
@@ -68,19 +38,35 @@ enum Refused {
     Caller(AuthError),
     Request(u16, &'static str, &'static str),
     Room(RoomsError),
+    Ticket(String),
+}
+
+impl From<AuthError> for Refused {
+    fn from(error: AuthError) -> Self {
+        Self::Caller(error)
+    }
+}
+
+/// Who was admitted, and until when by the token that was shown.
+struct Admitted {
+    principal: Principal,
+    ends_ms: Option<i64>,
 }
 
 impl Entrance<'_> {
-    /// The answer to a request whose path it [`knows`]; None for a method other than GET.
-    pub async fn answer(&self, web: &WebRequest<'_>) -> Option<HttpReply> {
-        if web.method != "GET" {
-            return None;
-        }
-        let refused = match self.enter(web).await {
-            Ok(reply) => return Some(reply),
-            Err(refused) => refused,
+    /// The answer to a request whose path it [`knows`]: GET comes in, POST gives a ticket.
+    pub async fn answer(&self, web: &WebRequest<'_>) -> HttpReply {
+        let request_id = &web.info.request_id;
+        let answered = match web.method {
+            "GET" => self.enter(web).await,
+            "POST" => self.ticket(web).await,
+            method => {
+                let message = format!("{method} is not served at this path: GET and POST are");
+                return plain_error(405, "METHOD_NOT_ALLOWED", &message, request_id)
+                    .with_header("allow", "GET, POST, OPTIONS");
+            }
         };
-        Some(self.refusal(&refused, &web.info.request_id))
+        answered.unwrap_or_else(|refused| self.refusal(&refused, request_id))
     }
 
     async fn enter(&self, web: &WebRequest<'_>) -> Result<HttpReply, Refused> {
@@ -88,35 +74,89 @@ impl Entrance<'_> {
         let after = after(web)?;
         let upgrade = web.headers.get("upgrade").unwrap_or_default();
         if !upgrade.eq_ignore_ascii_case("websocket") {
-            let message = "this path is for WebSocket: connect with ws:// or wss://";
+            let message =
+                "this path is for WebSocket: connect with ws:// or wss://, or POST for a ticket";
             return Err(Refused::Request(426, "UPGRADE_REQUIRED", message));
         }
         let offered = web.headers.get("sec-websocket-protocol");
         let offered: Vec<&str> = offered.iter().flat_map(|all| all.split(',')).collect();
         let mut offered = offered.into_iter().map(str::trim);
-        let token = offered
+        let ticket = offered
             .clone()
-            .find_map(|name| name.strip_prefix(TOKEN_PROTOCOL));
-        let authorization = match token {
-            Some(token) => Some(format!("Bearer {token}")),
-            None => web.headers.get("authorization"),
+            .find_map(|name| name.strip_prefix(TICKET_PROTOCOL));
+        let admitted = match ticket {
+            Some(ticket) => self.with_ticket(ticket, &session_id, &web.info).await?,
+            None => self.with_token(web, "session_stream").await?,
         };
-        let caller = self.platform.caller_with(web, authorization.as_deref());
-        let caller = caller.await.map_err(Refused::Caller)?;
-        let authenticator = &self.platform.authenticator;
-        authenticator
-            .authorize(&caller, &[SCOPE], "session_stream", &web.info)
-            .map_err(Refused::Caller)?;
-        let room = room_of(&caller.user_id, &session_id);
+        let room = room_of(&admitted.principal.user_id, &session_id);
+        let stays_until = self.platform.clock.now_ms() + MAX_STAY_MS;
         let entry = Entry {
-            principal: (*caller).clone(),
+            principal: admitted.principal,
             session_id,
-            until_ms: self.platform.clock.now_ms() + MAX_STAY_MS,
+            until_ms: admitted
+                .ends_ms
+                .map_or(stays_until, |ends| ends.min(stays_until)),
             after,
             with_protocol: offered.any(|name| name == PROTOCOL),
+            request_id: web.info.request_id.clone(),
+            ip: web.info.ip.clone(),
+            user_agent: web.info.user_agent.clone(),
         };
         let entered = self.rooms.enter(&room, &entry).await;
         entered.map_err(Refused::Room)
+    }
+
+    async fn ticket(&self, web: &WebRequest<'_>) -> Result<HttpReply, Refused> {
+        let session_id = session_id(web.path)?;
+        let admitted = self.with_token(web, "session_stream_ticket").await?;
+        let now_ms = self.platform.clock.now_ms();
+        let (sealer, entropy) = (&self.platform.sealer, &*self.platform.entropy);
+        let ticket = ticket::make(&admitted.principal, admitted.ends_ms, &session_id, now_ms);
+        let text = ticket
+            .seal(sealer, entropy)
+            .map_err(|error| Refused::Ticket(error.to_string()))?;
+        let body = json!({ "ticket": text, "expires_in": ticket::LIFE_MS / 1_000 });
+        Ok(HttpReply::json(201, body.to_string().into_bytes())
+            .with_header("cache-control", "no-store")
+            .with_header("x-request-id", web.info.request_id.clone()))
+    }
+
+    async fn with_token(&self, web: &WebRequest<'_>, action: &str) -> Result<Admitted, Refused> {
+        let caller = self.platform.caller(web).await?;
+        let authenticator = &self.platform.authenticator;
+        authenticator.authorize(&caller, &[SCOPE], action, &web.info)?;
+        let authorization = web.headers.get("authorization");
+        Ok(Admitted {
+            principal: (*caller).clone(),
+            ends_ms: bearer::ends_ms(authorization.as_deref()),
+        })
+    }
+
+    /// By a ticket, which counts once. What its key may do is looked up again.
+    async fn with_ticket(
+        &self,
+        text: &str,
+        session_id: &str,
+        info: &RequestInfo,
+    ) -> Result<Admitted, Refused> {
+        let platform = self.platform;
+        let now_ms = platform.clock.now_ms();
+        let ticket = ticket::open(text, session_id, &platform.sealer, now_ms);
+        let ticket = ticket.ok_or(AuthError::Unknown)?;
+        let first = ticket::spend(text, &*platform.database, now_ms).await;
+        match first {
+            Ok(true) => {}
+            Ok(false) => return Err(AuthError::Unknown.into()),
+            Err(error) => return Err(Refused::Ticket(error.to_string())),
+        }
+        let authenticator = &platform.authenticator;
+        authenticator
+            .still_allows(&ticket.principal, &[SCOPE], "session_stream", info)
+            .await?;
+        Ok(Admitted {
+            principal: ticket.principal,
+            ends_ms: ticket.ends_ms,
+        })
     }
 
     fn refusal(&self, refused: &Refused, request_id: &str) -> HttpReply {
@@ -126,14 +166,21 @@ impl Entrance<'_> {
             }
             Refused::Caller(error) => {
                 let (status, code) = (error.status(), error.code());
-                let reply = plain_error(status, code, &error.to_string(), request_id);
+                let mut reply = plain_error(status, code, &error.to_string(), request_id);
+                if let Some(seconds) = error.retry_after_s() {
+                    reply = reply.with_header("retry-after", seconds.to_string());
+                }
                 match error.challenge(self.platform.resource.as_deref()) {
                     Some(challenge) => reply.with_header("www-authenticate", challenge),
                     None => reply,
                 }
             }
-            Refused::Room(error) => {
-                let fields = json!({ "cause": error.to_string() });
+            Refused::Room(RoomsError::Full) => {
+                let full = RoomError::Full;
+                plain_error(429, full.code(), &full.to_string(), request_id)
+            }
+            Refused::Room(RoomsError::Unavailable(cause)) | Refused::Ticket(cause) => {
+                let fields = json!({ "cause": cause });
                 let log = &self.platform.log;
                 log.record(Level::Error, "room_unavailable", fields);
                 let message = "the session's stream cannot be reached just now: try again";
@@ -163,5 +210,8 @@ fn after(web: &WebRequest<'_>) -> Result<Option<i64>, Refused> {
         return Ok(None);
     };
     let after: i64 = after.parse().map_err(|_| refused())?;
-    (after >= 0).then_some(Some(after)).ok_or_else(refused)
+    (0..=MAX_SEQ)
+        .contains(&after)
+        .then_some(Some(after))
+        .ok_or_else(refused)
 }

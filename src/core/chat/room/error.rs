@@ -16,6 +16,11 @@ pub enum RoomError {
     OtherSession,
     #[error("ref must be 1 to 128 visible ASCII characters")]
     InvalidRef,
+    /// Names each field and what to change.
+    #[error("{0}")]
+    Invalid(String),
+    #[error("too many requests a minute: wait a minute")]
+    Flood,
     #[error("the model is speaking: wait for done or failed, or send stop first")]
     Speaking,
     #[error(
@@ -30,7 +35,7 @@ pub enum RoomError {
     Silent,
     #[error("{MAX_MEMBERS} clients are connected to this session, which is the most: close one")]
     Full,
-    #[error("this connection has lasted an hour: connect again")]
+    #[error("the time of this connection is over: connect again")]
     Over,
     #[error(transparent)]
     Refused(#[from] AuthError),
@@ -50,12 +55,22 @@ impl RoomError {
         }
     }
 
+    /// Whether it ends the connection.
+    pub fn ends(&self) -> bool {
+        match self {
+            Self::Over => true,
+            Self::Refused(error) => !matches!(error, AuthError::Unavailable),
+            _ => false,
+        }
+    }
+
     /// Stable name of the error's class.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "INVALID_MESSAGE",
             Self::TooLarge => "MESSAGE_TOO_LARGE",
-            Self::OtherSession | Self::InvalidRef => "INVALID_INPUT",
+            Self::OtherSession | Self::InvalidRef | Self::Invalid(_) => "INVALID_INPUT",
+            Self::Flood => "RATE_LIMITED",
             Self::Speaking => "EXCHANGE_IN_PROGRESS",
             Self::Asked { .. } => "ALREADY_ASKED",
             Self::Silent => "NOTHING_TO_STOP",

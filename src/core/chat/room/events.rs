@@ -4,6 +4,8 @@ use crate::sql::{DatabaseError, Outcome, Sql, Statement};
 
 /// The latest questions that can be caught up with, and as many ends of them.
 const KEPT: i64 = 100;
+/// Of all events together: a client that catches up with all of them is sent as much.
+const KEPT_LETTERS: i64 = 2 * 1_024 * 1_024;
 /// Events read at a time.
 const PAGE: i64 = 8;
 
@@ -11,8 +13,11 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY
     ref TEXT UNIQUE, open INTEGER NOT NULL, body TEXT NOT NULL)";
 const LAST: &str = "SELECT seq, open FROM events ORDER BY seq DESC LIMIT 1";
 const PUT: &str = "INSERT INTO events (seq, ref, open, body) VALUES (?1, ?2, ?3, ?4)";
-const TRIM: &str = "DELETE FROM events WHERE seq <= \
-    (SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET ?1)";
+/// Deletes the oldest beyond so many, and beyond so many letters.
+const TRIM: &str = "DELETE FROM events WHERE seq <= (SELECT max(seq) FROM (SELECT seq, \
+    row_number() OVER (ORDER BY seq DESC) AS place, \
+    sum(length(body)) OVER (ORDER BY seq DESC) AS letters FROM events) \
+    WHERE place > ?1 OR letters > ?2)";
 const AFTER: &str = "SELECT seq, body FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 const BY_REF: &str = "SELECT seq FROM events WHERE ref = ?1";
 
@@ -50,7 +55,7 @@ impl<S: Sql> EventLog<S> {
         reference: Option<&str>,
         body: &str,
     ) -> Result<(), DatabaseError> {
-        let trim = Statement::new(TRIM).bind(2 * KEPT);
+        let trim = Statement::new(TRIM).bind(2 * KEPT).bind(KEPT_LETTERS);
         let put = Statement::new(PUT).bind(seq).bind(reference);
         self.sql.batch(&[trim, put.bind(1).bind(body)]).map(|_| ())
     }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::MAX_MESSAGE;
 use super::error::RoomError;
+use crate::chat::service::check;
 use crate::chat::{ChatError, ChatMessage, CompletionInput, CompletionOutput};
 use crate::validation::is_word;
 
@@ -52,7 +53,9 @@ impl Ask {
             return Err(RoomError::OtherSession);
         }
         fields.insert("session_id".to_owned(), json!(session_id));
-        let input = serde_json::from_value(Value::Object(fields)).map_err(unreadable)?;
+        let input: CompletionInput =
+            serde_json::from_value(Value::Object(fields)).map_err(unreadable)?;
+        check(&input).map_err(|error| RoomError::Invalid(error.to_string()))?;
         Ok(Self { reference, input })
     }
 }

@@ -10,11 +10,14 @@ mod entrance;
 mod error;
 mod events;
 mod messages;
+mod rooms;
 mod state;
+mod ticket;
 
-pub use entrance::{Entrance, Entry, PROTOCOL, Rooms, RoomsError, SCOPE, knows, room_of};
+pub use entrance::{Entrance, PROTOCOL, SCOPE, knows};
 pub use error::RoomError;
 pub use messages::{Ask, ClientMessage, refusal};
+pub use rooms::{Entry, Rooms, RoomsError, room_of};
 pub use state::{Members, Room};
 
 /// How long events can be caught up with after the last of them.

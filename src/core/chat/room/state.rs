@@ -90,16 +90,23 @@ impl<S: Sql> Room<S> {
         Ok(())
     }
 
-    /// Writes the question down. From here on the room speaks, until [`Self::speak`] has ended.
-    pub fn ask(&self, ask: &Ask, members: &dyn Members) -> Result<(), RoomError> {
+    /// Whether the question may be asked, as far as the room knows.
+    pub fn may_ask(&self, ask: &Ask) -> Result<(), RoomError> {
         if self.is_speaking() {
             return Err(RoomError::Speaking);
         }
-        if let Some(reference) = &ask.reference
-            && let Some(seq) = self.events.find(reference)?
-        {
-            return Err(RoomError::asked(reference, seq));
+        match &ask.reference {
+            Some(reference) => match self.events.find(reference)? {
+                Some(seq) => Err(RoomError::asked(reference, seq)),
+                None => Ok(()),
+            },
+            None => Ok(()),
         }
+    }
+
+    /// Writes the question down. From here on the room speaks, until [`Self::speak`] has ended.
+    pub fn ask(&self, ask: &Ask, members: &dyn Members) -> Result<(), RoomError> {
+        self.may_ask(ask)?;
         let seq = self.next();
         let text = Event::Asked(ask).text(seq);
         let reference = ask.reference.as_deref();
@@ -198,6 +205,14 @@ impl<S: Sql> Turn<'_, S> {
 
     fn end(&self, event: &Event<'_>) {
         self.ended.set(true);
+        if let Event::Failed(error) = event {
+            let cause = match error {
+                ChatError::Storage(error) => Some(error.to_string()),
+                _ => None,
+            };
+            let fields = json!({ "code": error.code(), "cause": cause });
+            self.room.log.record(Level::Warn, "question_failed", fields);
+        }
         let seq = self.room.next();
         let text = event.text(seq);
         self.room.speaking.take();

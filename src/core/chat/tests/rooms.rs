@@ -298,7 +298,7 @@ fn what_the_service_refuses_is_told_to_all() {
     let place = Place::new(vec![]);
     let ears = Ears::default();
     let mut said = hello("one");
-    said["messages"][0]["role"] = json!("system");
+    said["config"] = json!("nobody has this one");
     place.ask(&said, &ears).unwrap();
     assert_eq!(ears.kinds(), ["asked", "failed"]);
     assert_eq!(ears.last()["error"]["may_have_billed"], false);
@@ -347,6 +347,18 @@ fn the_latest_hundred_questions_are_kept() {
         "the last question finds room for itself"
     );
     assert_eq!(kept[1]["ref"], "q4");
+}
+
+#[test]
+fn what_is_kept_has_an_end_in_letters_too() {
+    let place = Place::new((0..30).map(|_| speech()).collect());
+    for index in 0..30 {
+        let mut said = hello(&format!("q{index}"));
+        said["messages"][0]["content"] = json!("x".repeat(100_000));
+        place.ask(&said, &Ears::default()).unwrap();
+    }
+    let kept = place.join(Some(0));
+    assert!((30..50).contains(&kept.len()), "{}", kept.len());
 }
 
 #[test]
