@@ -1,6 +1,11 @@
 //! Events and roll-ups stay in step.
 
+use std::cell::Cell;
+
+use async_trait::async_trait;
+
 use super::*;
+use crate::sql::{DatabaseError, Outcome};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -210,6 +215,40 @@ fn a_forgotten_users_calls_have_new_names_and_keep_their_attempts() {
         int(&world, "SELECT MIN(started_at) AS n FROM usage_events"),
         day
     );
+}
+
+/// A call ends just after the first batch.
+struct Busy<'a> {
+    world: &'a World,
+    ends: Cell<Option<UsageEvent>>,
+}
+
+#[async_trait(?Send)]
+impl Database for Busy<'_> {
+    async fn run(&self, statement: Statement) -> Result<Outcome, DatabaseError> {
+        self.world.database.run(statement).await
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError> {
+        let outcomes = self.world.database.batch(statements).await;
+        if let Some(event) = self.ends.take() {
+            self.world.record(&event);
+        }
+        outcomes
+    }
+}
+
+#[test]
+fn a_call_that_ends_while_its_user_is_forgotten_is_forgotten_too() {
+    let world = World::with(&[event("r-1", "2026-11-01T10:20:00Z")]);
+    let database = Busy {
+        world: &world,
+        ends: Cell::new(Some(event("r-2", "2026-11-01T10:21:00Z"))),
+    };
+    block_on(forget_user(&database, "ann", &[7; 16])).unwrap();
+    let forgotten = "SELECT COUNT(DISTINCT request_id) AS n FROM usage_events \
+        WHERE user_id IS NULL AND request_id NOT LIKE 'r-%'";
+    assert_eq!(int(&world, forgotten), 2);
 }
 
 proptest! {
