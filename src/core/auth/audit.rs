@@ -1,8 +1,9 @@
 //! Rows of `audit_logs`: every yes and no, written after the response. Notes of when a key
 //! or a grant was last used go the same way.
 //!
-//! What is to be written waits [`FLUSH_DELAY_MS`] for company and goes in one batch, kept alive
-//! by the request that added the oldest of it, so rows are lost only with the machine. Rows that cannot be written go to the log instead.
+//! What is to be written waits [`FLUSH_DELAY_MS`] for company and goes in one batch;
+//! each request that adds to it stays alive until its own is written. Rows that cannot be
+//! written go to the log instead.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -61,9 +62,10 @@ pub struct AuditRow {
 #[derive(Default)]
 pub struct AuditQueue(Gathering<Entry>);
 
+#[derive(Clone)]
 enum Entry {
     Row(Box<AuditRow>),
-    /// Something that is no loss if it is lost.
+    /// Something that is no loss if it is lost, and no other if it is done twice.
     Note(Statement),
 }
 
@@ -172,16 +174,16 @@ impl AuditLog {
     /// Writes what waits, if the entry of that number is not written yet.
     async fn flush_soon(&self, number: u64) {
         self.clock.sleep(FLUSH_DELAY_MS).await;
-        loop {
-            let entries = self.queue.0.take_for(number, MAX_BATCH);
-            if entries.is_empty() {
-                return;
-            }
+        let write = async |entries: &[Entry]| {
             let statements = entries.iter().map(Entry::statement).collect();
             if let Err(error) = self.database.batch(statements).await {
-                self.tell("audit_write_failed", &error.to_string(), &entries);
+                self.tell("audit_write_failed", &error.to_string(), entries);
             }
-        }
+        };
+        self.queue
+            .0
+            .see_to(number, MAX_BATCH, &*self.clock, write)
+            .await;
     }
 
     fn row(
@@ -235,7 +237,11 @@ impl Entry {
 
     fn statement(&self) -> Statement {
         match self {
-            Self::Row(row) => row.statement(),
+            Self::Row(row) => {
+                let mut statement = row.statement();
+                statement.sql = format!("{INSERT} WHERE TRUE ON CONFLICT (id) DO NOTHING").into();
+                statement
+            }
             Self::Note(statement) => statement.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! Calls on their way to the books. What is to be written waits [`DELAY_MS`] for company and
 //! goes in one batch, which costs the database little more than one call. Each call that adds
-//! to it stays alive until its turn, so nothing is lost but with the machine.
+//! to it stays alive until its own is written or told of in the log.
 
 use serde_json::json;
 
@@ -8,6 +8,7 @@ use super::Gateway;
 use crate::analytics::{MOST_EVENTS, UsageEvent, record, record_all};
 use crate::gathering::Gathering;
 use crate::ports::Level;
+use crate::sql::DatabaseError;
 
 const DELAY_MS: u64 = 200;
 
@@ -25,25 +26,36 @@ impl Gateway {
             return;
         };
         self.clock.sleep(DELAY_MS).await;
-        loop {
-            let events = self.unwritten.take_for(last, MOST_EVENTS);
-            if events.is_empty() {
-                return;
-            }
-            self.write(&events).await;
+        let write = async |events: &[UsageEvent]| self.write(events).await;
+        self.unwritten
+            .see_to(last, MOST_EVENTS, &*self.clock, write)
+            .await;
+    }
+
+    /// Safe to repeat. What cannot be written goes to the log.
+    async fn write(&self, events: &[UsageEvent]) {
+        let mut written = self.database.batch(record_all(events)).await;
+        if matches!(written, Err(DatabaseError::Unavailable(_))) {
+            written = self.database.batch(record_all(events)).await;
+        }
+        match written {
+            Ok(_) => {}
+            Err(error @ DatabaseError::Unavailable(_)) => self.tell(events, &error),
+            // What is wrong with one is no loss of another.
+            Err(_) => self.write_each(events).await,
         }
     }
 
-    async fn write(&self, events: &[UsageEvent]) {
-        if self.database.batch(record_all(events)).await.is_ok() {
-            return;
-        }
-        // Safe to repeat. One by one: what is wrong with one is no loss of another.
+    async fn write_each(&self, events: &[UsageEvent]) {
         for event in events {
             if let Err(error) = self.database.batch(record(event)).await {
-                let fields = json!({ "events": [event], "cause": error.to_string() });
-                self.log.record(Level::Error, "usage_not_recorded", fields);
+                self.tell(std::slice::from_ref(event), &error);
             }
         }
+    }
+
+    fn tell(&self, events: &[UsageEvent], error: &DatabaseError) {
+        let fields = json!({ "events": events, "cause": error.to_string() });
+        self.log.record(Level::Error, "usage_not_recorded", fields);
     }
 }

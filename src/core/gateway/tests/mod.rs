@@ -1,6 +1,7 @@
 //! The gateway over a scripted provider, with an account and books of its own.
 
 mod charges;
+mod recording;
 mod routing;
 mod unheard;
 
