@@ -1,5 +1,7 @@
 use std::rc::Rc;
 
+use futures::channel::oneshot;
+
 use super::error::FortressError;
 use super::jobs::{Completed, Job, Jobs, NewJob};
 use super::logging::log_job;
@@ -23,6 +25,7 @@ const TEMPERATURE_TEXT: &str = "0";
 /// After the policy's own time, for writing down what came of it.
 const GRACE_MS: i64 = 30_000;
 
+#[derive(Clone)]
 pub struct FortressService {
     pub db: Rc<dyn Database>,
     /// Admits, asks and counts; the policy's limits hold for each call.
@@ -56,7 +59,7 @@ impl FortressService {
         bound("prompt", input.prompt.len(), self.policy.max_prompt_bytes)?;
         let (job, fresh) = self.open(asker, input).await?;
         let job = match job.status.as_str() {
-            "executing" if fresh => self.run(asker, job, input).await?,
+            "executing" if fresh => self.begin(asker, job, input).await?,
             "completed" => job,
             "failed" => return Err(FortressError::Failed(job.error_message.unwrap_or_default())),
             _ => return Err(FortressError::InProgress),
@@ -116,14 +119,31 @@ impl FortressService {
         Ok((job, fresh))
     }
 
-    /// Asks the model and signs; what goes wrong is written down before it is told.
-    async fn run(
+    /// In the background, so that what is paid for is put on file and settled though the
+    /// caller has left.
+    async fn begin(
         &self,
         asker: Asker<'_>,
         job: Job,
         input: &ExecuteInput,
     ) -> Result<Job, FortressError> {
         let order = self.order(asker, &job, input);
+        let (service, input) = (self.clone(), input.clone());
+        let (tell, done) = oneshot::channel();
+        self.gateway.background.spawn(Box::pin(async move {
+            // Nobody may be there any more to hear it.
+            let _gone = tell.send(service.run(&order, job, &input).await);
+        }));
+        done.await.unwrap_or(Err(FortressError::Interrupted))
+    }
+
+    /// Asks the model and signs; what goes wrong is written down before it is told.
+    async fn run(
+        &self,
+        order: &Order,
+        job: Job,
+        input: &ExecuteInput,
+    ) -> Result<Job, FortressError> {
         let gateway = Gateway {
             limits: Limits {
                 total_ms: self.policy.timeout_ms,
@@ -133,7 +153,7 @@ impl FortressService {
             ..self.gateway.clone()
         };
         let mut spent = Spent::default();
-        let run = self.answer_and_sign(&gateway, &order, &job, input, &mut spent);
+        let run = self.answer_and_sign(&gateway, order, &job, input, &mut spent);
         let outcome = run.await;
         if let Err(error) = &outcome {
             let now_ms = self.clock.now_ms();
@@ -145,7 +165,7 @@ impl FortressService {
                 gateway.record(spent.events.clone()).await;
             }
         }
-        gateway.settle(&order, spent.actual).await;
+        gateway.settle(order, spent.actual).await;
         outcome
     }
 

@@ -53,7 +53,7 @@ impl World {
         let fortress = Fortress::on(&clock, Rc::clone(&shared), fortress);
         let log = Rc::clone(&fortress.log);
         let chatgpt = Peer::new("chatgpt", &clock, Service::Chat(chat, background));
-        let fortress = Peer::new("fortress", &clock, Service::Fortress(fortress.service));
+        let fortress = Peer::new("fortress", &clock, Service::Fortress(Box::new(fortress)));
         let db = Faulty::over(Rc::clone(&shared.inner));
         let service = ExecutionService {
             db: Rc::clone(&db) as Rc<dyn Database>,

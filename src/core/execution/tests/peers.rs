@@ -9,15 +9,15 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::auth::assertion;
+use crate::fortress::Asker;
 use crate::fortress::tests::let_others_run;
-use crate::fortress::{Asker, FortressService};
 use crate::ledger::tests::response;
 use crate::ports::{HttpError, HttpRequest, HttpResponse};
 
 pub enum Service {
     /// With what goes on beside its calls.
     Chat(ChatService, Rc<FakeBackground>),
-    Fortress(FortressService),
+    Fortress(Box<Fortress>),
 }
 
 /// What goes wrong with calls of one tool.
@@ -80,11 +80,11 @@ impl Peer {
                     key_id: None,
                     request_id: "r",
                 };
-                let done = fortress.execute(asker, &decode(arguments)).await;
+                let done = fortress.executing(asker, &decode(arguments)).await;
                 said(done, |error| error.code().to_owned())
             }
             (Service::Fortress(fortress), "fortress_verify_signature") => {
-                Ok(json!(fortress.verify(&decode(arguments))))
+                Ok(json!(fortress.service.verify(&decode(arguments))))
             }
             _ => panic!("{} has no tool {tool}", self.name),
         }

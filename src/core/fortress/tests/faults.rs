@@ -179,35 +179,62 @@ fn a_run_ended_by_the_sweep_is_not_completed_by_a_late_answer() {
     assert_eq!(world.log.size(), 0);
 }
 
-#[test]
-fn a_caller_that_goes_away_leaves_a_job_that_settles() {
-    let mut dropped = 0;
+/// Runs until the caller goes away at every point there is, and lets `then` go on from there.
+fn leave_everywhere(then: impl Fn(&World, &str)) {
+    let mut left = 0;
     for polls in 0.. {
         let world = World::new(vec![hi()]);
+        world.account.cap(1_000_000_000);
         let question = input();
-        let mut running = Box::pin(world.service.execute(ANN, &question));
+        let mut running = Box::pin(world.executing(ANN, &question));
         world.db.pause_every_call();
         let ready = (0..polls).any(|_| (&mut running).now_or_never().is_some());
         drop(running);
         world.db.resume();
-        assert_settles(&world, &format!("dropped after {polls} polls"));
+        then(&world, &format!("left after {polls} polls"));
         if ready {
             break;
         }
-        dropped += 1;
+        left += 1;
     }
-    assert!(dropped >= 6, "{dropped}");
+    assert!(left >= 5, "{left}");
+}
+
+#[test]
+fn a_worker_that_ends_with_its_caller_leaves_a_job_that_settles() {
+    leave_everywhere(|world, told| {
+        world.background.lose();
+        assert_settles(world, told);
+    });
+}
+
+#[test]
+fn a_run_goes_on_without_its_caller_and_is_charged_what_it_cost() {
+    leave_everywhere(|world, told| {
+        world.clock.run(world.background.rest());
+        let spending = world.account.state().standing.budgets[0].spending;
+        let cost = i64::try_from(world.asked()).unwrap() * HI_NANOS;
+        let charged = (spending.spent, spending.estimated, spending.reserved);
+        assert_eq!(charged, (cost, 0, 0), "{told}");
+        let priced = world.rows("SELECT * FROM usage_events WHERE cost_status = 'priced'");
+        assert_eq!(priced.len(), world.asked(), "{told}");
+        if world.asked() == 1 {
+            assert_eq!(world.status(), "completed", "{told}");
+        }
+        assert_settles(world, told);
+    });
 }
 
 #[test]
 fn a_job_whose_worker_is_gone_is_ended_with_the_reason() {
     let world = World::new(vec![Step::Hang]);
     let question = input();
-    let mut running = Box::pin(world.service.execute(ANN, &question));
+    let mut running = Box::pin(world.executing(ANN, &question));
     while world.asked() == 0 {
         assert!((&mut running).now_or_never().is_none());
     }
     drop(running);
+    world.background.lose();
     assert_eq!(world.status(), "executing");
     let early = world.execute(&input()).unwrap_err();
     assert_eq!(early.code(), "RUN_IN_PROGRESS");
@@ -227,11 +254,12 @@ fn a_job_whose_worker_is_gone_is_ended_with_the_reason() {
 fn the_sweep_ends_what_is_past_its_deadline_and_nothing_else() {
     let world = World::new(vec![Step::Hang, hi()]);
     let question = input();
-    let mut running = Box::pin(world.service.execute(ANN, &question));
+    let mut running = Box::pin(world.executing(ANN, &question));
     while world.asked() == 0 {
         assert!((&mut running).now_or_never().is_none());
     }
     drop(running);
+    world.background.lose();
     let done = ExecuteInput {
         evidence_id: Some("E-2".into()),
         ..input()

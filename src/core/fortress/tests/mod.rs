@@ -21,11 +21,11 @@ use crate::ledger::tests::{LogFault, LogHttp};
 use crate::llm::scripted::{JumpClock, START_MS, ScriptedHttp, Step, answer_json, reply};
 use crate::openpgp::tests::lasting_key;
 use crate::openpgp::{PublicKey, SigningKey};
-use crate::ports::{Database, Http};
+use crate::ports::{Background, Database, Http};
 use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::sql::{DatabaseError, Outcome, Row, SqliteDatabase, Statement};
-use crate::testing::{FakeEntropy, FakeLog};
+use crate::testing::{FakeBackground, FakeEntropy, FakeLog};
 
 /// 9 prompt and 3 completion tokens of gpt-4: 9 × 30,000 + 3 × 60,000.
 pub(crate) const HI_NANOS: i64 = 450_000;
@@ -169,6 +169,7 @@ pub(crate) struct World {
     /// The user's limits and money.
     pub account: Rc<LocalLedger>,
     told: Rc<FakeLog>,
+    pub background: Rc<FakeBackground>,
     pub service: FortressService,
 }
 
@@ -184,7 +185,9 @@ impl World {
         let public_key = PublicKey::from_armor(&key.public_key_armor()).unwrap();
         let told = Rc::new(FakeLog::default());
         let (books, log_lines) = (Rc::clone(&db) as _, Rc::clone(&told) as _);
-        let (gateway, account) = over(clock, &model, &books, &log_lines);
+        let (mut gateway, account) = over(clock, &model, &books, &log_lines);
+        let background = Rc::new(FakeBackground::default());
+        gateway.background = Rc::clone(&background) as Rc<dyn Background>;
         let service = FortressService {
             db: Rc::clone(&db) as Rc<dyn Database>,
             gateway,
@@ -203,6 +206,7 @@ impl World {
             log,
             account,
             told,
+            background,
             service,
         }
     }
@@ -220,7 +224,16 @@ impl World {
             user_id: owner,
             ..ANN
         };
-        self.clock.run(self.service.execute(asker, input))
+        self.clock.run(self.executing(asker, input))
+    }
+
+    pub async fn executing(
+        &self,
+        asker: Asker<'_>,
+        input: &ExecuteInput,
+    ) -> Result<ExecuteOutput, FortressError> {
+        let run = self.service.execute(asker, input);
+        self.background.beside(run).await
     }
 
     fn sweep(&self) -> Result<usize, FortressError> {

@@ -196,7 +196,7 @@ fn a_run_under_way_is_neither_repeated_nor_awaited() {
     use futures::FutureExt;
     let world = World::new(vec![Step::Hang]);
     let question = input();
-    let mut running = Box::pin(world.service.execute(ANN, &question));
+    let mut running = Box::pin(world.executing(ANN, &question));
     while world.asked() == 0 {
         assert!((&mut running).now_or_never().is_none());
     }
