@@ -76,26 +76,22 @@ impl DurableObject for UserLedger {
 
     async fn alarm(&self) -> Result<Response> {
         let now_ms = SystemClock.now_ms();
-        let swept = self.with_account(|account| account.sweep(now_ms))?;
-        let next_ms = match swept {
-            Ok(next_ms) => next_ms,
-            Err(error) => {
-                let fields = json!({ "cause": error.to_string() });
-                console().record(Level::Error, "budget_sweep_failed", fields);
-                Some(now_ms + RETRY_MS)
-            }
-        };
-        let next_ms = match self.report().await {
-            Ok(()) => next_ms,
+        self.sweep(now_ms)?;
+        let reported = self.report().await;
+        // Again: calls may have been admitted while that was under way.
+        let due_ms = self.sweep(now_ms)?;
+        let next_ms = match reported {
+            Ok(()) => due_ms,
             Err(error) => {
                 let fields = json!({ "cause": error.to_string() });
                 console().record(Level::Error, "cut_off_calls_not_reported", fields);
-                Some(now_ms + RETRY_MS)
+                let retry_ms = now_ms + RETRY_MS;
+                Some(due_ms.map_or(retry_ms, |due_ms| due_ms.min(retry_ms)))
             }
         };
         self.alarm_ms.set(next_ms);
         if let Some(next_ms) = next_ms {
-            self.set_alarm(next_ms, now_ms).await?;
+            self.set_alarm(next_ms, SystemClock.now_ms()).await?;
         }
         Response::ok("")
     }
@@ -116,6 +112,16 @@ impl UserLedger {
             store,
             zones: &SystemZones,
             defaults: &self.defaults,
+        }))
+    }
+
+    /// Ends what is over. When something is due next, or this is to be tried again.
+    fn sweep(&self, now_ms: i64) -> Result<Option<i64>> {
+        let swept = self.with_account(|account| account.sweep(now_ms))?;
+        Ok(swept.unwrap_or_else(|error| {
+            let fields = json!({ "cause": error.to_string() });
+            console().record(Level::Error, "budget_sweep_failed", fields);
+            Some(now_ms + RETRY_MS)
         }))
     }
 
