@@ -58,7 +58,8 @@ const ADD_TO_NOBODYS: &str = "INSERT INTO usage_analytics (id, user_id, date, ho
 const DELETE_USAGE: &str = "DELETE FROM usage_analytics WHERE user_id = ?1";
 
 const NOT_TOUCHED: &str = "Executions, evidence and facts of the log, which have rules of their \
-    own; keys and sign-ins; audit rows; the sums of your budgets.";
+    own; keys and sign-ins; audit rows; the sums of your budgets, and session, case and model of \
+    your calls until 25 hours after they end.";
 
 /// Whose request an erasure is, and where that is put on file.
 #[derive(Clone, Copy)]
