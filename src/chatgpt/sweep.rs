@@ -1,5 +1,6 @@
 //! Each hour: provider keys whose time is over are erased, and those that an older encryption
-//! key sealed are sealed again; answers kept for an Idempotency-Key are deleted after their day.
+//! key sealed are sealed again; answers kept for an Idempotency-Key are deleted after their day;
+//! messages without an owner get one.
 //! Each night the roll-ups of usage are made anew.
 
 use std::rc::Rc;
@@ -40,10 +41,14 @@ async fn try_run(env: &Env, context: ScheduleContext) -> Result<(), Fault> {
     let platform = isolate.platform(env, background, ChatGpt::NAME, "sweep")?;
     let chat = worker.domain(env, &platform)?;
     // One that fails does not keep the others from being done.
-    let chores: [(&str, Result<(), Fault>); 4] = [
+    let chores: [(&str, Result<(), Fault>); 5] = [
         ("ended_keys", ended_keys(&chat.vault, &platform).await),
         ("resealing", resealing(&chat.vault, &platform).await),
         ("idempotent_calls", idempotent_calls(&platform).await),
+        (
+            "owners",
+            chat.library.name_owners().await.map_err(Fault::from),
+        ),
         ("rollups", rollups(&platform).await),
     ];
     for (chore, outcome) in chores {

@@ -12,6 +12,7 @@ mod links;
 mod list;
 mod messages;
 mod outputs;
+mod owners;
 mod search;
 mod sessions;
 #[cfg(test)]

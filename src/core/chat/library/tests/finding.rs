@@ -157,3 +157,24 @@ fn search_finds_messages_of_ones_own() {
     block_on(world.library.delete_session("ann", &input(&delete))).unwrap();
     assert_eq!(search(&world, "ann", &json!({"query": "needle"})).count, 1);
 }
+
+#[test]
+fn what_an_older_worker_wrote_without_its_owner_is_found_after_a_while() {
+    let world = World::new();
+    let ann = world.make("ann", &json!({"labels": ["x"]}));
+    let bob = world.make("bob", &json!({}));
+    for (owner, session) in [("ann", &ann), ("bob", &bob)] {
+        let json = json!({"session_id": session.id, "role": "user", "content": "indemnity", "labels": ["x"]});
+        block_on(world.library.add_message(owner, &input(&json))).unwrap();
+    }
+    let query = json!({"query": "indemnity", "label": "x"});
+    let found = |owner| search(&world, owner, &query).results.len();
+    let hits = ["ann", "bob"].map(found);
+    world.rows("UPDATE chat_messages SET user_id = ''");
+    world.rows("UPDATE chat_links SET user_id = ''");
+    assert_eq!(["ann", "bob"].map(found), [0, 0]);
+    block_on(world.library.name_owners()).unwrap();
+    assert_eq!((["ann", "bob"].map(found), hits), ([1, 1], [1, 1]));
+    let nobodys = "SELECT session_id FROM chat_links WHERE user_id = ''";
+    assert!(world.rows(nobodys).is_empty());
+}
