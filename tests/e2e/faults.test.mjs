@@ -8,7 +8,6 @@ import { asked, bad, call, execute, good, request, row, run, sha256, startWorld,
 const LEVELS = ["standard", "fortress", "verified"];
 const MANY = 64;
 /** Under the 5 s after which a silent reply is opened, and the caller found missing. */
-const LEAVING_MS = 4_500;
 
 let world;
 before(async () => void (world = await startWorld()));
@@ -91,22 +90,26 @@ test("no failure leaves anything executing", async () => {
   }
 });
 
-test("a caller that leaves ends the run of the fortress; the execution fails at its deadline", async () => {
-  const prompt = `${unique("left")} [[fault:hang]]`;
+test("a run that is paid for goes on without its caller; the execution fails at its deadline", async () => {
+  const prompt = `${unique("left")} [[fault:delay ms=1000]]`;
   const socket = connect(Number(new URL(world.stack.urls.coordinator).port), "127.0.0.1");
   const body = JSON.stringify(request("tools/call", { name: "chitty_secure_ai_execute", arguments: { prompt, security_level: "verified" } }));
   const head = ["POST /mcp HTTP/1.1", "host: localhost", `authorization: Bearer ${world.token}`, "content-type: application/json", `content-length: ${body.length}`];
   socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
   await until("both sides to be asked", () => asked(world, prompt).length === 2);
   socket.resetAndDestroy();
-  // The other side is read on for its usage: who has asked it pays for it.
-  await until("the model to lose a caller", () => asked(world, prompt).some(({ closed_early }) => closed_early), LEAVING_MS);
-  for (const [table, { id, status }] of [["secure_executions", await executionOf(prompt)], ["fortress_jobs", await jobOf(prompt)]]) {
-    assert.equal(status, "executing", table);
-    await past(table, id);
-  }
+  const job = await until("the run to be signed", async () => {
+    const stored = await jobOf(prompt);
+    return stored.status === "completed" && stored;
+  });
+  assert.ok(asked(world, prompt).every(({ closed_early }) => !closed_early));
+  const books = () => rows(`SELECT outcome, cost_status FROM usage_events WHERE request_id = ?`, job.id);
+  assert.deepEqual(await until("its books", async () => (await books()).length && books()), [{ outcome: "ok", cost_status: "priced" }]);
+  const { id, status } = await executionOf(prompt);
+  assert.equal(status, "executing");
+  await past("secure_executions", id);
   await sweep();
-  for (const stored of [await executionOf(prompt), await jobOf(prompt)]) assert.match(stored.error_message, /^interrupted: /);
+  assert.match((await executionOf(prompt)).error_message, /^interrupted: /);
 });
 
 describe("workerd is killed in the middle", () => {
