@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::store::{Change, Holder, Loaded, Reservation, Settings, Store, Tat, tokens_kind};
 use super::types::Spending;
-use crate::sql::{DatabaseError, Outcome, Row, Sql, Statement, Value};
+use crate::sql::{DatabaseError, Outcome, Row, Sql, Statement, Value, no_outcome};
 
 /// The holder of a user's own rows is the empty text, which no key has for an id.
 const SCHEMA: [&str; 6] = [
@@ -90,7 +90,7 @@ impl<S: Sql> SqlStore<S> {
         let settings = match &mut *known {
             Some(settings) => settings,
             unknown => {
-                let found = self.query(Statement::new(SETTINGS))?;
+                let found = self.sql.query(Statement::new(SETTINGS))?;
                 let row = |row: &Row| Ok((row.text("holder")?, read(&row.text("body")?)?));
                 let all = found.rows.iter().map(row);
                 unknown.insert(all.collect::<Result<_, DatabaseError>>()?)
@@ -109,16 +109,11 @@ impl<S: Sql> SqlStore<S> {
         };
         Ok([of(""), of_key])
     }
-
-    fn query(&self, statement: Statement) -> Result<Outcome, DatabaseError> {
-        let outcomes = self.sql.batch(&[statement])?;
-        outcomes.into_iter().next().ok_or_else(no_outcome)
-    }
 }
 
 impl<S: Sql> Store for SqlStore<S> {
     fn known(&self, request_id: &str) -> Result<Option<Reservation>, DatabaseError> {
-        let known = self.query(Statement::new(KNOWN).bind(request_id))?;
+        let known = self.sql.query(Statement::new(KNOWN).bind(request_id))?;
         Ok(bodies(&known)?.into_iter().next())
     }
 
@@ -175,15 +170,19 @@ impl<S: Sql> Store for SqlStore<S> {
     }
 
     fn due(&self, now_ms: i64, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
-        bodies(&self.query(Statement::new(DUE).bind(now_ms).bind(limit))?)
+        bodies(
+            &self
+                .sql
+                .query(Statement::new(DUE).bind(now_ms).bind(limit))?,
+        )
     }
 
     fn unreported(&self, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
-        bodies(&self.query(Statement::new(UNREPORTED).bind(limit))?)
+        bodies(&self.sql.query(Statement::new(UNREPORTED).bind(limit))?)
     }
 
     fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError> {
-        let found = self.query(Statement::new(NEXT_DUE))?;
+        let found = self.sql.query(Statement::new(NEXT_DUE))?;
         let times: Vec<_> = found.rows.iter().map(|row| row.opt_int("due_ms")).collect();
         Ok(times
             .into_iter()
@@ -194,7 +193,7 @@ impl<S: Sql> Store for SqlStore<S> {
     }
 
     fn keys_set(&self) -> Result<u64, DatabaseError> {
-        let found = self.query(Statement::new(KEYS_SET))?;
+        let found = self.sql.query(Statement::new(KEYS_SET))?;
         Ok(count(found.first().ok_or_else(no_outcome)?.int("keys")?))
     }
 
@@ -312,8 +311,4 @@ fn body<T: Serialize>(value: &T) -> Result<String, DatabaseError> {
 
 fn count(rows: i64) -> u64 {
     u64::try_from(rows).unwrap_or(0)
-}
-
-fn no_outcome() -> DatabaseError {
-    DatabaseError::Statement("a statement gave nothing back".to_owned())
 }

@@ -23,4 +23,15 @@ pub use value::Value;
 pub trait Sql {
     /// All statements in one transaction, or none of them. Only rows are asked of the outcomes.
     fn batch(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DatabaseError>;
+
+    /// One statement.
+    fn query(&self, statement: Statement) -> Result<Outcome, DatabaseError> {
+        let outcomes = self.batch(&[statement])?;
+        outcomes.into_iter().next().ok_or_else(no_outcome)
+    }
+}
+
+/// Of a statement that must answer, and did not.
+pub(crate) fn no_outcome() -> DatabaseError {
+    DatabaseError::Statement("a statement gave nothing back".to_owned())
 }

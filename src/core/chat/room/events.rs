@@ -1,6 +1,6 @@
 //! A room's events as written down, in SQLite such as a Durable Object's.
 
-use crate::sql::{DatabaseError, Outcome, Sql, Statement};
+use crate::sql::{DatabaseError, Sql, Statement};
 
 /// The latest questions that can be caught up with, and as many ends of them.
 const KEPT: i64 = 100;
@@ -41,7 +41,7 @@ impl<S: Sql> EventLog<S> {
     }
 
     pub(super) fn last(&self) -> Result<Last, DatabaseError> {
-        let found = self.query(Statement::new(LAST))?;
+        let found = self.sql.query(Statement::new(LAST))?;
         let last = found.first().map(|row| {
             let open = row.int("open")? == 1;
             row.int("seq").map(|seq| Last { seq, open })
@@ -72,7 +72,7 @@ impl<S: Sql> EventLog<S> {
         hear: &mut dyn FnMut(&str),
     ) -> Result<(), DatabaseError> {
         loop {
-            let page = self.query(Statement::new(AFTER).bind(seq).bind(PAGE))?;
+            let page = self.sql.query(Statement::new(AFTER).bind(seq).bind(PAGE))?;
             for row in &page.rows {
                 seq = row.int("seq")?;
                 hear(&row.text("body")?);
@@ -85,13 +85,7 @@ impl<S: Sql> EventLog<S> {
 
     /// The question of that name.
     pub(super) fn find(&self, reference: &str) -> Result<Option<i64>, DatabaseError> {
-        let found = self.query(Statement::new(BY_REF).bind(reference))?;
+        let found = self.sql.query(Statement::new(BY_REF).bind(reference))?;
         found.first().map(|row| row.int("seq")).transpose()
-    }
-
-    fn query(&self, statement: Statement) -> Result<Outcome, DatabaseError> {
-        let outcomes = self.sql.batch(&[statement])?;
-        let none = || DatabaseError::Statement("a statement gave nothing back".to_owned());
-        outcomes.into_iter().next().ok_or_else(none)
     }
 }

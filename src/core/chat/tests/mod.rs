@@ -4,6 +4,7 @@ mod completions;
 mod faults;
 mod in_sessions;
 mod leaving;
+mod room_messages;
 mod rooms;
 
 use std::cell::{Cell, RefCell};

@@ -1,7 +1,7 @@
 //! Sessions as rooms: what is heard, written down and caught up with.
 
 use super::*;
-use crate::chat::room::{Ask, ClientMessage, Members, Room, RoomError, refusal, room_of};
+use crate::chat::room::{Ask, ClientMessage, Members, Room, RoomError, refusal};
 use crate::sql::Sql;
 
 /// Hears everything; does something once, when the model begins to speak.
@@ -359,47 +359,4 @@ fn what_is_kept_has_an_end_in_letters_too() {
     }
     let kept = place.join(Some(0));
     assert!((30..50).contains(&kept.len()), "{}", kept.len());
-}
-
-#[test]
-fn messages_that_cannot_be_done_say_why() {
-    for (said, code) in [
-        ("no json", "INVALID_MESSAGE"),
-        ("[]", "INVALID_MESSAGE"),
-        ("{}", "INVALID_MESSAGE"),
-        (r#"{"type":"sing"}"#, "INVALID_MESSAGE"),
-        (r#"{"type":"ask"}"#, "INVALID_MESSAGE"),
-        (
-            r#"{"type":"ask","messages":[],"unknown":1}"#,
-            "INVALID_MESSAGE",
-        ),
-        (
-            r#"{"type":"ask","ref":"a b","messages":[]}"#,
-            "INVALID_INPUT",
-        ),
-        (r#"{"type":"ask","ref":7,"messages":[]}"#, "INVALID_INPUT"),
-        (
-            r#"{"type":"ask","session_id":"s-2","messages":[]}"#,
-            "INVALID_INPUT",
-        ),
-    ] {
-        let error = ClientMessage::read(said, "s-1").unwrap_err();
-        assert_eq!(error.code(), code, "{said}");
-    }
-    let long = " ".repeat(crate::chat::room::MAX_MESSAGE + 1);
-    assert_eq!(
-        ClientMessage::read(&long, "s-1").unwrap_err().code(),
-        "MESSAGE_TOO_LARGE"
-    );
-    assert!(matches!(
-        ClientMessage::read(r#"{"type":"stop"}"#, "s-1"),
-        Ok(ClientMessage::Stop)
-    ));
-}
-
-#[test]
-fn rooms_of_different_people_are_different() {
-    assert_ne!(room_of("alice", "s-1"), room_of("bob", "s-1"));
-    assert_ne!(room_of("alice", "s-1"), room_of("alice", "s-2"));
-    assert_ne!(room_of("a", "b\",\"c"), room_of("a\",\"b", "c"));
 }
