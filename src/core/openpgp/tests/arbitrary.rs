@@ -8,8 +8,10 @@ use super::*;
 
 struct Known {
     public: PublicKey,
-    text: String,
-    signature: Vec<u8>,
+    /// The spellings that pass: with and without the checksum line, which is optional.
+    texts: [String; 2],
+    /// The spellings that pass: the two frames of a packet (RFC 9580 §4.2).
+    signatures: [Vec<u8>; 2],
     public_block: Vec<u8>,
     secret_block: Vec<u8>,
 }
@@ -19,8 +21,13 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let text = signer.secret.sign(CONTENT, now()).unwrap();
     let secret = signer.gpg.export_secret(&signer.fingerprint);
     let public = signer.secret.public_key_armor();
+    let signature = signature_bytes(&text);
+    let (packet, _) = packet::take(&signature).unwrap();
     Known {
-        signature: signature_bytes(&text),
+        signatures: [
+            packet::frame(packet.tag, packet.body),
+            packet::frame_legacy(packet.tag, packet.body),
+        ],
         public_block: armor::decode_key(&public, Kind::PublicKey)
             .unwrap()
             .to_vec(),
@@ -28,15 +35,37 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
             .unwrap()
             .to_vec(),
         public: signer.public.clone(),
-        text,
+        texts: [without_checksum(&text), text],
     }
 });
+
+fn without_checksum(text: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with('=')).collect()
+}
 
 /// `original` with a stretch of it replaced by other bytes.
 fn spliced(original: &[u8], at: usize, remove: usize, insert: &[u8]) -> Vec<u8> {
     let start = at % (original.len() + 1);
     let end = (start + remove).min(original.len());
     [&original[..start], insert, &original[end..]].concat()
+}
+
+/// Of all stretches that can be taken out of the text, two leave it good: the last line end and
+/// the checksum line.
+#[test]
+fn removed_stretches() {
+    let [bare, whole] = &KNOWN.texts;
+    for at in 0..whole.len() {
+        for remove in 1..=whole.len() - at {
+            let text = [&whole[..at], &whole[at + remove..]].concat();
+            assert_eq!(
+                verify(CONTENT, &text, &KNOWN.public, now()).valid,
+                text == *bare || text == whole.trim_end(),
+                "{remove} at {at}"
+            );
+        }
+    }
 }
 
 proptest! {
@@ -57,13 +86,17 @@ proptest! {
 
     #[test]
     fn spliced_signatures(at in any::<usize>(), remove in 0usize..12, insert in proptest::collection::vec(any::<u8>(), 0..12)) {
-        let bytes = spliced(&KNOWN.signature, at, remove, &insert);
-        prop_assume!(bytes != KNOWN.signature);
-        prop_assert!(!verify(CONTENT, &armored(&bytes), &KNOWN.public, now()).valid);
-        let text = spliced(KNOWN.text.as_bytes(), at, remove, &insert);
-        let text = String::from_utf8_lossy(&text);
-        prop_assume!(text.trim_end() != KNOWN.text.trim_end());
-        prop_assert!(!verify(CONTENT, &text, &KNOWN.public, now()).valid);
+        for signature in &KNOWN.signatures {
+            let bytes = spliced(signature, at, remove, &insert);
+            prop_assume!(!KNOWN.signatures.contains(&bytes));
+            prop_assert!(!verify(CONTENT, &armored(&bytes), &KNOWN.public, now()).valid);
+        }
+        for text in &KNOWN.texts {
+            let bytes = spliced(text.as_bytes(), at, remove, &insert);
+            let text = String::from_utf8_lossy(&bytes);
+            prop_assume!(KNOWN.texts.iter().all(|known| known.trim_end() != text.trim_end()));
+            prop_assert!(!verify(CONTENT, &text, &KNOWN.public, now()).valid);
+        }
     }
 
     #[test]
@@ -77,7 +110,7 @@ proptest! {
     fn spliced_keys(at in any::<usize>(), remove in 0usize..12, insert in proptest::collection::vec(any::<u8>(), 0..12)) {
         let public = spliced(&KNOWN.public_block, at, remove, &insert);
         if let Ok(key) = PublicKey::from_armor(&armor::encode(Kind::PublicKey, &public))
-            && verify(CONTENT, &KNOWN.text, &key, now()).valid
+            && verify(CONTENT, &KNOWN.texts[1], &key, now()).valid
         {
             prop_assert_eq!(key.fingerprint(), KNOWN.public.fingerprint());
         }
