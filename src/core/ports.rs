@@ -1,4 +1,4 @@
-//! What the domain needs from outside: time, entropy, HTTP, a database.
+//! What the domain needs from outside: time, entropy, HTTP, a database, object storage.
 //!
 //! Futures are not `Send`: an isolate has one thread.
 
@@ -101,6 +101,65 @@ pub trait Database {
     async fn run(&self, statement: Statement) -> Result<Outcome, DatabaseError>;
     /// All statements in one transaction, or none of them.
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError>;
+}
+
+/// What is kept in a [`Bucket`] under one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    pub bytes: Bytes,
+    pub content_type: String,
+    /// The `Cache-Control` it is to be served with; empty if it never is.
+    pub cache_control: String,
+}
+
+/// Most bytes of one object.
+pub const MAX_OBJECT_BYTES: usize = 32 * 1024 * 1024;
+/// Most keys of one [`Bucket::delete`].
+pub const MAX_DELETED_OBJECTS: usize = 1000;
+
+/// Object storage, strongly consistent. After any error of a write it is open whether the write
+/// was done: repeat it.
+#[async_trait(?Send)]
+pub trait Bucket {
+    /// `None` if there is no such object; one of more than `limit` bytes is not read.
+    async fn get(&self, key: &str, limit: usize) -> Result<Option<Object>, BucketError>;
+    /// Replaces what is there.
+    async fn put(&self, key: &str, object: Object) -> Result<(), BucketError>;
+    /// Leaves what is there, and says false then.
+    async fn put_if_absent(&self, key: &str, object: Object) -> Result<bool, BucketError>;
+    /// At most [`MAX_DELETED_OBJECTS`] at once; those that are not there are passed over.
+    async fn delete(&self, keys: &[String]) -> Result<(), BucketError>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BucketError {
+    #[error("object storage did not do it, try again: {0}")]
+    Unavailable(String),
+    #[error("the object has {bytes} bytes, at most {limit} are taken")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("{keys} objects are too many to delete at once: at most {MAX_DELETED_OBJECTS}")]
+    TooMany { keys: usize },
+}
+
+impl BucketError {
+    /// Refuses an object of more than [`MAX_OBJECT_BYTES`].
+    pub fn check_size(object: &Object) -> Result<(), Self> {
+        match object.bytes.len() {
+            bytes if bytes > MAX_OBJECT_BYTES => Err(Self::TooLarge {
+                bytes,
+                limit: MAX_OBJECT_BYTES,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses more than [`MAX_DELETED_OBJECTS`] keys.
+    pub fn check_count(keys: &[String]) -> Result<(), Self> {
+        match keys.len() {
+            keys if keys > MAX_DELETED_OBJECTS => Err(Self::TooMany { keys }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// ES256 (RFC 7518 section 3.4) by the platform, whose own code is many times faster than

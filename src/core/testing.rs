@@ -1,12 +1,16 @@
 //! Fakes of the ports for native tests.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use async_trait::async_trait;
 use futures::future::LocalBoxFuture;
 
-use crate::ports::{Background, Clock, Entropy, EntropyError, Level, Log, TimeZones};
+use crate::ports::{
+    Background, Bucket, BucketError, Clock, Entropy, EntropyError, Level, Log, Object, TimeZones,
+};
 
 /// Polls until ready. For futures that only wait for fakes.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -166,5 +170,42 @@ pub struct FakeLog(pub RefCell<Vec<(Level, String, serde_json::Value)>>);
 impl Log for FakeLog {
     fn record(&self, level: Level, event: &str, fields: serde_json::Value) {
         self.0.borrow_mut().push((level, event.to_owned(), fields));
+    }
+}
+
+/// Objects by key.
+#[derive(Default)]
+pub struct MemoryBucket(pub RefCell<BTreeMap<String, Object>>);
+
+#[async_trait(?Send)]
+impl Bucket for MemoryBucket {
+    async fn get(&self, key: &str, limit: usize) -> Result<Option<Object>, BucketError> {
+        match self.0.borrow().get(key) {
+            Some(object) if object.bytes.len() > limit => Err(BucketError::TooLarge {
+                bytes: object.bytes.len(),
+                limit,
+            }),
+            found => Ok(found.cloned()),
+        }
+    }
+
+    async fn put(&self, key: &str, object: Object) -> Result<(), BucketError> {
+        BucketError::check_size(&object)?;
+        self.0.borrow_mut().insert(key.to_owned(), object);
+        Ok(())
+    }
+
+    async fn put_if_absent(&self, key: &str, object: Object) -> Result<bool, BucketError> {
+        if self.0.borrow().contains_key(key) {
+            return Ok(false);
+        }
+        self.put(key, object).await.map(|()| true)
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {
+        BucketError::check_count(keys)?;
+        let mut objects = self.0.borrow_mut();
+        objects.retain(|key, _| !keys.contains(key));
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod background;
 pub mod bindings;
+pub mod bucket;
 pub mod cancellation;
 pub mod clock;
 pub mod config;

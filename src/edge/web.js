@@ -132,6 +132,50 @@ async function run(database, statements, batch) {
 }
 
 /**
+ * Tells what an R2 bucket has under `key`: the length of a head in four bytes, the highest first, the head, which is
+ * `{size, contentType, cacheControl}` as JSON, and the bytes, if not over `limit`. Nothing at all if there is no such key.
+ */
+export function download(bucket, key, limit, ticket, tell) {
+  downloaded(bucket, key, limit).then(
+    (bytes) => tell(ticket, bytes),
+    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+  );
+}
+
+async function downloaded(bucket, key, limit) {
+  const object = await bucket.get(key);
+  if (!object) return new Uint8Array(0);
+  const { size, httpMetadata } = object;
+  const { contentType = "", cacheControl = "" } = httpMetadata ?? {};
+  const head = encoder.encode(JSON.stringify({ size, contentType, cacheControl }));
+  const fits = size <= limit;
+  if (!fits) await object.body.cancel();
+  const whole = new Uint8Array(4 + head.length + (fits ? size : 0));
+  new DataView(whole.buffer).setUint32(0, head.length);
+  whole.set(head, 4);
+  if (fits) whole.set(new Uint8Array(await object.arrayBuffer()), 4 + head.length);
+  return whole;
+}
+
+/** Puts an object into an R2 bucket and tells one byte, or none if `once` and there is one of that key. */
+export function upload(bucket, key, contentType, cacheControl, bytes, once, ticket, tell) {
+  const httpMetadata = { contentType, cacheControl: cacheControl || undefined };
+  const onlyIf = once ? new Headers({ "if-none-match": "*" }) : undefined;
+  bucket.put(key, bytes.slice(), { httpMetadata, onlyIf }).then(
+    (object) => tell(ticket, new Uint8Array(object ? 1 : 0)),
+    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+  );
+}
+
+/** Deletes what is under `keys`, a JSON array, from an R2 bucket, and tells when it is done. */
+export function erase(bucket, keys, ticket, tell) {
+  bucket.delete(JSON.parse(keys)).then(
+    () => tell(ticket, new Uint8Array(0)),
+    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+  );
+}
+
+/**
  * Runs statements, JSON as above, on the SQLite of a Durable Object in one transaction, and returns the rows
  * of each as JSON. Nothing is done if one of them throws. What only reads needs no transaction: nothing comes between.
  */

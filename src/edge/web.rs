@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use chitty_core::ports::Object;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use js_sys::Promise;
@@ -21,6 +22,19 @@ extern "C" {
     fn read(request: &Request, ticket: u32, tell: &Tell);
     fn watch(request: &Request, ticket: u32, tell: &Tell) -> bool;
     fn query(database: &JsValue, statements: &str, batch: bool, ticket: u32, tell: &Tell);
+    fn download(bucket: &JsValue, key: &str, limit: u32, ticket: u32, tell: &Tell);
+    #[expect(clippy::too_many_arguments, reason = "one crossing")]
+    fn upload(
+        bucket: &JsValue,
+        key: &str,
+        content_type: &str,
+        cache_control: &str,
+        bytes: &[u8],
+        once: bool,
+        ticket: u32,
+        tell: &Tell,
+    );
+    fn erase(bucket: &JsValue, keys: &str, ticket: u32, tell: &Tell);
     fn sign(kid: &str, jwk: &str, message: &[u8], ticket: u32, tell: &Tell);
     fn verify(kid: &str, jwk: &str, message: &[u8], signature: &[u8], ticket: u32, tell: &Tell);
     #[wasm_bindgen(catch)]
@@ -116,6 +130,46 @@ impl Ticket {
     pub(crate) fn query(database: &JsValue, statements: &str, batch: bool) -> Self {
         let ticket = Self::new();
         TELL.with(|tell| query(database, statements, batch, ticket.number.0, tell));
+        ticket
+    }
+
+    /// Told what an R2 bucket has under `key`, as `web.js` describes it.
+    pub(crate) fn download(bucket: &JsValue, key: &str, limit: usize) -> Self {
+        let ticket = Self::new();
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        TELL.with(|tell| download(bucket, key, limit, ticket.number.0, tell));
+        ticket
+    }
+
+    /// Told a byte when `object` is in the bucket, and none if it was to be put only `once` and
+    /// there is one already.
+    pub(crate) fn upload(bucket: &JsValue, key: &str, object: &Object, once: bool) -> Self {
+        let ticket = Self::new();
+        let Object {
+            bytes,
+            content_type,
+            cache_control,
+        } = object;
+        let number = ticket.number.0;
+        TELL.with(|tell| {
+            upload(
+                bucket,
+                key,
+                content_type,
+                cache_control,
+                bytes,
+                once,
+                number,
+                tell,
+            );
+        });
+        ticket
+    }
+
+    /// Told when the objects under `keys`, a JSON array, are deleted.
+    pub(crate) fn erase(bucket: &JsValue, keys: &str) -> Self {
+        let ticket = Self::new();
+        TELL.with(|tell| erase(bucket, keys, ticket.number.0, tell));
         ticket
     }
 
