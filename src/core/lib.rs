@@ -40,3 +40,4 @@ pub mod time;
 pub mod usage;
 mod validation;
 pub mod vault;
+pub mod witness;

@@ -115,7 +115,7 @@ impl Checkpoint {
 }
 
 /// ASCII decimal without sign or leading zeros.
-pub(super) fn parse_decimal(text: &str) -> Option<u64> {
+pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
     let canonical = text == "0" || !text.starts_with('0');
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     (canonical && digits).then(|| text.parse().ok()).flatten()

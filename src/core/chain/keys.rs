@@ -15,7 +15,7 @@ use super::hash::Hash;
 
 /// Signature type byte of Ed25519 notes, the only type supported.
 const ED25519: u8 = 0x01;
-const SECRET_PREFIX: &str = "PRIVATE+KEY+";
+pub(crate) const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 /// Longest key name in bytes.
 pub const MAX_KEY_NAME_BYTES: usize = 256;
 /// Longest key text in bytes: room for the name and the rest.
@@ -31,7 +31,7 @@ pub enum KeyError {
     VerifierForm,
     #[error("a signer key reads PRIVATE+KEY+name+keyid+base64")]
     SignerForm,
-    #[error("the key's type is not Ed25519 (0x01), the only one supported")]
+    #[error("the key's type is not the one wanted here: 0x01 for a log, 0x04 for a witness")]
     UnsupportedType,
     #[error("the public key is not a usable Ed25519 point")]
     BadPoint,
@@ -75,7 +75,7 @@ impl VerifierKey {
     fn from_point(name: &str, point: VerifyingKey) -> Self {
         Self {
             name: name.to_owned(),
-            id: key_id(name, point.as_bytes()),
+            id: key_id(name, ED25519, point.as_bytes()),
             point,
         }
     }
@@ -100,7 +100,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let material = typed_base64(self.point.as_bytes());
+        let material = typed_base64(ED25519, self.point.as_bytes());
         write!(f, "{}+{:08x}+{material}", self.name, self.id)
     }
 }
@@ -116,7 +116,7 @@ impl FromStr for VerifierKey {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let (name, id, material) = split_key(text).ok_or(KeyError::VerifierForm)?;
-        let public_key = typed_bytes(material, KeyError::VerifierForm)?;
+        let public_key = typed_bytes(material, ED25519, KeyError::VerifierForm)?;
         let key = Self::new(name, &public_key)?;
         check_id(key.id, id, KeyError::VerifierForm)?;
         Ok(key)
@@ -151,7 +151,7 @@ impl SignerKey {
             .strip_prefix(SECRET_PREFIX)
             .ok_or(KeyError::SignerForm)?;
         let (name, id, material) = split_key(rest).ok_or(KeyError::SignerForm)?;
-        let seed = typed_bytes(material, KeyError::SignerForm)?;
+        let seed = typed_bytes(material, ED25519, KeyError::SignerForm)?;
         let key = Self::from_seed(name, &seed)?;
         check_id(key.verifier.id, id, KeyError::SignerForm)?;
         Ok(key)
@@ -160,7 +160,7 @@ impl SignerKey {
     /// The secret in text, `PRIVATE+KEY+…`: for storing as a secret only.
     #[must_use]
     pub fn expose_secret_text(&self) -> String {
-        let material = typed_base64(self.secret.as_bytes());
+        let material = typed_base64(ED25519, self.secret.as_bytes());
         let VerifierKey { name, id, .. } = &self.verifier;
         format!("{SECRET_PREFIX}{name}+{id:08x}+{material}")
     }
@@ -187,15 +187,17 @@ impl fmt::Debug for SignerKey {
     }
 }
 
-fn key_id(name: &str, public_key: &[u8; 32]) -> u32 {
+/// The recommended id of a key of signature type `kind`.
+pub(crate) fn key_id(name: &str, kind: u8, public_key: &[u8]) -> u32 {
     let mut input = name.as_bytes().to_vec();
-    input.extend([b'\n', ED25519]);
+    input.extend([b'\n', kind]);
     input.extend(public_key);
     let [a, b, c, d, ..] = *Hash::of(&input).as_bytes();
     u32::from_be_bytes([a, b, c, d])
 }
 
-fn split_key(text: &str) -> Option<(&str, &str, &str)> {
+/// Name, key id and key material of a key's text.
+pub(crate) fn split_key(text: &str) -> Option<(&str, &str, &str)> {
     if text.len() > MAX_KEY_TEXT_BYTES {
         return None;
     }
@@ -203,22 +205,22 @@ fn split_key(text: &str) -> Option<(&str, &str, &str)> {
     Some((parts.next()?, parts.next()?, parts.next()?))
 }
 
-fn typed_base64(key: &[u8; 32]) -> String {
-    let mut bytes = vec![ED25519];
+pub(crate) fn typed_base64(kind: u8, key: &[u8]) -> String {
+    let mut bytes = vec![kind];
     bytes.extend(key);
     STANDARD.encode(bytes)
 }
 
-fn typed_bytes(material: &str, form: KeyError) -> Result<[u8; 32], KeyError> {
+pub(crate) fn typed_bytes(material: &str, kind: u8, form: KeyError) -> Result<[u8; 32], KeyError> {
     let bytes = STANDARD.decode(material).map_err(|_| form)?;
-    let (kind, key) = bytes.split_first().ok_or(form)?;
-    if *kind != ED25519 {
+    let (found, key) = bytes.split_first().ok_or(form)?;
+    if *found != kind {
         return Err(KeyError::UnsupportedType);
     }
     key.try_into().map_err(|_| form)
 }
 
-fn check_id(expected: u32, text: &str, form: KeyError) -> Result<(), KeyError> {
+pub(crate) fn check_id(expected: u32, text: &str, form: KeyError) -> Result<(), KeyError> {
     let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if text.len() != 8 || !text.bytes().all(digits) {
         return Err(form);

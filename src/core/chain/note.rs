@@ -125,16 +125,32 @@ impl Note {
         if self.text != other.text {
             return Err(NoteError::TextForm);
         }
-        for signature in &other.signatures {
-            if self.signatures.contains(signature) {
-                continue;
-            }
-            if self.signatures.len() >= MAX_SIGNATURES {
-                return Err(NoteError::TooManySignatures);
-            }
-            self.signatures.push(signature.clone());
+        let mut added = other.signatures.iter().cloned();
+        added.try_for_each(|signature| self.add_signature(signature))
+    }
+
+    /// Adds a signature line, unless it is there.
+    ///
+    /// # Errors
+    /// There would be too many.
+    pub fn add_signature(&mut self, signature: NoteSignature) -> Result<(), NoteError> {
+        if self.signatures.contains(&signature) {
+            return Ok(());
         }
+        if self.signatures.len() >= MAX_SIGNATURES {
+            return Err(NoteError::TooManySignatures);
+        }
+        self.signatures.push(signature);
         Ok(())
+    }
+
+    /// The same text with those signature lines that `keep` wants.
+    #[must_use]
+    pub fn with_signatures(&self, keep: impl FnMut(&&NoteSignature) -> bool) -> Self {
+        Self {
+            text: self.text.clone(),
+            signatures: self.signatures.iter().filter(keep).cloned().collect(),
+        }
     }
 
     /// Checks the signatures of `known` keys and returns those keys that
@@ -172,12 +188,17 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        for line in &self.signatures {
-            let mut bytes = line.key_id.to_be_bytes().to_vec();
-            bytes.extend(&line.signature);
-            writeln!(f, "{DASH}{} {}", line.name, STANDARD.encode(bytes))?;
-        }
-        Ok(())
+        let mut lines = self.signatures.iter();
+        lines.try_for_each(|line| line.fmt(f))
+    }
+}
+
+/// The line, newline included.
+impl fmt::Display for NoteSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = self.key_id.to_be_bytes().to_vec();
+        bytes.extend(&self.signature);
+        writeln!(f, "{DASH}{} {}", self.name, STANDARD.encode(bytes))
     }
 }
 

@@ -1,0 +1,201 @@
+//! The witness's side of `add-checkpoint` (C2SP tlog-witness v1.0.0).
+//!
+//! | answer | when |
+//! | --- | --- |
+//! | 200 | cosigned; the body is the signature line |
+//! | 400 | malformed, or an old size above the checkpoint's |
+//! | 403 | no signature of the log's key, or one that does not hold |
+//! | 404 | no log of this origin is known |
+//! | 409 | another old size is expected, which the body says; or same size, other root |
+//! | 422 | the consistency proof does not hold |
+//!
+//! Later drafts of the specification answer 422 to the same size with another root; clients
+//! of either see a refusal that no retry mends.
+
+use super::keys::CosignerKey;
+use super::request::{AddCheckpoint, RequestError};
+use super::store::{Fork, ForkKind, SeenHead, WitnessStore};
+use crate::chain::hash::Hash;
+use crate::chain::keys::VerifierKey;
+use crate::chain::note::Note;
+use crate::chain::verify::verify_consistency;
+
+/// Media type of a tree size.
+pub const SIZE_TYPE: &str = "text/x.tlog.size";
+const TEXT_TYPE: &str = "text/plain; charset=utf-8";
+/// Pairs of heads kept of each kind. Who replays a log's own checkpoints fills one kind only.
+const MAX_FORKS: usize = 32;
+
+/// An HTTP answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub body: String,
+}
+
+/// A witness of some logs.
+#[derive(Debug)]
+pub struct Witness {
+    pub key: CosignerKey,
+    /// Keys of the logs it knows. A log's origin is its key's name; one with several keys is
+    /// changing them.
+    pub logs: Vec<VerifierKey>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Malformed(#[from] RequestError),
+    #[error("this witness does not know a log of this origin; its operator adds it")]
+    UnknownLog,
+    #[error("not signed by a key of this log that the witness knows")]
+    NotSigned,
+    #[error("{0}\n")]
+    OtherSize(u64),
+    #[error("the consistency proof does not hold: {0}")]
+    Inconsistent(String),
+    #[error("the witness's storage failed, repeat the request: {0}")]
+    Storage(String),
+}
+
+impl Witness {
+    /// Reads a request, and checks that a log the witness knows signed its checkpoint. What
+    /// depends on state is for [`Self::add`].
+    ///
+    /// # Errors
+    /// The answer to give.
+    pub fn admit(&self, body: &str) -> Result<AddCheckpoint, Answer> {
+        let request = AddCheckpoint::parse(body).map_err(Refusal::from)?;
+        let keys: Vec<&VerifierKey> = self.keys(&request.head.origin).collect();
+        if keys.is_empty() {
+            return Err(Refusal::UnknownLog.into());
+        }
+        let signed = request.note.verify(&keys);
+        signed.map_err(|_| Refusal::NotSigned)?;
+        Ok(request)
+    }
+
+    /// Decides on an admitted request and, if all is well, stores the head and cosigns it.
+    /// `now_ms` is the time since 1970.
+    pub fn add<S: WitnessStore>(
+        &self,
+        store: &mut S,
+        request: &AddCheckpoint,
+        now_ms: u64,
+    ) -> Answer {
+        match self.decide(store, request, now_ms) {
+            Ok(body) => Answer {
+                status: 200,
+                content_type: TEXT_TYPE,
+                body,
+            },
+            Err(refusal) => refusal.into(),
+        }
+    }
+
+    fn decide<S: WitnessStore>(
+        &self,
+        store: &mut S,
+        request: &AddCheckpoint,
+        now_ms: u64,
+    ) -> Result<String, Refusal> {
+        let seen = store.head().map_err(storage)?;
+        if let Err((kind, refusal)) = check(seen.as_ref(), request) {
+            if let (Some(kind), Some(seen)) = (kind, seen) {
+                self.keep(store, kind, &seen, request, now_ms)?;
+            }
+            return Err(refusal);
+        }
+        let cosignature = self.key.cosign(request.note.text(), now_ms / 1000);
+        let mut note = self.signed_by_log(request);
+        let added = note.add_signature(cosignature.clone());
+        added.map_err(|error| Refusal::Malformed(error.into()))?;
+        let head = SeenHead {
+            size: request.head.size,
+            root: request.head.root,
+            note: note.to_string(),
+        };
+        store.set_head(&head).map_err(storage)?;
+        Ok(cosignature.to_string())
+    }
+
+    /// Keeps both heads, once for each pair.
+    fn keep<S: WitnessStore>(
+        &self,
+        store: &mut S,
+        kind: ForkKind,
+        seen: &SeenHead,
+        request: &AddCheckpoint,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        let refused = self.signed_by_log(request).to_string();
+        let mut known = store.forks().map_err(storage)?;
+        known.retain(|fork| fork.kind == kind);
+        if known.len() >= MAX_FORKS || known.iter().any(|fork| fork.refused == refused) {
+            return Ok(());
+        }
+        let fork = Fork {
+            kind,
+            cosigned: seen.note.clone(),
+            refused,
+            seen_at_ms: now_ms,
+        };
+        store.keep_fork(&fork).map_err(storage)
+    }
+
+    /// The checkpoint with the signatures that were checked, and no others.
+    fn signed_by_log(&self, request: &AddCheckpoint) -> Note {
+        request.note.with_signatures(|line| {
+            self.keys(&request.head.origin)
+                .any(|key| key.name() == line.name && key.id() == line.key_id)
+        })
+    }
+
+    fn keys<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a VerifierKey> {
+        self.logs.iter().filter(move |key| key.name() == origin)
+    }
+}
+
+/// What the specification asks of state. With a refusal comes whether it is a sign of a fork.
+fn check(
+    seen: Option<&SeenHead>,
+    request: &AddCheckpoint,
+) -> Result<(), (Option<ForkKind>, Refusal)> {
+    let new = &request.head;
+    let old_size = seen.map_or(0, |seen| seen.size);
+    let old_root = seen.map_or_else(Hash::empty_root, |seen| seen.root);
+    // Whatever old size was named: both heads are signed.
+    if seen.is_some_and(|seen| seen.size == new.size && seen.root != new.root) {
+        return Err((Some(ForkKind::SameSize), Refusal::OtherSize(old_size)));
+    }
+    if request.old_size != old_size {
+        return Err((None, Refusal::OtherSize(old_size)));
+    }
+    verify_consistency(old_size, new.size, &request.proof, &old_root, &new.root).map_err(|error| {
+        let refusal = Refusal::Inconsistent(error.to_string());
+        (Some(ForkKind::Unproven), refusal)
+    })
+}
+
+fn storage<E: std::fmt::Display>(error: E) -> Refusal {
+    Refusal::Storage(error.to_string())
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let (status, content_type) = match &refusal {
+            Refusal::Malformed(_) => (400, TEXT_TYPE),
+            Refusal::NotSigned => (403, TEXT_TYPE),
+            Refusal::UnknownLog => (404, TEXT_TYPE),
+            Refusal::OtherSize(_) => (409, SIZE_TYPE),
+            Refusal::Inconsistent(_) => (422, TEXT_TYPE),
+            Refusal::Storage(_) => (503, TEXT_TYPE),
+        };
+        Self {
+            status,
+            content_type,
+            body: refusal.to_string(),
+        }
+    }
+}
