@@ -37,6 +37,7 @@ pub mod sql;
 #[cfg(test)]
 pub mod testing;
 pub mod time;
+pub mod timestamp;
 pub mod usage;
 mod validation;
 pub mod vault;

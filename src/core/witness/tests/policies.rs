@@ -28,12 +28,12 @@ fn met(policy: &WitnessPolicy, witnesses: &[u8]) -> bool {
         let line = cosigner(*number).cosign(note.text(), 100);
         note.add_signature(line).unwrap();
     }
-    let witnessed = policy.judge(&note).unwrap();
+    let verdict = policy.judge(&note).unwrap();
     assert_eq!(
-        witnessed.by.len(),
+        verdict.by.len(),
         witnesses.iter().filter(|n| **n <= 5).count()
     );
-    witnessed.quorum_met
+    verdict.quorum_met
 }
 
 #[test]
