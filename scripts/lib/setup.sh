@@ -61,6 +61,9 @@ require() {
   fi
   if [ "$1" = test ]; then
     has gpg || packages+=(gnupg)
+    # The fortress server's sandbox, and the agents that its tests let loose in it.
+    [ "$(uname)" != Linux ] || has bwrap || packages+=(bubblewrap)
+    [ "$(uname)" != Linux ] || { perl -MSocket -MJSON::PP -MPOSIX -e 1 2>/dev/null && has setpriv; } || packages+=(perl util-linux)
     has_postgres || packages+=(postgresql)
     has chromium || packages+=(chromium fonts-dejavu-core)
   fi

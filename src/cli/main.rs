@@ -1,5 +1,7 @@
 //! `chitty`: what runs on a machine of one's own. One file a subcommand.
 
+#[cfg(target_os = "linux")]
+mod fortress;
 mod verify;
 
 use std::process::ExitCode;
@@ -21,10 +23,16 @@ struct Cli {
 enum Command {
     /// Check an evidence package offline
     Verify(verify::Arguments),
+    /// Run agents in a sandbox and sign what they answer
+    #[cfg(target_os = "linux")]
+    #[command(subcommand)]
+    Fortress(fortress::Command),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Verify(arguments) => verify::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Fortress(command) => fortress::run(command),
     }
 }

@@ -55,7 +55,6 @@ pub struct Parameters {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "the provider's names")]
 pub struct Usage {
     pub prompt_tokens: u64,
     pub completion_tokens: u64,

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256_hex;
@@ -23,6 +25,30 @@ pub struct Policy {
     pub timeout_ms: u64,
     /// Nano-dollars. The bound is checked on what the run did cost, where a price is known.
     pub max_cost_nanos: i64,
+    /// What an agent was run in, where the run was an agent's and not one call to a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxPolicy>,
+}
+
+/// The bounds of the sandbox of an agent, each for the whole run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxPolicy {
+    /// The agent's command line.
+    pub agent: Vec<String>,
+    /// Files that the command line names, each with its SHA-256 in lower hex.
+    pub agent_files: BTreeMap<String, String>,
+    pub max_cpu_secs: u64,
+    /// Anonymous and shared memory of all processes.
+    pub max_memory_bytes: u64,
+    /// Threads counted singly.
+    pub max_processes: u64,
+    /// Of the output directory, and of the private one for scratch.
+    pub max_disk_bytes: u64,
+    pub max_files: u64,
+    /// What the agent writes to its standard output and error.
+    pub max_diagnostic_bytes: usize,
+    pub max_model_calls: u32,
 }
 
 impl Policy {
@@ -43,6 +69,7 @@ impl Policy {
             max_output_tokens: MAX_OUTPUT_TOKENS,
             timeout_ms: 60_000,
             max_cost_nanos: 2_000_000_000,
+            sandbox: None,
         }
     }
 

@@ -1,0 +1,88 @@
+use chitty_core::fortress::SandboxPolicy;
+
+/// The bound that ended a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    Time { ms: u64 },
+    Cpu { secs: u64 },
+    Memory { bytes: u64 },
+    Processes { limit: u64 },
+    Disk { bytes: u64 },
+    Files { limit: u64 },
+    Diagnostics { bytes: usize },
+    Answer { bytes: usize },
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Time { ms } => write!(f, "time: the run took longer than {ms} ms"),
+            Self::Cpu { secs } => write!(f, "cpu: the run used more than {secs} s of processor"),
+            Self::Memory { bytes } => {
+                write!(f, "memory: the run used more than {bytes} bytes")
+            }
+            Self::Processes { limit } => {
+                write!(f, "processes: more than {limit} at once")
+            }
+            Self::Disk { bytes } => write!(
+                f,
+                "disk: the output or scratch directory is full at {bytes} bytes"
+            ),
+            Self::Files { limit } => write!(f, "files: more than {limit} were made"),
+            Self::Diagnostics { bytes } => write!(
+                f,
+                "diagnostics: more than {bytes} bytes on standard output and error"
+            ),
+            Self::Answer { bytes } => write!(f, "answer: longer than {bytes} bytes"),
+        }
+    }
+}
+
+/// What the processes of a run use together at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub cpu_secs: u64,
+    pub memory_bytes: u64,
+    pub processes: u64,
+    pub files: u64,
+    pub disk_is_full: bool,
+}
+
+/// The first bound that is exceeded.
+pub fn exceeded(usage: &Usage, policy: &SandboxPolicy) -> Option<Bound> {
+    let bounds = [
+        (
+            usage.processes > policy.max_processes,
+            Bound::Processes {
+                limit: policy.max_processes,
+            },
+        ),
+        (
+            usage.memory_bytes > policy.max_memory_bytes,
+            Bound::Memory {
+                bytes: policy.max_memory_bytes,
+            },
+        ),
+        (
+            usage.disk_is_full,
+            Bound::Disk {
+                bytes: policy.max_disk_bytes,
+            },
+        ),
+        (
+            usage.files > policy.max_files,
+            Bound::Files {
+                limit: policy.max_files,
+            },
+        ),
+        (
+            usage.cpu_secs > policy.max_cpu_secs,
+            Bound::Cpu {
+                secs: policy.max_cpu_secs,
+            },
+        ),
+    ];
+    bounds
+        .into_iter()
+        .find_map(|(is_over, bound)| is_over.then_some(bound))
+}

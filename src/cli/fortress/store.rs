@@ -1,0 +1,207 @@
+//! The server's memory: SQLite, one file.
+//!
+//! A job is `ingested`, then `running`, then `completed` or `failed`. One that is found
+//! `running` when the server starts was interrupted, and failed.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS jobs (
+  id TEXT PRIMARY KEY,
+  label TEXT NOT NULL,
+  content_sha256 TEXT NOT NULL,
+  evidence_id TEXT,
+  model TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('ingested', 'running', 'completed', 'failed')),
+  code TEXT,
+  reason TEXT,
+  created_ms INTEGER NOT NULL,
+  started_ms INTEGER,
+  ended_ms INTEGER,
+  output_sha256 TEXT,
+  manifest TEXT,
+  signature TEXT,
+  fingerprint TEXT,
+  calls TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, created_ms);
+CREATE TABLE IF NOT EXISTS facts (
+  id TEXT PRIMARY KEY,
+  canonical TEXT NOT NULL,
+  content_sha256 TEXT NOT NULL UNIQUE,
+  timestamp_ms INTEGER NOT NULL,
+  stored_ms INTEGER NOT NULL
+) STRICT;
+";
+
+const COLUMNS: &str = "id, label, content_sha256, evidence_id, model, status, code, reason, \
+                       output_sha256, manifest, signature, fingerprint, calls";
+
+pub struct Store {
+    connection: Mutex<Connection>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the database failed: {0}")]
+pub struct StoreError(#[from] rusqlite::Error);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    pub id: String,
+    pub label: String,
+    pub content_sha256: String,
+    pub evidence_id: Option<String>,
+    pub model: String,
+    pub status: String,
+    pub code: Option<String>,
+    pub reason: Option<String>,
+    pub output_sha256: Option<String>,
+    pub manifest: Option<String>,
+    pub signature: Option<String>,
+    pub fingerprint: Option<String>,
+    /// What was asked of the model, as JSON.
+    pub calls: Option<String>,
+}
+
+/// The end of a job that went well.
+pub struct Completed<'a> {
+    pub output_sha256: &'a str,
+    pub manifest: &'a str,
+    pub signature: &'a str,
+    pub fingerprint: &'a str,
+    pub calls: &'a str,
+}
+
+impl Store {
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // A job that was answered for is on the disk.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// A statement that panicked left no transaction open.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails what ran when the server ended. Returns how many there were.
+    pub fn fail_interrupted(&self, now_ms: i64) -> Result<usize, StoreError> {
+        Ok(self.lock().execute(
+            "UPDATE jobs SET status = 'failed', code = 'INTERRUPTED', ended_ms = ?1, \
+             reason = 'the server ended before the run did' WHERE status = 'running'",
+            [now_ms],
+        )?)
+    }
+
+    pub fn waiting(&self) -> Result<u32, StoreError> {
+        let count = "SELECT count(*) FROM jobs WHERE status = 'ingested'";
+        Ok(self.lock().query_row(count, [], |row| row.get(0))?)
+    }
+
+    pub fn job(&self, id: &str) -> Result<Option<Job>, StoreError> {
+        let select = format!("SELECT {COLUMNS} FROM jobs WHERE id = ?1");
+        Ok(self.lock().query_row(&select, [id], job_of).optional()?)
+    }
+
+    /// Writes a new job; its id is new.
+    pub fn ingest(&self, job: &Job, now_ms: i64) -> Result<(), StoreError> {
+        self.lock().execute(
+            "INSERT INTO jobs (id, label, content_sha256, evidence_id, model, status, created_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5, 'ingested', ?6)",
+            params![
+                job.id,
+                job.label,
+                job.content_sha256,
+                job.evidence_id,
+                job.model,
+                now_ms
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// True for the one that is to run the job.
+    pub fn begin(&self, id: &str, now_ms: i64) -> Result<bool, StoreError> {
+        let changed = self.lock().execute(
+            "UPDATE jobs SET status = 'running', started_ms = ?2 WHERE id = ?1 AND status = 'ingested'",
+            params![id, now_ms],
+        )?;
+        Ok(changed == 1)
+    }
+
+    pub fn complete(&self, id: &str, end: &Completed<'_>, now_ms: i64) -> Result<(), StoreError> {
+        self.lock().execute(
+            "UPDATE jobs SET status = 'completed', output_sha256 = ?2, manifest = ?3, signature = ?4, \
+             fingerprint = ?5, calls = ?6, ended_ms = ?7 WHERE id = ?1 AND status = 'running'",
+            params![id, end.output_sha256, end.manifest, end.signature, end.fingerprint, end.calls, now_ms],
+        )?;
+        Ok(())
+    }
+
+    pub fn fail(
+        &self,
+        id: &str,
+        code: &str,
+        reason: &str,
+        calls: &str,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.lock().execute(
+            "UPDATE jobs SET status = 'failed', code = ?2, reason = ?3, calls = ?4, ended_ms = ?5 \
+             WHERE id = ?1 AND status = 'running'",
+            params![id, code, reason, calls, now_ms],
+        )?;
+        Ok(())
+    }
+
+    /// The id of the fact that says this, if there is one.
+    pub fn fact(&self, content_sha256: &str) -> Result<Option<String>, StoreError> {
+        let select = "SELECT id FROM facts WHERE content_sha256 = ?1";
+        let found = self
+            .lock()
+            .query_row(select, [content_sha256], |row| row.get(0));
+        Ok(found.optional()?)
+    }
+
+    pub fn add_fact(
+        &self,
+        (id, canonical): (&str, &str),
+        content_sha256: &str,
+        (timestamp_ms, now_ms): (i64, i64),
+    ) -> Result<(), StoreError> {
+        self.lock().execute(
+            "INSERT INTO facts (id, canonical, content_sha256, timestamp_ms, stored_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![id, canonical, content_sha256, timestamp_ms, now_ms],
+        )?;
+        Ok(())
+    }
+}
+
+fn job_of(row: &Row<'_>) -> rusqlite::Result<Job> {
+    Ok(Job {
+        id: row.get("id")?,
+        label: row.get("label")?,
+        content_sha256: row.get("content_sha256")?,
+        evidence_id: row.get("evidence_id")?,
+        model: row.get("model")?,
+        status: row.get("status")?,
+        code: row.get("code")?,
+        reason: row.get("reason")?,
+        output_sha256: row.get("output_sha256")?,
+        manifest: row.get("manifest")?,
+        signature: row.get("signature")?,
+        fingerprint: row.get("fingerprint")?,
+        calls: row.get("calls")?,
+    })
+}
