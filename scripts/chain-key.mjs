@@ -1,13 +1,29 @@
 #!/usr/bin/env node
-// Makes the key pair that signs the log's checkpoints (C2SP signed-note, Ed25519).
-import { noteKeys } from "./lib/note-keys.mjs";
+// Makes the key pair that signs the log's checkpoints, or that of a witness (C2SP signed-note, Ed25519).
+import { parseArgs } from "node:util";
+import { LOG, noteKeys, WITNESS } from "./lib/note-keys.mjs";
 
-const [name] = process.argv.slice(2);
-if (!name || name.startsWith("-") || /[\s+]/.test(name)) {
-  const usage = "Usage: node scripts/chain-key.mjs NAME\n\nNAME is the log's origin for ever, such as log.example.com/chittychain: no spaces, no plus sign.\nPrints the value of CHAIN_SIGNING_KEY (secret) and the verifier key (public: hand it out).\n";
-  const helped = name === "--help" || name === "-h";
-  (helped ? process.stdout : process.stderr).write(usage);
-  process.exit(helped ? 0 : 2);
+const USAGE = `Usage: node scripts/chain-key.mjs [--witness] NAME
+
+NAME is the log's origin for ever, such as log.example.com/chittychain, or the witness's name, such as
+witness.example.org/w1: no spaces, no plus sign. Prints the value of CHAIN_SIGNING_KEY, with --witness of
+WITNESS_SIGNING_KEY (secret), and the verifier key (public: hand it out).
+`;
+
+function parsed() {
+  try {
+    return parseArgs({ allowPositionals: true, options: { witness: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
+  } catch {
+    return { values: {}, positionals: [] };
+  }
 }
-const { signer, verifier } = noteKeys(name);
-process.stdout.write(`CHAIN_SIGNING_KEY  ${signer}\nverifier key       ${verifier}\n`);
+
+const { values, positionals } = parsed();
+const [name] = positionals;
+if (values.help || positionals.length !== 1 || name === "" || /[\s+]/.test(name)) {
+  (values.help ? process.stdout : process.stderr).write(USAGE);
+  process.exit(values.help ? 0 : 2);
+}
+const { signer, verifier } = noteKeys(name, values.witness ? WITNESS : LOG);
+const secret = values.witness ? "WITNESS_SIGNING_KEY" : "CHAIN_SIGNING_KEY";
+process.stdout.write(`${secret.padEnd(21)}${signer}\n${"verifier key".padEnd(21)}${verifier}\n`);

@@ -1,9 +1,13 @@
-// Keys of the log's checkpoints.
+// Keys of the log's checkpoints and of witnesses.
 import { createHash, createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
 
-/** A C2SP signed-note Ed25519 pair. The key id is the start of SHA-256(name, newline, 0x01, public key). */
-export function noteKeys(name) {
-  const algorithm = Buffer.from([1]);
+/** Signature types of C2SP signed-note: a log's, and a witness's timestamped one (tlog-cosignature). */
+export const LOG = 1;
+export const WITNESS = 4;
+
+/** A C2SP signed-note Ed25519 pair. The key id is the start of SHA-256(name, newline, type, public key). */
+export function noteKeys(name, type = LOG) {
+  const algorithm = Buffer.from([type]);
   const seed = randomBytes(32);
   const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
   const secret = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });

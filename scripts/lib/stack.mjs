@@ -17,10 +17,11 @@ export const WORKERS = {
   coordinator: { config: "wrangler.toml", port: 8787 },
   chatgpt: { config: "src/chatgpt/wrangler.toml", port: 8001 },
   fortress: { config: "src/fortress/wrangler.toml", port: 8002 },
+  witness: { config: "src/witness/wrangler.toml", port: 8003 },
   conformance: { config: "tests/conformance/wrangler.toml", port: 8790 },
 };
 
-/** The workers of the product, in the order they are started. */
+/** The workers of the product, in the order they are started. A witness is another party's. */
 export const PRODUCT = ["coordinator", "chatgpt", "fortress"];
 
 /** How many log lines are kept; older ones give way. */

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod policy;
 pub mod request;
 pub mod server;
+pub mod sql_store;
 pub mod store;
 #[cfg(test)]
 pub(crate) mod tests;

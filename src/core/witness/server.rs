@@ -12,6 +12,8 @@
 //! Later drafts of the specification answer 422 to the same size with another root; clients
 //! of either see a refusal that no retry mends.
 
+use std::collections::BTreeSet;
+
 use super::keys::CosignerKey;
 use super::request::{AddCheckpoint, RequestError};
 use super::store::{Fork, ForkKind, SeenHead, WitnessStore};
@@ -22,7 +24,7 @@ use crate::chain::verify::verify_consistency;
 
 /// Media type of a tree size.
 pub const SIZE_TYPE: &str = "text/x.tlog.size";
-const TEXT_TYPE: &str = "text/plain; charset=utf-8";
+pub const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 /// Pairs of heads kept of each kind. Who replays a log's own checkpoints fills one kind only.
 const MAX_FORKS: usize = 32;
 
@@ -30,8 +32,19 @@ const MAX_FORKS: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    pub content_type: &'static str,
     pub body: String,
+}
+
+impl Answer {
+    /// Media type of the body.
+    #[must_use]
+    pub const fn content_type(&self) -> &'static str {
+        if self.status == 409 {
+            SIZE_TYPE
+        } else {
+            TEXT_TYPE
+        }
+    }
 }
 
 /// A witness of some logs.
@@ -85,11 +98,7 @@ impl Witness {
         now_ms: u64,
     ) -> Answer {
         match self.decide(store, request, now_ms) {
-            Ok(body) => Answer {
-                status: 200,
-                content_type: TEXT_TYPE,
-                body,
-            },
+            Ok(body) => Answer { status: 200, body },
             Err(refusal) => refusal.into(),
         }
     }
@@ -152,7 +161,14 @@ impl Witness {
         })
     }
 
-    fn keys<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a VerifierKey> {
+    /// The origins of the logs it knows.
+    #[must_use]
+    pub fn origins(&self) -> BTreeSet<&str> {
+        self.logs.iter().map(VerifierKey::name).collect()
+    }
+
+    /// The keys of one of them.
+    pub fn keys<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a VerifierKey> {
         self.logs.iter().filter(move |key| key.name() == origin)
     }
 }
@@ -184,17 +200,16 @@ fn storage<E: std::fmt::Display>(error: E) -> Refusal {
 
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
-        let (status, content_type) = match &refusal {
-            Refusal::Malformed(_) => (400, TEXT_TYPE),
-            Refusal::NotSigned => (403, TEXT_TYPE),
-            Refusal::UnknownLog => (404, TEXT_TYPE),
-            Refusal::OtherSize(_) => (409, SIZE_TYPE),
-            Refusal::Inconsistent(_) => (422, TEXT_TYPE),
-            Refusal::Storage(_) => (503, TEXT_TYPE),
+        let status = match &refusal {
+            Refusal::Malformed(_) => 400,
+            Refusal::NotSigned => 403,
+            Refusal::UnknownLog => 404,
+            Refusal::OtherSize(_) => 409,
+            Refusal::Inconsistent(_) => 422,
+            Refusal::Storage(_) => 503,
         };
         Self {
             status,
-            content_type,
             body: refusal.to_string(),
         }
     }

@@ -8,6 +8,7 @@
 mod cosigning;
 mod policies;
 mod requests;
+mod restarts;
 pub(crate) mod serving;
 mod submitting;
 

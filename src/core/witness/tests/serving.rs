@@ -3,14 +3,14 @@
 use super::super::keys::Cosignature;
 use super::super::request::AddCheckpoint;
 use super::super::server::{Answer, SIZE_TYPE};
-use super::super::store::ForkKind;
+use super::super::store::{ForkKind, WitnessStore};
 use super::{NOW_MS, Seen, TestLog, cosigner, witness};
 use crate::chain::hash::Hash;
 use crate::chain::keys::SignerKey;
 use crate::chain::note::Note;
 
 /// The whole way of a request's body.
-pub(crate) fn ask(seen: &mut Seen, body: &str) -> Answer {
+pub(crate) fn ask<S: WitnessStore>(seen: &mut S, body: &str) -> Answer {
     let witness = witness(1);
     match witness.admit(body) {
         Ok(request) => witness.add(seen, &request, NOW_MS),
@@ -18,7 +18,7 @@ pub(crate) fn ask(seen: &mut Seen, body: &str) -> Answer {
     }
 }
 
-fn body(old: u64, proof: Vec<Hash>, note: &Note) -> String {
+pub(super) fn body(old: u64, proof: Vec<Hash>, note: &Note) -> String {
     AddCheckpoint {
         old_size: old,
         proof,
@@ -28,7 +28,7 @@ fn body(old: u64, proof: Vec<Hash>, note: &Note) -> String {
     .to_string()
 }
 
-fn grow(seen: &mut Seen, log: &TestLog, old: u64, new: u64) -> Answer {
+pub(super) fn grow<S: WitnessStore>(seen: &mut S, log: &TestLog, old: u64, new: u64) -> Answer {
     ask(seen, &body(old, log.proof(old, new), &log.note(new)))
 }
 
@@ -40,7 +40,7 @@ fn cosignatures(note: &Note, answer: &Answer) -> Vec<Cosignature> {
 
 fn expects(answer: &Answer, size: u64) {
     assert_eq!(answer.status, 409);
-    assert_eq!(answer.content_type, SIZE_TYPE);
+    assert_eq!(answer.content_type(), SIZE_TYPE);
     assert_eq!(answer.body, format!("{size}\n"));
 }
 

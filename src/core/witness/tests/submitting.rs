@@ -44,8 +44,8 @@ impl Http for Served {
         self.asked.set(self.asked.get() + 1);
         let (status, media_type, body) = self.instead.clone().unwrap_or_else(|| {
             let text = std::str::from_utf8(&request.body).unwrap();
-            let answer = ask(&mut self.seen.borrow_mut(), text);
-            (answer.status, answer.content_type, answer.body)
+            let answer = ask(&mut *self.seen.borrow_mut(), text);
+            (answer.status, answer.content_type(), answer.body)
         });
         Ok(HttpResponse {
             status,
