@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod analytics;
+pub mod anchoring;
 pub mod auth;
 pub mod budget;
 pub mod chain;

@@ -1,0 +1,148 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+use super::store::{AnchorStore, Having};
+use super::{Anchor, Failure, KeptStamp, Vouchers};
+use crate::chain::hash::Hash;
+use crate::chain::note::Note;
+use crate::sql::{DatabaseError, Sql};
+use crate::timestamp::{Stamp, TrustAnchors, verify};
+use crate::witness::policy::{WitnessPolicy, WitnessedBy};
+
+/// What others vouch for of the log's first leaves. Time and witnesses stay apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchoring {
+    pub time: TimeVerdict,
+    pub witnesses: WitnessVerdict,
+}
+
+/// Whether a third party says when. Checked anew from the bytes each time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum TimeVerdict {
+    /// The checkpoint of `tree_size` leaves existed at the authority's time.
+    Stamped {
+        tree_size: u64,
+        /// The stamped bytes: the checkpoint as the log alone signed it.
+        checkpoint: String,
+        stamp: Stamp,
+        kept: KeptStamp,
+    },
+    /// A reply is kept and does not hold (any more).
+    Fails {
+        tree_size: u64,
+        reason: String,
+        kept: KeptStamp,
+    },
+    /// No stamp of a checkpoint of this size or larger, yet.
+    NotStamped { failures: Vec<Failure> },
+    /// No authority is configured: our own clock alone says when.
+    NotConfigured,
+}
+
+/// Whether others saw the log only grow. Checked anew from the bytes each time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum WitnessVerdict {
+    /// The policy's quorum cosigned the checkpoint of `tree_size` leaves.
+    Witnessed {
+        tree_size: u64,
+        /// The checkpoint with its cosignatures.
+        checkpoint: String,
+        by: Vec<WitnessedBy>,
+    },
+    /// Cosignatures are kept and do not hold, or are not a quorum by the policy of today.
+    Fails { tree_size: u64, reason: String },
+    /// No quorum cosigned a checkpoint of this size or larger, yet.
+    NotWitnessed {
+        by: Vec<WitnessedBy>,
+        failures: Vec<Failure>,
+    },
+    /// No witness is configured: who holds the log's key could show others another log.
+    NotConfigured,
+}
+
+impl Vouchers {
+    /// What is vouched for of the first `size` leaves: the smallest anchors that cover them.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub fn judge<S: Sql>(
+        &self,
+        store: &AnchorStore<S>,
+        size: u64,
+    ) -> Result<Anchoring, DatabaseError> {
+        // One that is too small says nothing of these leaves.
+        let newest = store.newest()?.filter(|anchor| anchor.size >= size);
+        let time = match &self.authorities {
+            None => TimeVerdict::NotConfigured,
+            Some(authorities) => match store.covering(size, Having::Stamp)? {
+                Some(anchor) => judge_time(anchor, &authorities.anchors),
+                None => TimeVerdict::NotStamped {
+                    failures: newest.clone().map_or(Vec::new(), |anchor| anchor.failures),
+                },
+            },
+        };
+        let witnesses = match &self.witnesses {
+            None => WitnessVerdict::NotConfigured,
+            Some(policy) => match store.covering(size, Having::Quorum)? {
+                Some(anchor) => judge_witnesses(&anchor, policy),
+                None => not_witnessed(newest, policy),
+            },
+        };
+        Ok(Anchoring { time, witnesses })
+    }
+}
+
+fn judge_time(anchor: Anchor, anchors: &TrustAnchors) -> TimeVerdict {
+    let tree_size = anchor.size;
+    let Some(kept) = anchor.stamp else {
+        let failures = anchor.failures;
+        return TimeVerdict::NotStamped { failures };
+    };
+    let hash = Hash::of(anchor.checkpoint.as_bytes());
+    let reply = STANDARD.decode(&kept.reply).unwrap_or_default();
+    match verify(&reply, &hash, None, anchors) {
+        Ok(stamp) => TimeVerdict::Stamped {
+            tree_size,
+            checkpoint: anchor.checkpoint,
+            stamp,
+            kept,
+        },
+        Err(error) => TimeVerdict::Fails {
+            tree_size,
+            reason: error.to_string(),
+            kept,
+        },
+    }
+}
+
+fn judge_witnesses(anchor: &Anchor, policy: &WitnessPolicy) -> WitnessVerdict {
+    let tree_size = anchor.size;
+    let note = Note::parse(&anchor.cosigned);
+    let fails = |reason: String| WitnessVerdict::Fails { tree_size, reason };
+    match note.and_then(|note| policy.judge(&note)) {
+        Ok(witnessed) if witnessed.quorum_met => WitnessVerdict::Witnessed {
+            tree_size,
+            checkpoint: anchor.cosigned.clone(),
+            by: witnessed.by,
+        },
+        Ok(_) => fails("those who cosigned are no quorum of the policy of today".to_owned()),
+        Err(error) => fails(error.to_string()),
+    }
+}
+
+fn not_witnessed(newest: Option<Anchor>, policy: &WitnessPolicy) -> WitnessVerdict {
+    let Some(anchor) = newest else {
+        return WitnessVerdict::NotWitnessed {
+            by: Vec::new(),
+            failures: Vec::new(),
+        };
+    };
+    let note = Note::parse(&anchor.cosigned);
+    let witnessed = note.and_then(|note| policy.judge(&note));
+    WitnessVerdict::NotWitnessed {
+        by: witnessed.map_or(Vec::new(), |witnessed| witnessed.by),
+        failures: anchor.failures,
+    }
+}
