@@ -3,14 +3,15 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chitty_core::evidence::Evidence;
 use chitty_core::execution::{ExecutionService, Workers};
 use chitty_core::front::Dependencies;
 use chitty_core::ledger::Ledger;
 use chitty_core::mcp::Server;
-use chitty_core::ports::{Http, HttpRequest};
+use chitty_core::ports::{Bucket, Http, HttpRequest};
 use chitty_core::records::Records;
 use chitty_core::services::{Platform, Services};
-use chitty_edge::bindings::ledger;
+use chitty_edge::bindings::{evidence_files, ledger};
 use chitty_edge::config::{Common, Reader, oauth};
 use chitty_edge::http::BindingHttp;
 use chitty_edge::platform::{Fault, Isolate, Worker};
@@ -46,9 +47,19 @@ struct Neighbours {
 pub struct Desk {
     pub service: ExecutionService,
     pub identity: Identity,
+    files: Option<Rc<dyn Bucket>>,
 }
 
 impl Desk {
+    /// `origin` is the base URL of downloads.
+    pub fn evidence<'a>(&'a self, origin: &'a str) -> Evidence<'a> {
+        Evidence {
+            executions: &self.service,
+            files: self.files.as_deref(),
+            origin,
+        }
+    }
+
     /// `origin` is the base URL of their pages.
     pub fn records<'a>(&'a self, origin: &'a str) -> Records<'a> {
         Records {
@@ -125,6 +136,7 @@ impl Worker for Coordinator {
                 compare: self.compare,
             },
             identity: self.identity.clone(),
+            files: evidence_files(env),
         })
     }
 }

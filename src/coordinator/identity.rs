@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use chitty_core::auth::rest::{self, TokenApi};
+use chitty_core::evidence;
 use chitty_core::front::{Access, Routes};
 use chitty_core::http::HttpReply;
 use chitty_core::oauth::{
@@ -65,7 +66,9 @@ impl Routes for Desk {
         if oauth::is_open(path) || rest::knows(path) {
             return Some(Access::Open);
         }
-        let known = oauth::knows(path) || path.starts_with(records::PREFIX);
+        let known = oauth::knows(path)
+            || path.starts_with(records::PREFIX)
+            || path.starts_with(evidence::PREFIX);
         known.then_some(Access::Own)
     }
 
@@ -75,6 +78,10 @@ impl Routes for Desk {
         }
         if web.path.starts_with(records::PREFIX) {
             return self.record(platform, web).await;
+        }
+        if web.path.starts_with(evidence::PREFIX) {
+            let origin = self.identity.base(platform);
+            return self.evidence(&origin).respond(platform, web).await;
         }
         self.identity.server(platform).answer(web).await
     }

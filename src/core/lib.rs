@@ -12,6 +12,7 @@ pub mod chain;
 pub mod chat;
 pub mod digest;
 pub mod door;
+pub mod evidence;
 pub mod execution;
 pub mod fortress;
 pub mod front;

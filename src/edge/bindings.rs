@@ -7,9 +7,11 @@ use chitty_core::budget::{RemoteUserLedger, Shield, UserLedger};
 use chitty_core::chat::room::Rooms;
 use chitty_core::ledger::{Ledger, RemoteLedger};
 use chitty_core::llm::{Breakers, Models};
+use chitty_core::ports::Bucket;
 use chitty_core::services::Platform;
 use worker::Env;
 
+use crate::bucket::R2;
 use crate::clock::SystemClock;
 use crate::http::{FetchHttp, NamedObject, NamedObjects};
 use crate::platform::Fault;
@@ -53,6 +55,12 @@ pub fn shield(env: &Env) -> Result<Rc<dyn Shield>, Fault> {
 pub fn usage_points(env: &Env) -> Option<Rc<dyn DataPoints>> {
     let dataset = env.analytics_engine("USAGE_POINTS").ok()?;
     Some(Rc::new(Dataset(dataset)))
+}
+
+/// Where the files of evidence packages are kept, if the binding `EVIDENCE_FILES` is there.
+pub fn evidence_files(env: &Env) -> Option<Rc<dyn Bucket>> {
+    let bucket = env.bucket("EVIDENCE_FILES").ok()?;
+    Some(Rc::new(R2::new(bucket)))
 }
 
 /// What asks models, for one request.

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
-use chitty_core::execution::{PackageInput, PackageOutput};
+use chitty_core::evidence::{PackageInput, PackageOutput};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use crate::domain::Desk;
@@ -15,21 +16,24 @@ impl Tool<Services<Desk>> for EvidencePackage {
     const ABOUT: About = About {
         name: "chitty_evidence_package",
         title: "Package the evidence",
-        description: "Puts a completed execution together with its signed manifest, signature, facts, inclusion proofs and checkpoint, so that it can be checked offline.",
+        description: "Puts a completed execution together with its signed manifest, signature, facts, inclusion proofs and checkpoint, so that it can be checked offline. json: in the answer. pdf: a document. legal_brief: a BagIt zip with the document, custody, keys, drafts for counsel and programs that check it; the answer says where to download it.",
         scopes: &["evidence:package"],
         hints: Hints::ADD,
         icon: Some(super::ICON),
     };
+
+    const REST: Option<Rest> = Some(Rest::create("/api/v1/evidence-packages"));
 
     async fn call(
         services: &Services<Desk>,
         call: &Call,
         input: PackageInput,
     ) -> Result<Reply<PackageOutput>, ToolError> {
-        let service = &services.domain.service;
-        let found = service.package(&call.principal, &input).await;
+        let origin = services.domain.identity.base(&services.platform);
+        let evidence = services.domain.evidence(&origin);
+        let found = evidence.package(&super::asker(call), &input).await;
         found
             .map(Reply::Structured)
-            .map_err(|error| super::failure(services, &error, None))
+            .map_err(|error| super::no_evidence(services, &error))
     }
 }

@@ -1,6 +1,7 @@
 //! The worker's tools, one file each.
 
 mod chain_verify;
+mod evidence_custody;
 mod evidence_package;
 mod execution_status;
 mod fetch;
@@ -13,6 +14,7 @@ mod token_rotate;
 
 use chitty_core::auth::RequestInfo;
 use chitty_core::auth::keys::{Asking, KeyError, KeyService};
+use chitty_core::evidence::EvidenceError;
 use chitty_core::execution::{Asker, ExecutionError};
 use chitty_core::mcp::client::PeerError;
 use chitty_core::mcp::server::{Watchable, describe};
@@ -33,7 +35,8 @@ const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/sv
 const INSTRUCTIONS: &str = "AI work with receipts. chitty_secure_ai_execute asks a model at one \
     of three levels (standard, fortress, verified); chitty_execution_status shows what is on \
     file; chitty_chain_verify checks the log of facts; chitty_evidence_package puts everything \
-    needed for an offline check together. search finds cases, executions, evidence and chat \
+    needed for an offline check together, as JSON, as a document or as a package for court \
+    with everything in it; chitty_evidence_custody records who had evidence in hand. search finds cases, executions, evidence and chat \
     sessions; fetch reads one by its id. chitty_token_mint, _list, _rotate and _revoke keep the \
     caller's keys.";
 
@@ -43,6 +46,7 @@ pub fn server(name: &str) -> Server<Services<Desk>> {
         .with::<secure_ai_execute::SecureAiExecute>()
         .with::<execution_status::ExecutionStatus>()
         .with::<evidence_package::EvidencePackage>()
+        .with::<evidence_custody::EvidenceCustody>()
         .with::<chain_verify::ChainVerify>()
         .with::<search::Search>()
         .with::<fetch::Fetch>()
@@ -100,8 +104,7 @@ fn blame(error: &ExecutionError) -> Blame {
     match error {
         ExecutionError::Worker(PeerError::Unreachable { .. })
         | ExecutionError::Ledger(_)
-        | ExecutionError::Signature(_)
-        | ExecutionError::FactMissing(_) => Blame::Upstream(Some(error.to_string())),
+        | ExecutionError::Signature(_) => Blame::Upstream(Some(error.to_string())),
         // It quotes the other worker, whose words may repeat the prompt.
         ExecutionError::Worker(PeerError::Protocol { .. }) => Blame::Upstream(None),
         _ if error.is_internal() => Blame::Ours,
@@ -118,6 +121,23 @@ fn no_record(services: &Services<Desk>, error: &RecordError) -> ToolError {
         Blame::Ours
     } else {
         Blame::Caller
+    };
+    services.failure(error.code(), error, blame, None)
+}
+
+fn no_evidence(services: &Services<Desk>, error: &EvidenceError) -> ToolError {
+    let blame = match error {
+        EvidenceError::Execution(error) => blame(error),
+        // It quotes the other worker, whose words may repeat what was sent.
+        EvidenceError::Worker(PeerError::Protocol { .. }) => Blame::Upstream(None),
+        EvidenceError::Worker(PeerError::Unreachable { .. })
+        | EvidenceError::Ledger(_)
+        | EvidenceError::FactMissing(_)
+        | EvidenceError::LogShrunk
+        | EvidenceError::NoFiles
+        | EvidenceError::Signature(_) => Blame::Upstream(Some(error.to_string())),
+        _ if error.is_internal() => Blame::Ours,
+        _ => Blame::Caller,
     };
     services.failure(error.code(), error, blame, None)
 }

@@ -98,6 +98,8 @@ pub const SCOPES: &[ScopeInfo] = &[
     kept("audit:read", "read and export the audit log"),
     kept("delegation:act", "act on other users' data"),
     kept("token:mint_service", "make keys for services"),
+    // What is signed so is taken for our own work.
+    kept("worker:seal", "have packages signed, as our own workers do"),
     kept("admin:*", "do everything"),
 ];
 

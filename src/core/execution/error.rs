@@ -17,16 +17,6 @@ pub enum ExecutionError {
     NotFound,
     #[error("the execution took too long and was ended before its results were in: run it again")]
     Interrupted,
-    #[error("the execution is {0}: only a completed one can be packaged")]
-    NotReady(String),
-    #[error(
-        "the log does not have the fact {0} that the execution names, so there is no package: tell the operator, who has to compare the log with its last known checkpoint"
-    )]
-    FactMissing(String),
-    #[error("the package format {0} is not offered yet: use json")]
-    Format(String),
-    #[error("the package could not be encoded: {0}")]
-    Encoding(#[from] serde_json::Error),
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
@@ -43,11 +33,8 @@ impl ExecutionError {
             Self::Ledger(error) => error.code().to_owned(),
             Self::NotFound => "EXECUTION_NOT_FOUND".to_owned(),
             Self::Interrupted => "EXECUTION_INTERRUPTED".to_owned(),
-            Self::NotReady(_) => "EXECUTION_NOT_COMPLETED".to_owned(),
-            Self::FactMissing(_) => "CHAIN_FACT_MISSING".to_owned(),
-            Self::Format(_) => "FORMAT_NOT_OFFERED".to_owned(),
             Self::Database(_) => "DATABASE_UNAVAILABLE".to_owned(),
-            Self::Encoding(_) | Self::Seal(_) | Self::Entropy(_) => "INTERNAL".to_owned(),
+            Self::Seal(_) | Self::Entropy(_) => "INTERNAL".to_owned(),
         }
     }
 
@@ -61,10 +48,7 @@ impl ExecutionError {
 
     /// Whether the cause is ours and its words are for the log only.
     pub fn is_internal(&self) -> bool {
-        matches!(
-            self,
-            Self::Encoding(_) | Self::Database(_) | Self::Seal(_) | Self::Entropy(_)
-        )
+        matches!(self, Self::Database(_) | Self::Seal(_) | Self::Entropy(_))
     }
 }
 

@@ -14,7 +14,6 @@ mod chain_check;
 mod error;
 mod gathered;
 mod on_file;
-mod package;
 mod service;
 mod store;
 mod types;
@@ -26,7 +25,6 @@ pub(crate) mod tests;
 
 pub use chain_check::{ChainCheck, ChainVerifyInput, ChainVerifyOutput};
 pub use error::{ExecutionError, Failed};
-pub use package::{PackageInput, PackageOutput};
 pub use service::ExecutionService;
 pub use store::Executions;
 pub use types::{

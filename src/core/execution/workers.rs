@@ -77,6 +77,27 @@ impl Workers {
         peer.call("fortress_verify_signature", &json!(input)).await
     }
 
+    /// Has the fortress sign a package's tag manifest.
+    pub async fn seal_package(
+        &self,
+        asker: &Asker<'_>,
+        package_id: &str,
+        tag_manifest: &str,
+    ) -> Result<fortress::SealOutput, PeerError> {
+        let peer = self.peer(
+            FORTRESS,
+            &self.fortress,
+            asker,
+            "worker:seal",
+            CHECK_TIMEOUT_MS,
+        )?;
+        let input = fortress::SealInput {
+            package_id: package_id.to_owned(),
+            tag_manifest: tag_manifest.to_owned(),
+        };
+        peer.call("fortress_package_seal", &json!(input)).await
+    }
+
     /// The worker `name`, asked on behalf of the owner with one scope and no more.
     fn peer<'a>(
         &'a self,

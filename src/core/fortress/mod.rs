@@ -27,4 +27,7 @@ pub(crate) use policy::MAX_OUTPUT_TOKENS;
 pub use policy::{Policy, SandboxPolicy};
 pub(crate) use service::TEMPERATURE;
 pub use service::{Asker, FortressService};
-pub use types::{CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, VerifyInput, VerifyOutput};
+pub use types::{
+    CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, SealInput, SealOutput, VerifyInput,
+    VerifyOutput,
+};

@@ -1,6 +1,6 @@
 use super::error::FortressError;
 use super::service::FortressService;
-use super::types::{CallerKey, VerifyInput, VerifyOutput};
+use super::types::{CallerKey, SealInput, SealOutput, VerifyInput, VerifyOutput};
 use crate::digest::sha256_hex;
 use crate::openpgp::{PublicKey, verify};
 
@@ -29,6 +29,14 @@ impl FortressService {
         } else {
             Err(FortressError::Signing(verdict.sentence))
         }
+    }
+
+    /// Signs a package of the coordinator's.
+    pub fn seal(&self, input: &SealInput) -> Result<SealOutput, FortressError> {
+        Ok(SealOutput {
+            signature: self.sign(&input.tag_manifest)?,
+            key_fingerprint: self.public_key.fingerprint(),
+        })
     }
 
     /// Checks a signature against the fortress's own key.
@@ -61,6 +69,7 @@ impl FortressService {
                 .to_owned(),
             explanation: own.sentence,
             key_fingerprint: self.public_key.fingerprint(),
+            public_key: self.public_key.to_armor(),
             caller_key,
         }
     }

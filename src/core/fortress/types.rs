@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::receipt::Receipt;
+use crate::evidence::parse_manifest;
 use crate::validation::{printable, printable_if_some};
 
 /// A question to be answered inside a sealed, signed and logged run.
@@ -79,6 +80,33 @@ pub struct VerifyInput {
     pub public_key: Option<String>,
 }
 
+/// A package to sign, by its tag manifest (RFC 8493).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct SealInput {
+    #[garde(length(bytes, min = 1, max = 128), custom(printable))]
+    pub package_id: String,
+    /// The exact text of `tagmanifest-sha256.txt`.
+    #[garde(length(bytes, min = 1, max = 65_536), custom(manifest))]
+    pub tag_manifest: String,
+}
+
+/// Nothing but a manifest is signed in this way, least of all an execution's.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde's form")]
+fn manifest(text: &str, _: &()) -> garde::Result {
+    match parse_manifest(text) {
+        Some(listed) if listed.contains_key("manifest-sha256.txt") => Ok(()),
+        _ => Err(garde::Error::new("is not the tag manifest of a package")),
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SealOutput {
+    /// Armored OpenPGP signature over the tag manifest.
+    pub signature: String,
+    pub key_fingerprint: String,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct VerifyOutput {
     /// SHA-256 of the content, lower hex.
@@ -93,6 +121,8 @@ pub struct VerifyOutput {
     pub explanation: String,
     /// Fingerprint of the fortress's key.
     pub key_fingerprint: String,
+    /// That key, armored. Compare its fingerprint with one you got elsewhere.
+    pub public_key: String,
     /// What the key given by the caller says, if one was given.
     pub caller_key: Option<CallerKey>,
 }

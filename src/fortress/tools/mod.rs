@@ -1,5 +1,6 @@
 //! The worker's tools, one file each.
 
+mod package_seal;
 mod secure_execute;
 mod verify_signature;
 
@@ -29,7 +30,8 @@ pub fn server(name: &str) -> Server<Services<Runs>> {
     let info = describe(name, title, description, ICON);
     let tools = Registry::new()
         .with::<secure_execute::SecureExecute>()
-        .with::<verify_signature::VerifySignature>();
+        .with::<verify_signature::VerifySignature>()
+        .with::<package_seal::PackageSeal>();
     Server::new(&info, INSTRUCTIONS, tools)
 }
 

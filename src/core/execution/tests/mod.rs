@@ -3,8 +3,7 @@
 mod chain_checks;
 mod faults;
 mod levels;
-mod packages;
-mod peers;
+pub(crate) mod peers;
 mod refusals;
 
 use std::rc::Rc;
@@ -24,18 +23,18 @@ use crate::sql::{Row, Statement};
 use crate::testing::{FakeBackground, FakeEntropy, FakeLog};
 use peers::{Peer, Service, Twist};
 
-const PROMPT: &str = "A question of the coordinator's";
+pub(crate) const PROMPT: &str = "A question of the coordinator's";
 const PAST_DEADLINE_MS: i64 = service::DEADLINE_MS + 1;
 
 pub(crate) struct World {
     pub(crate) clock: JumpClock,
     /// As the coordinator sees it: the workers' own calls never fail.
     pub(crate) db: Rc<Faulty>,
-    log: Rc<LogHttp>,
+    pub(crate) log: Rc<LogHttp>,
     chatgpt: Rc<Peer>,
-    fortress: Rc<Peer>,
+    pub(crate) fortress: Rc<Peer>,
     pub(crate) service: ExecutionService,
-    principal: Principal,
+    pub(crate) principal: Principal,
 }
 
 impl World {
@@ -80,7 +79,7 @@ impl World {
         }
     }
 
-    fn asker(&self) -> Asker<'_> {
+    pub(crate) fn asker(&self) -> Asker<'_> {
         Asker {
             principal: &self.principal,
             owner: &self.principal.user_id,
@@ -93,7 +92,7 @@ impl World {
     }
 
     /// A completed execution at a level.
-    fn done(&self, level: SecurityLevel) -> ExecuteOutput {
+    pub(crate) fn done(&self, level: SecurityLevel) -> ExecuteOutput {
         self.execute(&input(level)).unwrap()
     }
 
@@ -102,7 +101,7 @@ impl World {
         found.unwrap().execution
     }
 
-    fn rows(&self, sql: &'static str) -> Vec<Row> {
+    pub(crate) fn rows(&self, sql: &'static str) -> Vec<Row> {
         let found = self.clock.run(self.db.inner.run(Statement::new(sql)));
         found.unwrap().rows
     }
@@ -144,7 +143,7 @@ fn chat_service(
     }
 }
 
-fn principal(user_id: &str) -> Principal {
+pub(crate) fn principal(user_id: &str) -> Principal {
     Principal {
         user_id: user_id.to_owned(),
         name: "key".to_owned(),
@@ -155,6 +154,6 @@ fn principal(user_id: &str) -> Principal {
     }
 }
 
-fn input(level: SecurityLevel) -> ExecuteInput {
+pub(crate) fn input(level: SecurityLevel) -> ExecuteInput {
     serde_json::from_value(json!({ "prompt": PROMPT, "security_level": level })).unwrap()
 }

@@ -86,6 +86,10 @@ impl Peer {
             (Service::Fortress(fortress), "fortress_verify_signature") => {
                 Ok(json!(fortress.service.verify(&decode(arguments))))
             }
+            (Service::Fortress(fortress), "fortress_package_seal") => {
+                let sealed = fortress.service.seal(&decode(arguments));
+                said(sealed, |error| error.code().to_owned())
+            }
             _ => panic!("{} has no tool {tool}", self.name),
         }
     }

@@ -201,16 +201,6 @@ fn every_error_has_a_code_and_a_sentence() {
         (ExecutionError::NotFound, "EXECUTION_NOT_FOUND", false),
         (ExecutionError::Interrupted, "EXECUTION_INTERRUPTED", false),
         (
-            ExecutionError::NotReady("failed".into()),
-            "EXECUTION_NOT_COMPLETED",
-            false,
-        ),
-        (
-            ExecutionError::Format("pdf".into()),
-            "FORMAT_NOT_OFFERED",
-            false,
-        ),
-        (
             ExecutionError::Database(DatabaseError::Unavailable("x".into())),
             "DATABASE_UNAVAILABLE",
             true,

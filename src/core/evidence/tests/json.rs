@@ -1,24 +1,27 @@
 //! Evidence packages in JSON.
 
 use super::*;
+use crate::auth::Scopes;
 use crate::chain::keys::VerifierKey;
 use crate::chain::receipt::{StoredContent, verify_fact};
 use crate::digest::sha256_hex;
+use crate::execution::tests::{PROMPT, input};
+use crate::fortress::tests::hi;
+use crate::fortress::tests::sealer;
 use crate::ledger::LoggedFact;
-
-fn package(world: &World, more: Value) -> Result<PackageOutput, ExecutionError> {
-    let input = serde_json::from_value(more).unwrap();
-    world
-        .clock
-        .run(world.service.package(&world.principal, &input))
-}
+use crate::llm::scripted::reply;
+use crate::ports::Database as _;
+use crate::sql::Statement;
 
 #[test]
 fn a_package_holds_what_an_offline_check_needs() {
-    let world = World::new();
+    let desk = Desk::new();
+    let world = &desk.world;
     let done = world.done(SecurityLevel::Verified);
-    let package = package(&world, json!({"execution_id": done.execution_id})).unwrap();
-    let package = package.evidence_package;
+    let package = desk
+        .package(json!({"execution_id": done.execution_id}))
+        .unwrap();
+
     let contents = Value::Object(package.contents.clone());
     let canonical = serde_json_canonicalizer::to_string(&contents).unwrap();
     assert_eq!(package.package_hash, sha256_hex(&canonical));
@@ -55,15 +58,17 @@ fn a_package_holds_what_an_offline_check_needs() {
 
 #[test]
 fn its_row_is_sealed_and_linked_to_the_evidence() {
-    let world = World::new();
+    let desk = Desk::new();
+    let world = &desk.world;
     let question = ExecuteInput {
         create_evidence: true,
         case_id: Some("CASE".into()),
         ..input(SecurityLevel::Fortress)
     };
     let done = world.execute(&question).unwrap();
-    let made = package(&world, json!({"execution_id": done.execution_id})).unwrap();
-    let made = made.evidence_package;
+    let made = desk
+        .package(json!({"execution_id": done.execution_id}))
+        .unwrap();
     let rows = world.rows("SELECT * FROM evidence_packages");
     assert_eq!(rows.len(), 1);
     let text = |column: &str| rows[0].text(column).unwrap();
@@ -91,18 +96,20 @@ fn its_row_is_sealed_and_linked_to_the_evidence() {
 
 #[test]
 fn a_case_can_be_named_and_facts_left_out() {
-    let world = World::new();
+    let desk = Desk::new();
+    let world = &desk.world;
     let done = world.done(SecurityLevel::Standard);
     let more =
         json!({"execution_id": done.execution_id, "case_id": "C-9", "include_chain_facts": false});
-    let made = package(&world, more).unwrap().evidence_package;
+    let made = desk.package(more).unwrap();
     assert_eq!(made.case_id.as_deref(), Some("C-9"));
     assert!(!made.contents.contains_key("chain"));
 }
 
 #[test]
 fn without_a_fact_that_the_log_has_lost_there_is_no_package() {
-    let world = World::new();
+    let desk = Desk::new();
+    let world = &desk.world;
     let done = world.done(SecurityLevel::Fortress);
     let gone = "f".repeat(64);
     let known = &done.results.chain_facts[0];
@@ -111,7 +118,9 @@ fn without_a_fact_that_the_log_has_lost_there_is_no_package() {
         .clock
         .run(world.db.inner.run(Statement::new(update)))
         .unwrap();
-    let error = package(&world, json!({"execution_id": done.execution_id})).unwrap_err();
+    let error = desk
+        .package(json!({"execution_id": done.execution_id}))
+        .unwrap_err();
     assert_eq!(error.code(), "CHAIN_FACT_MISSING");
     assert!(error.to_string().contains(&gone), "{error}");
     assert!(world.rows("SELECT * FROM evidence_packages").is_empty());
@@ -119,39 +128,49 @@ fn without_a_fact_that_the_log_has_lost_there_is_no_package() {
 
 #[test]
 fn who_may_act_for_the_owner_may_see_and_package_and_the_owner_owns_it() {
-    let mut world = World::new();
-    let done = world.done(SecurityLevel::Fortress);
-    world.principal = principal("bob");
-    world.principal.scopes = Scopes::new(["delegation:act"]);
+    let mut desk = Desk::new();
+    let done = desk.world.done(SecurityLevel::Fortress);
+    desk.world.principal = principal("bob");
+    desk.world.principal.scopes = Scopes::new(["delegation:act"]);
+    let world = &desk.world;
     let status = world
         .clock
         .run(world.service.status(&world.principal, &done.execution_id));
     assert_eq!(status.unwrap().execution.user_id, "ann");
-    package(&world, json!({"execution_id": done.execution_id})).unwrap();
+    desk.package(json!({"execution_id": done.execution_id}))
+        .unwrap();
     let rows = world.rows("SELECT user_id FROM evidence_packages");
     assert_eq!(rows[0].text("user_id").unwrap(), "ann");
+    let events = desk
+        .custody(json!({"execution_id": done.execution_id}))
+        .unwrap()
+        .events;
+    assert_eq!(events[0].fields["recorded_by"], "bob");
 }
 
 #[test]
-fn only_ones_own_completed_executions_are_packaged_and_only_as_json() {
-    let mut world = World::answering(vec![reply(401, "no"), hi()], vec![]);
-    let failed = world.execute(&input(SecurityLevel::Standard)).unwrap_err();
-    let done = world.done(SecurityLevel::Standard);
-    let code = |world: &World, more| package(world, more).unwrap_err().code();
-    let of = |id: &str, format: &str| json!({"execution_id": id, "package_format": format});
-    let failed = failed.execution_id.unwrap();
-    assert_eq!(code(&world, of(&failed, "json")), "EXECUTION_NOT_COMPLETED");
-    assert_eq!(code(&world, of("unknown", "json")), "EXECUTION_NOT_FOUND");
-    for format in ["pdf", "legal_brief"] {
-        assert_eq!(
-            code(&world, of(&done.execution_id, format)),
-            "FORMAT_NOT_OFFERED"
-        );
-    }
-    world.principal = principal("bob");
+fn only_ones_own_completed_executions_are_packaged() {
+    let mut desk = Desk::over(World::answering(vec![reply(401, "no"), hi()], vec![]));
+    let failed = desk
+        .world
+        .execute(&input(SecurityLevel::Standard))
+        .unwrap_err();
+    let done = desk.world.done(SecurityLevel::Standard);
+    let code = |desk: &Desk, id: &str| {
+        desk.package(json!({"execution_id": id}))
+            .unwrap_err()
+            .code()
+    };
     assert_eq!(
-        code(&world, of(&done.execution_id, "json")),
-        "EXECUTION_NOT_FOUND"
+        code(&desk, &failed.execution_id.unwrap()),
+        "EXECUTION_NOT_COMPLETED"
     );
-    assert!(world.rows("SELECT * FROM evidence_packages").is_empty());
+    assert_eq!(code(&desk, "unknown"), "EXECUTION_NOT_FOUND");
+    desk.world.principal = principal("bob");
+    assert_eq!(code(&desk, &done.execution_id), "EXECUTION_NOT_FOUND");
+    assert!(
+        desk.world
+            .rows("SELECT * FROM evidence_packages")
+            .is_empty()
+    );
 }

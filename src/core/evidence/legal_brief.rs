@@ -1,0 +1,201 @@
+//! The layout of a `legal_brief`: a bag that a stranger can check with gpg, sha256sum, openssl
+//! and Python, on a machine that has never seen this project.
+//!
+//! ```text
+//! bagit.txt bag-info.txt manifest-sha256.txt tagmanifest-sha256.txt(.asc)
+//! data/execution/  prompt output [direct-output] params.json execution.json(.asc)
+//! data/chain/      N.leaf N.tlog-proof [N.fact.json] checkpoint policy [previous-checkpoint consistency]
+//! data/custody/    custody.jsonl: the canonical bytes of each event's fact, one a line
+//! data/keys/       fortress.asc fingerprints.txt key-history.json
+//! data/time/       NO-TIMESTAMP.txt
+//! data/legal/      brief.pdf certification-902-13-14.DRAFT process-description-901b9 LIMITS.txt
+//! verify/          VERIFY.txt verify.sh verify.py
+//! ```
+//! `N` is a leaf's index. A fact without `N.fact.json` was erased; its proof still holds.
+
+use serde_json::json;
+
+use super::bag::{Bag, TAG_MANIFEST};
+use super::document;
+use super::dossier::{Chain, Dossier, SignedRun, canonical};
+use super::error::EvidenceError;
+use super::texts;
+use crate::chain::hash::Hash;
+use crate::chain::receipt::ConsistencyProof;
+use crate::openpgp::PublicKey;
+use crate::time;
+
+/// Everything but the manifests.
+pub(super) fn fill(dossier: &Dossier) -> Result<Bag, EvidenceError> {
+    let (Some(run), Some(chain)) = (&dossier.run, &dossier.chain) else {
+        return Err(EvidenceError::NotSigned);
+    };
+    let mut bag = Bag::default();
+    execution(&mut bag, dossier, run)?;
+    log(&mut bag, chain);
+    custody(&mut bag, chain);
+    keys(&mut bag, dossier, run)?;
+    bag.add("data/time/NO-TIMESTAMP.txt", texts::NO_TIMESTAMP);
+    legal(&mut bag, dossier, run, chain)?;
+    let verify = texts::fill(texts::VERIFY, &texts::values(dossier, run, chain));
+    bag.add("verify/VERIFY.txt", verify);
+    bag.add("verify/verify.sh", texts::VERIFY_SH);
+    bag.add("verify/verify.py", texts::VERIFY_PY);
+    Ok(bag)
+}
+
+/// Writes the manifests. Returns the tag manifest, to be signed.
+pub(super) fn close(bag: &mut Bag, dossier: &Dossier) -> String {
+    let mut date = time::to_rfc3339(dossier.created_ms);
+    date.truncate(10);
+    let software = concat!("ChittyMCP ", env!("CARGO_PKG_VERSION")).to_owned();
+    let mut info = vec![
+        ("Source-Organization", "ChittyMCP".to_owned()),
+        ("External-Identifier", dossier.package_id.clone()),
+        ("Internal-Sender-Identifier", dossier.execution.id.clone()),
+        ("Bagging-Date", date),
+        ("Bag-Software-Agent", software),
+    ];
+    info.extend(
+        dossier
+            .case_id
+            .clone()
+            .map(|case| ("Bag-Group-Identifier", case)),
+    );
+    bag.close(&info)
+}
+
+/// Puts the signature over the tag manifest beside it.
+pub(super) fn sign(bag: &mut Bag, signature: &str) {
+    bag.add(format!("{TAG_MANIFEST}.asc"), signature);
+}
+
+fn execution(bag: &mut Bag, dossier: &Dossier, run: &SignedRun) -> Result<(), EvidenceError> {
+    let execution = &dossier.execution;
+    let results = &execution.results;
+    bag.add("data/execution/prompt", execution.prompt.as_str());
+    bag.add(
+        "data/execution/output",
+        results.fortress_output.clone().unwrap_or_default(),
+    );
+    if let Some(direct) = &results.chatgpt_response {
+        bag.add("data/execution/direct-output", direct.as_str());
+    }
+    bag.add("data/execution/execution.json", run.text.as_str());
+    bag.add("data/execution/execution.json.asc", run.signature.as_str());
+    let params = json!({
+        "execution_id": execution.id,
+        "security_level": execution.security_level,
+        "case_id": dossier.case_id,
+        "created_at": execution.created_at,
+        "completed_at": execution.completed_at,
+        "model_requested": run.manifest.model_requested,
+        "model_answered": run.manifest.model_answered,
+        "parameters": run.manifest.parameters,
+        "policy": run.manifest.policy,
+        "provider": run.manifest.provider,
+        "answers_identical": execution.verification.as_ref().and_then(|v| v.answers_identical),
+    });
+    bag.add(
+        "data/execution/params.json",
+        serde_json_canonicalizer::to_vec(&params)?,
+    );
+    Ok(())
+}
+
+fn log(bag: &mut Bag, chain: &Chain) {
+    for fact in chain.all() {
+        let index = fact.stored.leaf_index;
+        let path = |kind: &str| format!("data/chain/{index}.{kind}");
+        bag.add(path("leaf"), fact.receipt.entry().canonical());
+        bag.add(path("tlog-proof"), fact.receipt.to_proof_text());
+        if let Some(text) = canonical(fact) {
+            bag.add(path("fact.json"), text);
+        }
+    }
+    bag.add("data/chain/checkpoint", chain.checkpoint.as_str());
+    bag.add("data/chain/policy", policy(&chain.verifier_key));
+    if let Some(proof) = &chain.previous {
+        bag.add(
+            "data/chain/previous-checkpoint",
+            proof.first_checkpoint.as_str(),
+        );
+        bag.add("data/chain/consistency", consistency(proof));
+    }
+}
+
+/// C2SP tlog-policy: whose checkpoints count. No witness is asked for, as none has signed.
+fn policy(verifier_key: &str) -> String {
+    format!("log {verifier_key}\nquorum none\n")
+}
+
+/// As the body of C2SP tlog-witness's add-checkpoint: the old size, the proof, the checkpoint.
+fn consistency(proof: &ConsistencyProof) -> String {
+    let hashes = texts::lines(proof.proof.iter().map(Hash::to_base64));
+    format!("old {}\n{hashes}\n{}", proof.first, proof.second_checkpoint)
+}
+
+fn custody(bag: &mut Bag, chain: &Chain) {
+    let lines = chain.custody.iter().filter_map(canonical);
+    let lines = texts::lines(lines);
+    bag.add("data/custody/custody.jsonl", lines);
+}
+
+fn keys(bag: &mut Bag, dossier: &Dossier, run: &SignedRun) -> Result<(), EvidenceError> {
+    let armor = run.verdict.public_key.as_str();
+    let key = PublicKey::from_armor(armor)
+        .map_err(|error| EvidenceError::Signature(error.to_string()))?;
+    bag.add("data/keys/fortress.asc", armor);
+    bag.add(
+        "data/keys/fingerprints.txt",
+        format!(
+            "These prove nothing by being here: compare them with copies from elsewhere.\n\
+             OpenPGP  {}\nlog      {}\n",
+            key.fingerprint(),
+            dossier
+                .chain
+                .as_ref()
+                .map_or("", |chain| &chain.verifier_key),
+        ),
+    );
+    let seconds = |secs: u64| {
+        time::to_rfc3339(
+            i64::try_from(secs)
+                .unwrap_or(i64::MAX)
+                .saturating_mul(1_000),
+        )
+    };
+    let history = json!({
+        "as_of": time::to_rfc3339(dossier.created_ms),
+        "keys": [{
+            "fingerprint": key.fingerprint(),
+            "signs_with": run.manifest.signer_fingerprint,
+            "valid_from": seconds(key.created_at_secs()),
+            "valid_to": key.expires_at_secs().map(seconds),
+            "revocation": key.revocation().map(|kind| format!("{kind:?}").to_lowercase()),
+            "verdict_when_packaged": run.verdict.reason,
+        }],
+    });
+    bag.add(
+        "data/keys/key-history.json",
+        serde_json_canonicalizer::to_vec(&history)?,
+    );
+    Ok(())
+}
+
+fn legal(
+    bag: &mut Bag,
+    dossier: &Dossier,
+    run: &SignedRun,
+    chain: &Chain,
+) -> Result<(), EvidenceError> {
+    let values = texts::values(dossier, run, chain);
+    let certification = texts::fill(texts::CERTIFICATION, &values);
+    let process = texts::fill(texts::PROCESS, &values);
+    bag.add("data/legal/certification-902-13-14.DRAFT", certification);
+    bag.add("data/legal/process-description-901b9", process);
+    bag.add("data/legal/LIMITS.txt", texts::LIMITS);
+    let exhibits: Vec<document::Exhibit> = bag.files().map(document::Exhibit::of).collect();
+    bag.add("data/legal/brief.pdf", document::brief(dossier, &exhibits)?);
+    Ok(())
+}

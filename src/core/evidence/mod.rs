@@ -1,0 +1,30 @@
+//! Evidence packages: what is on file of an execution, put together so that a stranger can
+//! check it offline, and the custody of it.
+//!
+//! [`custody`] events are facts in the log. A [`Dossier`] is everything that is known of an
+//! execution; [`legal_brief`] lays it out as a `BagIt` zip, [`document`] as pages for people.
+//! What is not there, such as a time stamp, is said to be missing and never made up.
+
+mod bag;
+mod custody;
+mod document;
+mod dossier;
+mod download;
+mod error;
+mod legal_brief;
+pub mod pdf;
+mod service;
+mod store;
+mod texts;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use bag::{Bag, parse_manifest};
+pub use custody::{CustodyAction, CustodyEvent, CustodyInput, CustodyLine, CustodyOutput};
+pub use dossier::Dossier;
+pub use download::PREFIX;
+pub use error::EvidenceError;
+pub use service::Evidence;
+pub use types::{Package, PackageFile, PackageFormat, PackageInput, PackageOutput};

@@ -1,0 +1,103 @@
+//! The texts of a package, and the facts filled into them.
+
+use super::dossier::{Chain, Dossier, SignedRun};
+use crate::chain::checkpoint::Checkpoint;
+use crate::time;
+
+pub const LIMITS: &str = include_str!("texts/LIMITS.txt");
+pub const NO_TIMESTAMP: &str = include_str!("texts/NO-TIMESTAMP.txt");
+pub const CERTIFICATION: &str = include_str!("texts/certification.txt");
+pub const PROCESS: &str = include_str!("texts/process.txt");
+pub const VERIFY: &str = include_str!("texts/VERIFY.txt");
+pub const VERIFY_SH: &str = include_str!("texts/verify.sh");
+pub const VERIFY_PY: &str = include_str!("texts/verify.py");
+
+/// What a package does not prove, in short.
+pub const LIMITS_SHORT: &str = "This package shows what ChittyMCP recorded: that its fortress signed this \
+    manifest, and that its log holds these facts. It does not show that the answer is true, nor \
+    by itself that the provider's model gave it. Compare the key fingerprint and the log's \
+    verifier key with copies you got elsewhere.";
+
+/// Each with a line end.
+pub fn lines<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
+    let mut text = String::new();
+    for item in items {
+        text.push_str(item.as_ref());
+        text.push('\n');
+    }
+    text
+}
+
+/// Names and values for [`fill`].
+pub type Values = Vec<(&'static str, String)>;
+
+/// Puts values in the places `{{name}}`. What a value holds is never read as a place.
+pub fn fill(template: &str, values: &Values) -> String {
+    let mut parts = template.split("{{");
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let Some((name, rest)) = part.split_once("}}") else {
+            filled.push_str("{{");
+            filled.push_str(part);
+            continue;
+        };
+        if let Some((_, value)) = values.iter().find(|(known, _)| *known == name) {
+            filled.push_str(value);
+        }
+        filled.push_str(rest);
+    }
+    filled
+}
+
+pub fn values(dossier: &Dossier, run: &SignedRun, chain: &Chain) -> Values {
+    let manifest = &run.manifest;
+    let head = Checkpoint::parse_unverified(&chain.checkpoint).ok();
+    let provider = &manifest.provider;
+    vec![
+        ("package", dossier.package_id.clone()),
+        ("prepared", time::to_rfc3339(dossier.created_ms)),
+        (
+            "case",
+            dossier
+                .case_id
+                .clone()
+                .unwrap_or_else(|| "[not stated]".to_owned()),
+        ),
+        ("execution", dossier.execution.id.clone()),
+        ("job", manifest.job_id.clone()),
+        ("level", dossier.execution.security_level.clone()),
+        ("started", time::to_rfc3339(manifest.started_at_ms)),
+        ("completed", time::to_rfc3339(manifest.completed_at_ms)),
+        ("model_requested", manifest.model_requested.clone()),
+        ("model_answered", manifest.model_answered.clone()),
+        ("host", provider.host.clone()),
+        (
+            "request_id",
+            provider
+                .request_id
+                .clone()
+                .unwrap_or_else(|| "none given".to_owned()),
+        ),
+        ("max_tokens", manifest.parameters.max_tokens.to_string()),
+        ("temperature", manifest.parameters.temperature.clone()),
+        ("prompt_sha256", manifest.prompt_sha256.clone()),
+        ("output_sha256", manifest.output_sha256.clone()),
+        ("policy_sha256", manifest.policy_sha256.clone()),
+        ("fingerprint", run.verdict.key_fingerprint.clone()),
+        ("verdict", run.verdict.explanation.clone()),
+        ("verified_at", run.verdict.verified_at.clone()),
+        ("log_key", chain.verifier_key.clone()),
+        ("facts", chain.facts.len().to_string()),
+        ("events", chain.custody.len().to_string()),
+        (
+            "tree_size",
+            head.as_ref()
+                .map(|head| head.size.to_string())
+                .unwrap_or_default(),
+        ),
+        (
+            "root",
+            head.map(|head| head.root.to_string()).unwrap_or_default(),
+        ),
+    ]
+}
