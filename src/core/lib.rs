@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod analytics;
 pub mod anchoring;
+pub mod audit;
 pub mod auth;
 pub mod budget;
 pub mod chain;

@@ -106,7 +106,7 @@ impl Evidence<'_> {
         .timestamp(dossier.created_ms);
         let link = Statement::new(
             "UPDATE evidence_records SET evidence_package_id = ?2, package_format = ?3, \
-             updated_at = ?4 WHERE execution_id = ?1",
+             updated_at = ?4, recorded_fact = NULL WHERE execution_id = ?1",
         )
         .bind(dossier.execution.id.as_str())
         .bind(dossier.package_id.as_str())
@@ -183,7 +183,7 @@ impl Evidence<'_> {
 
     async fn mark_delivered(&self, package_id: &str) -> Result<(), EvidenceError> {
         let update = Statement::new(
-            "UPDATE evidence_packages SET status = 'delivered', updated_at = ?2 \
+            "UPDATE evidence_packages SET status = 'delivered', updated_at = ?2, recorded_fact = NULL \
              WHERE id = ?1 AND status <> 'delivered'",
         )
         .bind(package_id)

@@ -191,7 +191,8 @@ fn end(id: &str, ending: &Ending<'_>) -> Statement {
          verification = ?8, fortress_job_id = ?9, chain_facts = ?10, prompt_tokens = ?11, \
          completion_tokens = ?12, cost_nanos = ?13, cost_status = ?14, evidence_id = ?15, \
          chat_session_id = (SELECT id FROM chat_sessions WHERE id = ?1), \
-         completed_at = ?16, updated_at = ?16, metadata = ?17 WHERE id = ?1 \
+         completed_at = ?16, updated_at = ?16, metadata = ?17, recorded_fact = NULL \
+         WHERE id = ?1 \
          AND (status = 'executing' OR (status = 'failed' AND error_message = ?18))",
     )
     .bind(id)

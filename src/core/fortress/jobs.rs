@@ -147,7 +147,7 @@ impl Jobs {
         let spent = events.last().map(|event| &event.cost);
         let update = Statement::new(
             "UPDATE fortress_jobs SET status = 'failed', error_message = ?2, cost_nanos = ?3, \
-             cost_status = ?4, completed_at = ?5, updated_at = ?5 \
+             cost_status = ?4, completed_at = ?5, updated_at = ?5, recorded_fact = NULL \
              WHERE id = ?1 AND (status = 'executing' \
               OR (status = 'failed' AND error_message = ?6))",
         )
@@ -169,7 +169,8 @@ impl Jobs {
         now_ms: i64,
     ) -> Result<(), DatabaseError> {
         let update = Statement::new(
-            "UPDATE fortress_jobs SET assertion_id = ?2, updated_at = ?3 WHERE id = ?1",
+            "UPDATE fortress_jobs SET assertion_id = ?2, updated_at = ?3 WHERE id = ?1 \
+             AND assertion_id IS NULL",
         )
         .bind(id)
         .bind(fact_id)

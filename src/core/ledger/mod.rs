@@ -36,6 +36,13 @@ pub trait Ledger {
     /// The newest facts, newest last.
     async fn recent(&self, count: usize) -> Result<Vec<LoggedFact>, LedgerError>;
 
+    /// The facts from that place on, in order; at most [`MAX_FACTS`], fewer at the end of the log.
+    /// Without proofs: whoever reads all of them can compute the root.
+    async fn entries(&self, from: u64) -> Result<Vec<StoredFact>, LedgerError>;
+
+    /// Deletes content and salt of a fact for good; every proof still holds. May be repeated.
+    async fn erase(&self, fact: Hash) -> Result<StoredFact, LedgerError>;
+
     /// The newest signed checkpoint, and the key that signs.
     async fn head(&self) -> Result<Head, LedgerError>;
 
@@ -64,6 +71,8 @@ enum Command {
     Append(AppendRequest),
     Facts(Vec<Hash>),
     Recent(usize),
+    Entries(u64),
+    Erase(Hash),
     Head,
     Consistency { first: u64, second: u64 },
 }

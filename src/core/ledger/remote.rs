@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{AppendRequest, Command, Head, Ledger, LedgerError, LoggedFact};
 use crate::chain::hash::Hash;
-use crate::chain::receipt::{ConsistencyProof, Receipt};
+use crate::chain::receipt::{ConsistencyProof, Receipt, StoredFact};
 use crate::ports::{Http, HttpRequest};
 
 const TIMEOUT_MS: u64 = 10_000;
@@ -86,6 +86,14 @@ impl Ledger for RemoteLedger {
 
     async fn recent(&self, count: usize) -> Result<Vec<LoggedFact>, LedgerError> {
         self.ask(&Command::Recent(count)).await
+    }
+
+    async fn entries(&self, from: u64) -> Result<Vec<StoredFact>, LedgerError> {
+        self.ask(&Command::Entries(from)).await
+    }
+
+    async fn erase(&self, fact: Hash) -> Result<StoredFact, LedgerError> {
+        self.ask(&Command::Erase(fact)).await
     }
 
     async fn head(&self) -> Result<Head, LedgerError> {

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::{Command, FactRef, Head, LoggedFact, MAX_FACTS};
 use crate::chain::error::SequencerError;
 use crate::chain::fact::Salt;
-use crate::chain::receipt::Receipt;
+use crate::chain::receipt::{Receipt, StoredFact};
 use crate::chain::sequencer::Sequencer;
 use crate::chain::store::LogStore;
 
@@ -45,6 +45,8 @@ where
             Ok::<_, SequencerError<S::Error>>(found)
         })),
         Command::Recent(count) => answer(recent(log, count.min(MAX_FACTS))),
+        Command::Entries(from) => answer(entries(log, from)),
+        Command::Erase(id) => answer(log.erase(FactRef::FactId(id))),
         Command::Head => answer(head(log)),
         Command::Consistency { first, second } => answer(log.prove_consistency(first, second)),
     }
@@ -58,6 +60,13 @@ fn recent<S: LogStore>(log: &Sequencer<S>, count: usize) -> Outcome<Vec<LoggedFa
         found.extend(find(log, FactRef::Index(index))?);
     }
     Ok(found)
+}
+
+fn entries<S: LogStore>(log: &Sequencer<S>, from: u64) -> Outcome<Vec<StoredFact>, S> {
+    let end = log.size()?.min(from.saturating_add(MAX_FACTS as u64));
+    (from..end)
+        .map(|index| log.fact(FactRef::Index(index)))
+        .collect()
 }
 
 fn head<S: LogStore>(log: &Sequencer<S>) -> Outcome<Head, S> {

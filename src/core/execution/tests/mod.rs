@@ -101,7 +101,7 @@ impl World {
         found.unwrap().execution
     }
 
-    pub(crate) fn rows(&self, sql: &'static str) -> Vec<Row> {
+    pub(crate) fn rows(&self, sql: impl Into<std::borrow::Cow<'static, str>>) -> Vec<Row> {
         let found = self.clock.run(self.db.inner.run(Statement::new(sql)));
         found.unwrap().rows
     }

@@ -1,0 +1,353 @@
+//! One audit, in slices: rows first, then the log's facts, then the log as a whole.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::error::AuditError;
+use super::fact_rows::leaf_of;
+use super::finding::{Code, Finding};
+use super::frontier::Frontier;
+use super::tables::{TABLES, Table};
+use super::types::Level;
+use crate::chain::checkpoint::Checkpoint;
+use crate::chain::hash::Hash;
+use crate::chain::keys::VerifierKey;
+use crate::chain::receipt::{StoredContent, StoredFact};
+use crate::chain::verify::verify_consistency;
+use crate::digest::sha256_hex;
+use crate::ledger::{Ledger, MAX_FACTS};
+use crate::ports::Database;
+use crate::seal::Sealer;
+use crate::sql::{Row, Statement};
+
+/// Findings that a report has; what is more is counted.
+const MOST_FINDINGS: usize = 500;
+/// Facts that an audit of depth `comprehensive` reads, the newest.
+const RECENT_FACTS: u64 = 1_000;
+/// Rows that are read at a time: their records are asked of the log at once.
+const PAGE: usize = MAX_FACTS;
+/// Subject of findings about no row and no fact.
+const LOG: &str = "log";
+
+/// Whoever knows the keys of the fortress.
+#[async_trait(?Send)]
+pub trait Signatures {
+    /// Whether the signature of a run's manifest holds, and why not.
+    async fn check(&self, manifest: &str, signature: &str) -> Result<Result<(), String>, String>;
+}
+
+/// What an audit is about and what it works with.
+pub struct Auditor<'a> {
+    pub db: &'a dyn Database,
+    pub ledger: &'a dyn Ledger,
+    pub sealer: &'a Sealer,
+    pub signatures: &'a dyn Signatures,
+    pub scope: &'a Scope,
+    pub now_ms: i64,
+}
+
+/// Which rows, and how deep.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    pub level: Level,
+    /// Rows of these executions only; empty: all rows.
+    pub executions: Vec<String>,
+    /// Rows since then; only where no executions are named.
+    pub since_ms: i64,
+    pub signatures: bool,
+    /// The log's facts too.
+    pub chain: bool,
+    /// Checkpoints kept outside of the log, which it must extend.
+    pub known: Vec<String>,
+}
+
+/// Where an audit is; it can be put aside after each slice.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Progress {
+    table: usize,
+    after: String,
+    rows_done: bool,
+    /// The head when the audit came to the log.
+    head: Option<String>,
+    next: u64,
+    frontier: Frontier,
+    before_ms: u64,
+    /// Facts whose content is gone, and whose erasure has not been met.
+    erased: BTreeSet<Hash>,
+    pub executions: u64,
+    pub rows: u64,
+    pub facts: u64,
+    pub signatures: u64,
+    pub findings: Vec<Finding>,
+    pub more_findings: u64,
+    pub done: bool,
+}
+
+impl Progress {
+    /// The log's signed head that everything was held against.
+    pub fn checkpoint(&self) -> Option<&str> {
+        self.head.as_deref()
+    }
+
+    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            if self.findings.len() < MOST_FINDINGS {
+                self.findings.push(finding);
+            } else {
+                self.more_findings += 1;
+            }
+        }
+    }
+}
+
+impl Auditor<'_> {
+    /// Does the next slice. After an error it is done again.
+    pub async fn step(&self, progress: &mut Progress) -> Result<(), AuditError> {
+        if !progress.rows_done {
+            return self.rows(progress).await;
+        }
+        if !self.scope.chain {
+            progress.done = true;
+            return Ok(());
+        }
+        if progress.head.is_none() {
+            return self.begin_log(progress).await;
+        }
+        self.entries(progress).await
+    }
+
+    async fn rows(&self, progress: &mut Progress) -> Result<(), AuditError> {
+        let Some(table) = TABLES.get(progress.table) else {
+            progress.rows_done = true;
+            return Ok(());
+        };
+        let rows = self.page(table, &progress.after).await?;
+        let mut named = Vec::new();
+        for row in &rows {
+            named.extend(Self::record_id(row)?);
+        }
+        let records = self.ledger.facts(&named).await?;
+        let mut found = Vec::new();
+        for row in &rows {
+            let id = Self::record_id(row)?;
+            let record = records.iter().find(|fact| Some(fact.stored.fact_id) == id);
+            found.extend(self.check_row(table, row, record)?);
+            progress.signatures += u64::from(self.check_run(table, row, &mut found).await?);
+        }
+        progress.rows += rows.len() as u64;
+        if progress.table == 0 {
+            progress.executions += rows.len() as u64;
+        }
+        progress.add(found);
+        match rows.last() {
+            Some(last) if rows.len() >= PAGE => progress.after = last.text("id")?,
+            _ => {
+                progress.table += 1;
+                progress.after.clear();
+            }
+        }
+        Ok(())
+    }
+
+    async fn page(&self, table: &Table, after: &str) -> Result<Vec<Row>, AuditError> {
+        let select = table.select();
+        // One that is on record and says it is not final is looked at too.
+        let lasting = format!("({} OR recorded_fact IS NOT NULL)", table.lasting);
+        let statement = if self.scope.executions.is_empty() {
+            let sql = format!(
+                "{select} WHERE {lasting} AND id > ?1 AND COALESCE({since}, created_at) >= ?3 \
+                 ORDER BY id LIMIT ?2",
+                since = table.since
+            );
+            let asked = Statement::new(sql)
+                .bind(after)
+                .bind(i64::try_from(PAGE).unwrap_or(i64::MAX));
+            asked.timestamp(self.scope.since_ms)
+        } else {
+            let places: Vec<String> = (0..self.scope.executions.len())
+                .map(|place| format!("?{}", place + 3))
+                .collect();
+            let sql = format!(
+                "{select} WHERE {lasting} AND id > ?1 AND {} IN ({}) ORDER BY id LIMIT ?2",
+                table.execution,
+                places.join(", ")
+            );
+            let asked = Statement::new(sql)
+                .bind(after)
+                .bind(i64::try_from(PAGE).unwrap_or(i64::MAX));
+            let executions = self.scope.executions.iter();
+            executions.fold(asked, |asked, id| asked.bind(id.as_str()))
+        };
+        Ok(self.db.run(statement).await?.rows)
+    }
+
+    /// The signature of a run, again. False where there is none to check.
+    async fn check_run(
+        &self,
+        table: &Table,
+        row: &Row,
+        found: &mut Vec<Finding>,
+    ) -> Result<bool, AuditError> {
+        if !self.scope.signatures || table.name != "fortress_jobs" {
+            return Ok(false);
+        }
+        let texts = (row.opt_text("manifest"), row.opt_text("signature"));
+        let (Ok(Some(manifest)), Ok(Some(signature))) = texts else {
+            return Ok(false);
+        };
+        // Both are empty where content was erased.
+        if manifest.is_empty() && signature.is_empty() {
+            return Ok(false);
+        }
+        let verdict = self.signatures.check(&manifest, &signature).await;
+        let verdict = verdict.map_err(AuditError::Signatures)?;
+        let named = row.opt_text("prompt_hash").ok().flatten();
+        let covered = crate::fortress::Manifest::parse(&manifest);
+        let why = match (verdict, covered) {
+            (Err(why), _) => Some(why),
+            (Ok(()), Err(fault)) => Some(fault.to_string()),
+            (Ok(()), Ok(manifest)) if Some(&manifest.prompt_sha256) != named.as_ref() => {
+                Some("the manifest is of another prompt than the row".to_owned())
+            }
+            _ => None,
+        };
+        if let Some(why) = why {
+            let name = format!("{}:{}", table.name, row.text("id")?);
+            let evidence = sha256_hex(&signature);
+            let finding = Finding::new(Code::SignatureInvalid, name, why).column("signature");
+            found.push(finding.evidence(None, evidence));
+        }
+        Ok(true)
+    }
+
+    /// The head first: what comes after is not of this audit.
+    async fn begin_log(&self, progress: &mut Progress) -> Result<(), AuditError> {
+        let head = self.ledger.head().await?;
+        let key = head.verifier_key.parse::<VerifierKey>().ok();
+        let open = |text: &str| {
+            key.as_ref()
+                .and_then(|key| Checkpoint::open(text, key).ok())
+        };
+        if let Some(checkpoint) = open(&head.checkpoint) {
+            for known in &self.scope.known {
+                progress.add(self.outside(open(known), &checkpoint).await?);
+            }
+            if self.scope.level != Level::Forensic {
+                progress.next = checkpoint.size.saturating_sub(RECENT_FACTS);
+            }
+            progress.add(self.extra_rows(checkpoint.size).await?);
+        } else {
+            let what = "the newest checkpoint is not signed by the log's key";
+            progress.add([Finding::new(Code::CheckpointUnsigned, LOG, what)]);
+        }
+        progress.head = Some(head.checkpoint);
+        Ok(())
+    }
+
+    /// The log must extend whatever checkpoint of it was kept elsewhere.
+    async fn outside(
+        &self,
+        known: Option<Checkpoint>,
+        head: &Checkpoint,
+    ) -> Result<Option<Finding>, AuditError> {
+        let Some(known) = known else {
+            let what = "a checkpoint that was kept is signed by another key than the log's";
+            return Ok(Some(Finding::new(Code::CheckpointUnsigned, LOG, what)));
+        };
+        if known.size > head.size {
+            let what = "the log has fewer entries than a checkpoint that was kept outside of it";
+            let (expected, now) = (known.size.to_string(), head.size.to_string());
+            let finding = Finding::new(Code::LogRolledBack, LOG, what);
+            return Ok(Some(finding.evidence(expected, now)));
+        }
+        if self.extends(&known, head).await? {
+            return Ok(None);
+        }
+        let what = "the log does not extend a checkpoint that was kept outside of it";
+        let (expected, now) = (known.root.to_string(), head.root.to_string());
+        let finding = Finding::new(Code::LogForked, LOG, what);
+        Ok(Some(finding.evidence(expected, now)))
+    }
+
+    async fn extends(&self, known: &Checkpoint, head: &Checkpoint) -> Result<bool, AuditError> {
+        if known.size == head.size || known.size == 0 {
+            return Ok(known.size == 0 || known.root == head.root);
+        }
+        let proof = self.ledger.consistency(known.size, head.size).await?;
+        let roots = (&known.root, &head.root);
+        let grown = verify_consistency(known.size, head.size, &proof.proof, roots.0, roots.1);
+        Ok(grown.is_ok())
+    }
+
+    async fn entries(&self, progress: &mut Progress) -> Result<(), AuditError> {
+        let head = progress.head.as_deref().unwrap_or_default();
+        let Ok(head) = Checkpoint::parse_unverified(head) else {
+            progress.done = true;
+            return Ok(());
+        };
+        let mut entries = Vec::new();
+        if progress.next < head.size {
+            entries = self.ledger.entries(progress.next).await?;
+            entries.retain(|entry| entry.leaf_index < head.size);
+        }
+        if entries.is_empty() {
+            self.end_log(progress, &head);
+            return Ok(());
+        }
+        let found = self.check_entries(&entries, progress.before_ms).await?;
+        progress.add(found);
+        for entry in &entries {
+            note_erasures(&mut progress.erased, entry);
+            progress.frontier.push(leaf_of(entry));
+            progress.before_ms = entry.logged_at_ms;
+            progress.next = entry.leaf_index + 1;
+        }
+        progress.facts += entries.len() as u64;
+        Ok(())
+    }
+
+    fn end_log(&self, progress: &mut Progress, head: &Checkpoint) {
+        let forensic = self.scope.level == Level::Forensic;
+        let read = (progress.frontier.size, progress.frontier.root());
+        if forensic && read != (head.size, head.root) {
+            let what = "the facts read do not have the size and root that the checkpoint signs";
+            let of = |size: u64, root: Hash| format!("{size} {root}");
+            let finding = Finding::new(Code::TreeAltered, LOG, what);
+            let (expected, found) = (of(head.size, head.root), of(read.0, read.1));
+            progress.add([finding.evidence(expected, found)]);
+        }
+        if forensic {
+            let gone: Vec<Finding> = progress.erased.iter().map(content_gone).collect();
+            progress.add(gone);
+        }
+        progress.done = true;
+    }
+}
+
+fn content_gone(fact: &Hash) -> Finding {
+    let what = "the fact's content is gone, and no erasure of it is in the log";
+    Finding::new(
+        Code::ContentGone,
+        format!("chitty_chain_facts:{fact}"),
+        what,
+    )
+}
+
+/// The fact of an erasure names what it erased, and comes later.
+fn note_erasures(erased: &mut BTreeSet<Hash>, entry: &StoredFact) {
+    match &entry.content {
+        StoredContent::Erased => {
+            erased.insert(entry.fact_id);
+        }
+        StoredContent::Present { fact, .. } if fact.predicate == super::erasure::PREDICATE => {
+            for id in fact.object.split(' ') {
+                if let Ok(id) = Hash::from_hex(id) {
+                    erased.remove(&id);
+                }
+            }
+        }
+        StoredContent::Present { .. } => {}
+    }
+}

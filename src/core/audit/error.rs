@@ -1,0 +1,16 @@
+use crate::ledger::LedgerError;
+use crate::sql::DatabaseError;
+
+/// Why an audit stopped. What it found so far is kept, and it goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The peer that checks signatures.
+    #[error("signatures could not be checked: {0}")]
+    Signatures(String),
+    #[error("the audit's own record cannot be read: {0}")]
+    Progress(#[from] serde_json::Error),
+}

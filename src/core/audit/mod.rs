@@ -1,0 +1,40 @@
+//! Audits: what is on file, read again and held against the log.
+//!
+//! The log commits to rows. Once a row of an execution, a run, an evidence record or a package
+//! is final, the sweep records it ([`record_due`]): a fact with the digest of each column, sealed
+//! texts by the hash of what they hold. So whoever changes, removes or adds a row later would
+//! have to change the log as well, and the log is held against checkpoints that are kept
+//! outside of it.
+//!
+//! An audit trusts no stored flag. It names the row, the column and what is wrong, with the
+//! evidence for it and what to do.
+
+mod auditor;
+mod digest;
+mod erasure;
+mod error;
+mod fact_rows;
+mod facts;
+mod finding;
+mod fortress_signatures;
+mod frontier;
+mod recorder;
+mod report;
+mod rows;
+mod schedule;
+mod service;
+mod standing;
+mod tables;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use auditor::Signatures;
+pub use erasure::{EraseError, EraseInput, EraseOutput, Eraser, erase};
+pub use error::AuditError;
+pub use finding::{Code, Finding, Severity};
+pub use fortress_signatures::FortressSignatures;
+pub use recorder::{RecordError, Recorder, record_due};
+pub use service::{AskError, AuditService};
+pub use types::{AuditInput, AuditOutput, Level, Report};

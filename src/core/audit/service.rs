@@ -1,0 +1,247 @@
+//! Audits on file: asked for, or due by a schedule; each goes on where it stopped.
+
+use std::rc::Rc;
+
+use serde_json::json;
+
+use super::auditor::{Auditor, Scope, Signatures};
+use super::error::AuditError;
+use super::report::{OnFile, State, on_file, record_of, report};
+use super::types::{AuditInput, Level, Report};
+use crate::auth::Principal;
+use crate::ids;
+use crate::ledger::Ledger;
+use crate::ports::{Clock, Database, Entropy};
+use crate::seal::Sealer;
+use crate::sql::Statement;
+
+/// Executions of an audit that names none.
+const RECENT: i64 = 50;
+/// An audit that is asked for answers within this; what is left goes on by itself.
+const ANSWER_MS: i64 = 20_000;
+/// Whoever is at an audit and says nothing for so long is no more.
+pub(super) const CLAIM_MS: i64 = 120_000;
+/// Kept checkpoints that the log is held against.
+const KEPT: i64 = 8;
+/// Who may audit everybody's.
+const READ_ALL: &str = "chain:read_all";
+
+pub struct AuditService {
+    pub db: Rc<dyn Database>,
+    pub ledger: Rc<dyn Ledger>,
+    pub sealer: Rc<Sealer>,
+    pub clock: Rc<dyn Clock>,
+    pub entropy: Rc<dyn Entropy>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error(
+        "an audit of that depth reads everybody's facts: ask for comprehensive, or with the scope chain:read_all"
+    )]
+    NotAllowed,
+    #[error("there is no execution {0} of yours: check the id")]
+    UnknownExecution(String),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error("no id could be made: {0}")]
+    Id(#[from] crate::ports::EntropyError),
+}
+
+impl From<crate::sql::DatabaseError> for AskError {
+    fn from(error: crate::sql::DatabaseError) -> Self {
+        Self::Audit(error.into())
+    }
+}
+
+impl AuditService {
+    /// Audits for a caller, and answers with what is found within the time of a request.
+    pub async fn ask(
+        &self,
+        caller: &Principal,
+        input: &AuditInput,
+        signatures: &dyn Signatures,
+    ) -> Result<Report, AskError> {
+        let all = caller.scopes.allows(READ_ALL);
+        if input.audit_level == Level::Forensic && !all {
+            return Err(AskError::NotAllowed);
+        }
+        let executions = match &input.execution_ids {
+            Some(ids) if !ids.is_empty() => self.named(caller, ids).await?,
+            _ => self.recent(caller, all).await?,
+        };
+        let scope = Scope {
+            level: input.audit_level,
+            executions,
+            since_ms: 0,
+            signatures: input.include_signatures && input.verify_signatures,
+            // Facts of everybody are read only for who may.
+            chain: all && input.include_chain_verification && input.audit_level > Level::Basic,
+            known: self.kept(&input.known_checkpoints).await?,
+        };
+        let audit = OnFile {
+            id: ids::plain(&*self.clock, &*self.entropy)?,
+            started_ms: self.clock.now_ms(),
+            state: State {
+                scope,
+                ..State::default()
+            },
+        };
+        self.open(&audit, &caller.user_id).await?;
+        let until_ms = self.clock.now_ms() + ANSWER_MS;
+        Ok(self.go_on(audit, signatures, until_ms).await?)
+    }
+
+    /// An audit of the caller's, or any for who may read the audit log.
+    pub async fn find(&self, id: &str) -> Result<Option<Report>, AuditError> {
+        let select = Statement::new(
+            "SELECT id, automated, started_at, metadata FROM security_audits WHERE id = ?1",
+        );
+        let found = self.db.run(select.bind(id)).await?;
+        let Some(row) = found.first() else {
+            return Ok(None);
+        };
+        Ok(Some(on_file(row)?))
+    }
+
+    pub(super) async fn go_on(
+        &self,
+        mut audit: OnFile,
+        signatures: &dyn Signatures,
+        until_ms: i64,
+    ) -> Result<Report, AuditError> {
+        while !audit.state.progress.done && self.clock.now_ms() < until_ms {
+            let auditor = Auditor {
+                db: &*self.db,
+                ledger: &*self.ledger,
+                sealer: &self.sealer,
+                signatures,
+                scope: &audit.state.scope,
+                now_ms: self.clock.now_ms(),
+            };
+            let step = auditor.step(&mut audit.state.progress).await;
+            if step.is_err() || !audit.state.progress.done {
+                self.put_aside(&audit).await?;
+            }
+            step?;
+        }
+        if audit.state.progress.done {
+            return self.end(audit).await;
+        }
+        Ok(report(&audit))
+    }
+
+    /// The report is a fact before it is told.
+    async fn end(&self, mut audit: OnFile) -> Result<Report, AuditError> {
+        let now_ms = *audit.state.ended_ms.get_or_insert(self.clock.now_ms());
+        self.put_aside(&audit).await?;
+        let report = report(&audit);
+        let text = serde_json_canonicalizer::to_string(&report)?;
+        let receipt = self
+            .ledger
+            .append(&record_of(&report, &text, now_ms))
+            .await?;
+        let report = Report {
+            fact_id: Some(receipt.fact_id.to_string()),
+            ..report
+        };
+        self.close(&report, now_ms).await?;
+        Ok(report)
+    }
+
+    async fn named(&self, caller: &Principal, ids: &[String]) -> Result<Vec<String>, AskError> {
+        let all = caller.scopes.allows(READ_ALL);
+        for id in ids {
+            let select = Statement::new("SELECT user_id FROM secure_executions WHERE id = ?1");
+            let found = self.db.run(select.bind(id.as_str())).await?;
+            let owner = found.first().map(|row| row.text("user_id")).transpose()?;
+            let theirs = |owner: &String| caller.resolve_user(Some(owner)).is_ok();
+            // One that is gone is for who may read all: its record is not.
+            if !(all || owner.as_ref().is_some_and(theirs)) {
+                return Err(AskError::UnknownExecution(id.clone()));
+            }
+        }
+        Ok(ids.to_vec())
+    }
+
+    async fn recent(&self, caller: &Principal, all: bool) -> Result<Vec<String>, AskError> {
+        let select = if all {
+            Statement::new("SELECT id FROM secure_executions ORDER BY created_at DESC LIMIT ?1")
+                .bind(RECENT)
+        } else {
+            Statement::new(
+                "SELECT id FROM secure_executions WHERE user_id = ?2 ORDER BY created_at DESC LIMIT ?1",
+            )
+            .bind(RECENT)
+            .bind(caller.user_id.as_str())
+        };
+        let found = self.db.run(select).await?;
+        let ids: Result<Vec<String>, _> = found.rows.iter().map(|row| row.text("id")).collect();
+        Ok(ids?)
+    }
+
+    /// The caller's checkpoints, and those of earlier audits.
+    pub(super) async fn kept(&self, given: &[String]) -> Result<Vec<String>, AuditError> {
+        let select = Statement::new(
+            "SELECT checkpoint FROM security_audits WHERE checkpoint IS NOT NULL \
+             ORDER BY completed_at DESC LIMIT ?1",
+        );
+        let found = self.db.run(select.bind(KEPT)).await?;
+        let mut known = given.to_vec();
+        for row in &found.rows {
+            known.push(row.text("checkpoint")?);
+        }
+        Ok(known)
+    }
+
+    async fn open(&self, audit: &OnFile, auditor: &str) -> Result<(), AuditError> {
+        let scope = &audit.state.scope;
+        let insert = Statement::new(
+            "INSERT INTO security_audits (id, audit_type, audit_level, execution_ids, \
+             verify_signatures, include_chain_verification, status, created_at, started_at, \
+             auditor_id, automated, metadata, claimed_until) \
+             VALUES (?1, 'requested', ?2, ?3, ?4, ?5, 'running', ?6, ?6, ?7, FALSE, ?8, ?9)",
+        )
+        .bind(audit.id.as_str())
+        .bind(scope.level.as_str())
+        .bind(json!(scope.executions))
+        .bind(scope.signatures)
+        .bind(scope.chain)
+        .timestamp(audit.started_ms)
+        .bind(auditor)
+        .bind(json!({ "state": audit.state }))
+        .timestamp(audit.started_ms + CLAIM_MS);
+        self.db.run(insert).await?;
+        Ok(())
+    }
+
+    async fn put_aside(&self, audit: &OnFile) -> Result<(), AuditError> {
+        let update = Statement::new(
+            "UPDATE security_audits SET metadata = ?2, claimed_until = ?3 \
+             WHERE id = ?1 AND status = 'running'",
+        )
+        .bind(audit.id.as_str())
+        .bind(json!({ "state": audit.state }))
+        .timestamp(self.clock.now_ms() + CLAIM_MS);
+        self.db.run(update).await?;
+        Ok(())
+    }
+
+    async fn close(&self, report: &Report, now_ms: i64) -> Result<(), AuditError> {
+        let update = Statement::new(
+            "UPDATE security_audits SET status = 'completed', completed_at = ?2, findings = ?3, \
+             recommendations = ?4, risk_level = ?5, checkpoint = ?6, fact_ids = ?7, metadata = ?8 \
+             WHERE id = ?1",
+        )
+        .bind(report.audit_id.as_str())
+        .timestamp(now_ms)
+        .bind(json!(report.findings))
+        .bind(json!(report.recommendations))
+        .bind(report.risk_level.map(|risk| risk.as_str().to_owned()))
+        .bind(report.checkpoint.clone())
+        .bind(json!([report.fact_id]))
+        .bind(json!({ "report": report }));
+        self.db.run(update).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! Standing audits: begun when they are due, and carried on until they end.
+
+use serde_json::json;
+
+use super::auditor::{Scope, Signatures};
+use super::error::AuditError;
+use super::report::{OnFile, State};
+use super::schedule::Schedule;
+use super::service::{AuditService, CLAIM_MS};
+use super::types::Level;
+use crate::sql::Statement;
+use crate::time::to_rfc3339;
+
+impl AuditService {
+    /// Does what is due of the scheduled audits, and what others left. Returns how many ended.
+    pub async fn run_due(
+        &self,
+        signatures: &dyn Signatures,
+        until_ms: i64,
+    ) -> Result<u64, AuditError> {
+        self.claim_due().await?;
+        let select = Statement::new(
+            "SELECT id, automated, started_at, metadata FROM security_audits \
+             WHERE status = 'running' AND COALESCE(claimed_until, ?1) <= ?1 \
+             ORDER BY started_at LIMIT 10",
+        );
+        let now_ms = self.clock.now_ms();
+        let running = self.db.run(select.timestamp(now_ms)).await?.rows;
+        let mut ended = 0;
+        for row in &running {
+            if self.clock.now_ms() >= until_ms {
+                break;
+            }
+            let audit = OnFile::of(row)?;
+            if !self.claim(&audit.id).await? {
+                continue;
+            }
+            let report = self.go_on(audit, signatures, until_ms).await?;
+            ended += u64::from(report.audit_completed_at.is_some());
+        }
+        Ok(ended)
+    }
+
+    /// False if somebody else is at it.
+    async fn claim(&self, id: &str) -> Result<bool, AuditError> {
+        let now_ms = self.clock.now_ms();
+        let update = Statement::new(
+            "UPDATE security_audits SET claimed_until = ?3 WHERE id = ?1 AND status = 'running' \
+             AND COALESCE(claimed_until, ?2) <= ?2",
+        );
+        let update = update
+            .bind(id)
+            .timestamp(now_ms)
+            .timestamp(now_ms + CLAIM_MS);
+        Ok(self.db.run(update).await?.changes == 1)
+    }
+
+    /// Makes an audit of each standing one that is due.
+    async fn claim_due(&self) -> Result<(), AuditError> {
+        let now_ms = self.clock.now_ms();
+        let select = Statement::new(
+            "SELECT id, audit_type, audit_level, metadata, completed_at, created_at FROM security_audits \
+             WHERE automated AND status = 'pending' \
+             ORDER BY created_at LIMIT 100",
+        );
+        for row in self.db.run(select).await?.rows {
+            let Some(schedule) = Schedule::of(&row)? else {
+                continue;
+            };
+            let last_ms = match row.opt_timestamp("completed_at")? {
+                Some(ms) => ms,
+                None => row.timestamp("created_at")?,
+            };
+            if !schedule.is_due(last_ms, now_ms) {
+                continue;
+            }
+            let scope = Scope {
+                level: schedule.level,
+                executions: Vec::new(),
+                since_ms: schedule.since_ms(now_ms),
+                signatures: true,
+                chain: schedule.level > Level::Basic,
+                known: self.kept(&[]).await?,
+            };
+            let kind = row.text("audit_type")?;
+            self.begin_scheduled(&row.text("id")?, &kind, scope, now_ms)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The standing audit stays as it is; each run of it is an audit of its own.
+    async fn begin_scheduled(
+        &self,
+        standing: &str,
+        kind: &str,
+        scope: Scope,
+        now_ms: i64,
+    ) -> Result<(), AuditError> {
+        let state = State {
+            scope,
+            ..State::default()
+        };
+        let day = to_rfc3339(now_ms).chars().take(10).collect::<String>();
+        let insert = Statement::new(
+            "INSERT INTO security_audits (id, audit_type, audit_level, status, created_at, \
+             started_at, automated, metadata) VALUES (?1, ?2, ?3, 'running', ?4, ?4, TRUE, ?5) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(format!("{standing}:{day}"))
+        .bind(kind)
+        .bind(state.scope.level.as_str())
+        .timestamp(now_ms)
+        .bind(json!({ "state": state }));
+        let note = Statement::new("UPDATE security_audits SET completed_at = ?2 WHERE id = ?1");
+        let note = note.bind(standing).timestamp(now_ms);
+        self.db.batch(vec![insert, note]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,219 @@
+//! The tables whose rows the log commits to, and how each column is read.
+
+/// How a column is compared, whatever engine stores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Int,
+    Bool,
+    /// Milliseconds since 1970.
+    Time,
+    Json,
+    /// By the SHA-256 of the text that it opens to. With the purpose of the seal.
+    Sealed(&'static str),
+    /// Set to null when what it names is deleted.
+    Link,
+}
+
+#[derive(Debug)]
+pub(super) struct Table {
+    pub name: &'static str,
+    /// SQL: the row has reached a state that lasts.
+    pub lasting: &'static str,
+    /// When that was.
+    pub since: &'static str,
+    /// Columns that may change in a row that is final. All of them where it failed, since a worker
+    /// that was slow and not gone says more, and where its content was erased.
+    pub moving: &'static [&'static str],
+    /// A sealed column that is empty only if the content was erased.
+    pub content: Option<&'static str>,
+    /// The execution that a row belongs to.
+    pub execution: &'static str,
+    pub columns: &'static [(&'static str, Form)],
+}
+
+use Form::{Bool, Int, Json, Link, Sealed, Text, Time};
+
+pub(super) const TABLES: [Table; 4] = [
+    Table {
+        name: "secure_executions",
+        lasting: "status IN ('completed', 'failed')",
+        since: "updated_at",
+        moving: &[],
+        content: Some("prompt"),
+        execution: "id",
+        columns: &[
+            ("id", Text),
+            ("user_id", Text),
+            ("prompt", Sealed("prompt")),
+            ("prompt_hash", Text),
+            ("security_level", Text),
+            ("execution_method", Text),
+            ("chat_session_id", Link),
+            ("fortress_job_id", Text),
+            ("evidence_id", Text),
+            ("case_id", Text),
+            ("request_id", Text),
+            ("idempotency_key", Text),
+            ("created_at", Time),
+            ("started_at", Time),
+            ("completed_at", Time),
+            ("updated_at", Time),
+            ("deadline_at", Time),
+            ("status", Text),
+            ("chatgpt_response", Sealed("response")),
+            ("fortress_output", Sealed("output")),
+            ("fortress_signature", Text),
+            ("verification_status", Bool),
+            ("verification", Json),
+            ("model", Text),
+            ("label", Text),
+            ("prompt_tokens", Int),
+            ("completion_tokens", Int),
+            ("cost_nanos", Int),
+            ("cost_status", Text),
+            ("metadata", Json),
+            ("error_message", Text),
+            ("chain_facts", Json),
+        ],
+    },
+    Table {
+        name: "fortress_jobs",
+        // A completed one is final once it is logged.
+        lasting: "(status = 'failed' OR (status = 'completed' AND assertion_id IS NOT NULL))",
+        since: "updated_at",
+        moving: &[],
+        content: Some("sealed_prompt"),
+        execution: "execution_id",
+        columns: &[
+            ("id", Text),
+            ("user_id", Text),
+            ("label", Text),
+            ("status", Text),
+            ("evidence_id", Text),
+            ("execution_id", Text),
+            ("idempotency_key", Text),
+            ("request_id", Text),
+            ("sealed_prompt", Sealed("prompt")),
+            ("sealed_output", Sealed("output")),
+            ("prompt_hash", Text),
+            ("output_hash", Text),
+            ("output_file", Text),
+            ("manifest", Text),
+            ("signature", Text),
+            ("key_fingerprint", Text),
+            ("assertion_id", Text),
+            ("policy", Json),
+            ("model_requested", Text),
+            ("model_answered", Text),
+            ("provider_request_id", Text),
+            ("prompt_tokens", Int),
+            ("completion_tokens", Int),
+            ("cost_nanos", Int),
+            ("cost_status", Text),
+            ("error_message", Text),
+            ("created_at", Time),
+            ("started_at", Time),
+            ("completed_at", Time),
+            ("updated_at", Time),
+            ("deadline_at", Time),
+        ],
+    },
+    Table {
+        name: "evidence_records",
+        lasting: "TRUE",
+        since: "updated_at",
+        moving: &[
+            "status",
+            "updated_at",
+            "completed_at",
+            "signature_verified",
+            "signature_verified_at",
+            "evidence_package_id",
+            "package_format",
+        ],
+        content: None,
+        execution: "execution_id",
+        columns: &[
+            ("id", Text),
+            ("user_id", Text),
+            ("execution_id", Text),
+            ("case_id", Text),
+            ("evidence_type", Text),
+            ("description", Text),
+            ("fortress_job_id", Text),
+            ("input_hash", Text),
+            ("output_hash", Text),
+            ("pgp_signature", Text),
+            ("signature_verified", Bool),
+            ("signature_verified_at", Time),
+            ("chain_facts", Json),
+            ("status", Text),
+            ("created_at", Time),
+            ("updated_at", Time),
+            ("completed_at", Time),
+            ("evidence_package_id", Text),
+            ("package_format", Text),
+            ("metadata", Json),
+        ],
+    },
+    Table {
+        name: "evidence_packages",
+        lasting: "TRUE",
+        since: "updated_at",
+        moving: &[
+            "status",
+            "updated_at",
+            "verified",
+            "verified_at",
+            "package_signature",
+            "package_file_path",
+            "package_data",
+            "legal_metadata",
+        ],
+        content: None,
+        execution: "execution_id",
+        columns: &[
+            ("id", Text),
+            ("user_id", Text),
+            ("case_id", Text),
+            ("execution_id", Link),
+            ("package_format", Text),
+            ("package_data", Json),
+            ("package_text", Sealed("package")),
+            ("package_file_path", Text),
+            ("include_chain_facts", Bool),
+            ("chain_facts_included", Json),
+            ("package_hash", Text),
+            ("package_signature", Text),
+            ("verified", Bool),
+            ("verified_at", Time),
+            ("status", Text),
+            ("created_at", Time),
+            ("updated_at", Time),
+            ("legal_metadata", Json),
+        ],
+    },
+];
+
+impl Table {
+    pub fn named(name: &str) -> Option<&'static Self> {
+        TABLES.iter().find(|table| table.name == name)
+    }
+
+    /// The table and the row that a record is about.
+    pub fn of_subject(subject: &str) -> Option<(&'static Self, &str)> {
+        let (name, id) = subject.strip_prefix("row:")?.split_once(':')?;
+        Some((Self::named(name)?, id))
+    }
+
+    /// `a, b, …`, with what the audit needs beside them.
+    pub fn select(&self) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+        format!(
+            "SELECT {}, recorded_fact, records FROM {}",
+            names.join(", "),
+            self.name
+        )
+    }
+}

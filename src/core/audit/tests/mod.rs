@@ -1,0 +1,134 @@
+//! Audits over the real services on SQLite and a log in memory.
+
+mod asked;
+mod erasing;
+mod matrix;
+mod recording;
+mod stolen;
+
+use std::rc::Rc;
+
+use super::auditor::{Auditor, Progress, Scope};
+use super::*;
+use crate::execution::tests::{World, input, principal};
+use crate::evidence::{Evidence, PackageInput};
+use crate::execution::SecurityLevel;
+use crate::llm::scripted::JumpClock;
+use crate::ports::{Clock, Database};
+use crate::sql::Row;
+use crate::testing::MemoryBucket;
+
+/// Later than any row may go unrecorded.
+const LATER_MS: u64 = 3_600_000;
+
+pub(super) struct Office {
+    pub world: World,
+    pub files: Rc<MemoryBucket>,
+    pub executions: Vec<String>,
+}
+
+impl Office {
+    /// `count` executions of level `verified`, each with evidence and a package, all on record.
+    pub fn with(count: usize) -> Self {
+        let steps = || {
+            (0..count + 2)
+                .map(|_| crate::fortress::tests::hi())
+                .collect()
+        };
+        let world = World::answering(steps(), steps());
+        let mut office = Self {
+            world,
+            files: Rc::default(),
+            executions: Vec::new(),
+        };
+        for _ in 0..count {
+            office.execute();
+        }
+        office.record();
+        office
+    }
+
+    pub fn clock(&self) -> &JumpClock {
+        &self.world.clock
+    }
+
+    pub fn execute(&mut self) {
+        let mut asked = input(SecurityLevel::Verified);
+        asked.create_evidence = true;
+        asked.label = Some("a label".to_owned());
+        let done = self.world.execute(&asked).unwrap();
+        let wanted: PackageInput = serde_json::from_value(serde_json::json!({
+            "execution_id": done.execution_id,
+            "package_format": "legal_brief",
+        }))
+        .unwrap();
+        let evidence = Evidence {
+            executions: &self.world.service,
+            files: Some(&*self.files),
+            origin: "https://mcp.example.com",
+        };
+        let ann = self.world.asker();
+        self.clock().run(evidence.package(&ann, &wanted)).unwrap();
+        self.executions.push(done.execution_id);
+    }
+
+    pub fn record(&self) -> recorder::Recorded {
+        let service = &self.world.service;
+        let recorder = Recorder {
+            db: &*self.world.db.inner,
+            ledger: &*service.ledger,
+            sealer: &service.sealer,
+            clock: &self.world.clock,
+        };
+        self.clock().run(record_due(&recorder)).unwrap()
+    }
+
+    pub fn audit(&self, scope: &Scope) -> Progress {
+        let service = &self.world.service;
+        let asker = self.world.asker();
+        let signatures = FortressSignatures {
+            workers: &service.workers,
+            asker: &asker,
+        };
+        let auditor = Auditor {
+            db: &*self.world.db.inner,
+            ledger: &*service.ledger,
+            sealer: &service.sealer,
+            signatures: &signatures,
+            scope,
+            now_ms: self.clock().now_ms() + i64::try_from(LATER_MS).unwrap(),
+        };
+        let mut progress = Progress::default();
+        while !progress.done {
+            self.clock().run(auditor.step(&mut progress)).unwrap();
+            // As it is put aside between two slices.
+            let text = serde_json::to_string(&progress).unwrap();
+            progress = serde_json::from_str(&text).unwrap();
+        }
+        progress
+    }
+
+    /// What a forensic audit finds.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.audit(&forensic(&[])).findings
+    }
+
+    pub fn sql(&self, text: impl Into<String>) -> Vec<Row> {
+        self.world.rows(text.into())
+    }
+
+    pub fn database(&self) -> Rc<dyn Database> {
+        Rc::clone(&self.world.db.inner) as Rc<dyn Database>
+    }
+}
+
+pub(super) fn forensic(known: &[String]) -> Scope {
+    Scope {
+        level: Level::Forensic,
+        executions: Vec::new(),
+        since_ms: 0,
+        signatures: true,
+        chain: true,
+        known: known.to_vec(),
+    }
+}

@@ -1,0 +1,99 @@
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::finding::{Finding, Severity};
+
+/// How deep an audit goes.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Rows against their records, and signatures.
+    Basic,
+    /// The newest facts of the log too, and the log against checkpoints kept outside of it.
+    #[default]
+    Comprehensive,
+    /// Every fact of the log, and its tree computed anew.
+    Forensic,
+}
+
+impl Level {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Comprehensive => "comprehensive",
+            Self::Forensic => "forensic",
+        }
+    }
+}
+
+/// What to audit, and how deep.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct AuditInput {
+    /// Left out: the newest 50 of yours; of everybody's for who may read all facts.
+    #[garde(length(max = 50), inner(inner(length(bytes, min = 1, max = 128))))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_ids: Option<Vec<String>>,
+    /// basic: rows and signatures. comprehensive: the newest facts and the log's growth too.
+    /// forensic: every fact, and the tree computed anew; for who may read all facts.
+    #[garde(skip)]
+    #[serde(default)]
+    pub audit_level: Level,
+    /// Check the signatures of runs again.
+    #[garde(skip)]
+    #[serde(default = "yes")]
+    pub include_signatures: bool,
+    /// The same, under its other name: either being false leaves them out.
+    #[garde(skip)]
+    #[serde(default = "yes")]
+    pub verify_signatures: bool,
+    /// Read the log too, at the levels above basic.
+    #[garde(skip)]
+    #[serde(default = "yes")]
+    pub include_chain_verification: bool,
+    /// Checkpoints of the log that you kept (C2SP signed notes): the log must extend each.
+    #[garde(length(max = 8), inner(length(bytes, min = 1, max = 8_192)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_checkpoints: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct AuditOutput {
+    pub audit_report: Report,
+}
+
+/// What an audit says. `report_sha256` in the log commits to its RFC 8785 form, without `fact_id`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    pub audit_id: String,
+    pub level: Level,
+    /// completed, or running: a large audit goes on by itself, ask for it again.
+    pub status: String,
+    pub executions_audited: u64,
+    pub rows_read: u64,
+    pub facts_read: u64,
+    pub signatures_checked: u64,
+    pub findings: Vec<Finding>,
+    /// Findings that are not listed.
+    pub more_findings: u64,
+    /// The worst of the findings; null without.
+    pub risk_level: Option<Severity>,
+    pub recommendations: Vec<String>,
+    /// The log's signed head that it was held against, where the log was read. Keep it: the
+    /// next audit is held against it.
+    pub checkpoint: Option<String>,
+    pub audit_started_at: String,
+    pub audit_completed_at: Option<String>,
+    /// The fact that commits to this report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact_id: Option<String>,
+    /// What the audit cannot see.
+    pub limits: String,
+}
