@@ -4,6 +4,7 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chitty_core::evidence::Evidence;
+use chitty_core::audit::{AuditService, Eraser};
 use chitty_core::execution::{ExecutionService, Workers};
 use chitty_core::front::Dependencies;
 use chitty_core::ledger::Ledger;
@@ -57,6 +58,26 @@ impl Desk {
             executions: &self.service,
             files: self.files.as_deref(),
             origin,
+        }
+    }
+
+    pub fn audits(&self) -> AuditService {
+        let service = &self.service;
+        AuditService {
+            db: Rc::clone(&service.db),
+            ledger: Rc::clone(&service.ledger),
+            sealer: Rc::clone(&service.sealer),
+            clock: Rc::clone(&service.clock),
+            entropy: Rc::clone(&service.entropy),
+        }
+    }
+
+    pub fn eraser(&self) -> Eraser {
+        Eraser {
+            db: Rc::clone(&self.service.db),
+            ledger: Rc::clone(&self.service.ledger),
+            clock: Rc::clone(&self.service.clock),
+            files: self.files.clone(),
         }
     }
 

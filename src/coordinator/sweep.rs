@@ -1,10 +1,13 @@
 //! Each minute: what a worker left behind when it ended is brought to an end. Executions and
 //! runs past their deadline fail with the reason; signed runs that are not logged are logged.
-//! Signing keys are replaced in time, and what has expired is deleted.
+//! Signing keys are replaced in time, and what has expired is deleted. Rows that have become final are put on record, and
+//! audits that are due are made.
 
 use std::rc::Rc;
 
-use chitty_core::execution::Executions;
+use chitty_core::audit::{FortressSignatures, Recorder, record_due};
+use chitty_core::auth::{Principal, PrincipalKind};
+use chitty_core::execution::{Asker, Executions};
 use chitty_core::fortress::{Jobs, log_unlogged};
 use chitty_core::oauth;
 use chitty_core::ports::{Level, Log};
@@ -18,6 +21,11 @@ use serde_json::json;
 use worker::{Env, ScheduleContext};
 
 use crate::domain::Coordinator;
+
+/// On whose behalf standing audits read.
+const AUDITOR: &str = "chittyos-auditor";
+/// Of a minute; what is left goes on with the next.
+const AUDITS_MS: i64 = 30_000;
 
 pub async fn run(env: &Env, context: ScheduleContext) {
     if let Err(fault) = try_run(env, context).await {
@@ -40,10 +48,12 @@ async fn try_run(env: &Env, context: ScheduleContext) -> Result<(), Fault> {
     let isolate = worker.isolate();
     let platform = isolate.platform(env, background, Coordinator::NAME, "sweep")?;
     // One that fails does not keep the others from being done.
-    let chores: [(&str, Result<(), Fault>); 3] = [
+    let chores: [(&str, Result<(), Fault>); 5] = [
         ("interrupted", interrupted(env, &platform).await),
         ("signing_keys", signing_keys(&platform).await),
         ("identity", identity(&worker, &platform).await),
+        ("records", records(env, &platform).await),
+        ("audits", audits(&worker, env, &platform).await),
     ];
     for (chore, outcome) in chores {
         if let Err(fault) = outcome {
@@ -66,6 +76,45 @@ async fn interrupted(env: &Env, platform: &Platform) -> Result<(), Fault> {
         let fields = json!({ "executions": executions, "runs": runs, "logged": logged });
         platform.log.record(Level::Warn, "swept", fields);
     }
+    Ok(())
+}
+
+/// Rows that have become final are put on record in the log.
+async fn records(env: &Env, platform: &Platform) -> Result<(), Fault> {
+    let recorder = Recorder {
+        db: &*platform.database,
+        ledger: &*ledger(env)?,
+        sealer: &platform.sealer,
+        clock: &*platform.clock,
+    };
+    let recorded = record_due(&recorder).await?;
+    if recorded.refused + recorded.unreadable > 0 {
+        let fields = json!({ "refused": recorded.refused, "unreadable": recorded.unreadable });
+        platform.log.record(Level::Error, "record_refused", fields);
+    }
+    Ok(())
+}
+
+/// Standing audits that are due, and what is left of others.
+async fn audits(worker: &Coordinator, env: &Env, platform: &Platform) -> Result<(), Fault> {
+    let desk = worker.domain(env, platform)?;
+    let principal = Principal {
+        user_id: AUDITOR.to_owned(),
+        name: AUDITOR.to_owned(),
+        kind: PrincipalKind::Service,
+        ..Principal::default()
+    };
+    let asker = Asker {
+        principal: &principal,
+        owner: AUDITOR,
+        request_id: "sweep",
+    };
+    let signatures = FortressSignatures {
+        workers: &desk.service.workers,
+        asker: &asker,
+    };
+    let until_ms = platform.clock.now_ms() + AUDITS_MS;
+    desk.audits().run_due(&signatures, until_ms).await?;
     Ok(())
 }
 

@@ -2,11 +2,14 @@
 
 mod chain_verify;
 mod evidence_custody;
+mod compare_ai_responses;
+mod content_erase;
 mod evidence_package;
 mod execution_status;
 mod fetch;
 mod search;
 mod secure_ai_execute;
+mod security_audit;
 mod token_list;
 mod token_mint;
 mod token_revoke;
@@ -36,7 +39,10 @@ const INSTRUCTIONS: &str = "AI work with receipts. chitty_secure_ai_execute asks
     of three levels (standard, fortress, verified); chitty_execution_status shows what is on \
     file; chitty_chain_verify checks the log of facts; chitty_evidence_package puts everything \
     needed for an offline check together, as JSON, as a document or as a package for court \
-    with everything in it; chitty_evidence_custody records who had evidence in hand. search finds cases, executions, evidence and chat \
+    with everything in it; chitty_evidence_custody records who had evidence in hand; \
+    chitty_compare_ai_responses asks plainly and in the \
+    fortress and compares; chitty_security_audit reads everything again and names what was \
+    tampered with; chitty_content_erase erases by law. search finds cases, executions, evidence and chat \
     sessions; fetch reads one by its id. chitty_token_mint, _list, _rotate and _revoke keep the \
     caller's keys.";
 
@@ -48,6 +54,9 @@ pub fn server(name: &str) -> Server<Services<Desk>> {
         .with::<evidence_package::EvidencePackage>()
         .with::<evidence_custody::EvidenceCustody>()
         .with::<chain_verify::ChainVerify>()
+        .with::<compare_ai_responses::CompareAiResponses>()
+        .with::<security_audit::SecurityAudit>()
+        .with::<content_erase::ContentErase>()
         .with::<search::Search>()
         .with::<fetch::Fetch>()
         .with::<token_mint::TokenMint>()

@@ -72,6 +72,19 @@ pub enum EraseError {
     Files(#[from] BucketError),
 }
 
+impl EraseError {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "EXECUTION_NOT_FOUND",
+            Self::NotEnded(_) => "EXECUTION_NOT_ENDED",
+            Self::NotConfirmed => "NOT_CONFIRMED",
+            Self::TooManyFacts => "TOO_MANY_FACTS",
+            Self::Database(_) => "DATABASE_UNAVAILABLE",
+            Self::Ledger(error) => error.code(),
+        }
+    }
+}
+
 /// Where it is done.
 pub struct Eraser {
     pub db: Rc<dyn Database>,

@@ -48,6 +48,27 @@ pub enum AskError {
     Id(#[from] crate::ports::EntropyError),
 }
 
+impl AskError {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAllowed => "SCOPE_REQUIRED",
+            Self::UnknownExecution(_) => "EXECUTION_NOT_FOUND",
+            Self::Audit(AuditError::Database(_)) => "DATABASE_UNAVAILABLE",
+            Self::Audit(AuditError::Ledger(error)) => error.code(),
+            Self::Audit(AuditError::Signatures(_)) => "SIGNATURES_UNCHECKED",
+            Self::Audit(AuditError::Progress(_)) | Self::Id(_) => "INTERNAL",
+        }
+    }
+
+    /// Whether another worker is the cause.
+    pub fn is_upstream(&self) -> bool {
+        matches!(
+            self,
+            Self::Audit(AuditError::Ledger(_) | AuditError::Signatures(_))
+        )
+    }
+}
+
 impl From<crate::sql::DatabaseError> for AskError {
     fn from(error: crate::sql::DatabaseError) -> Self {
         Self::Audit(error.into())

@@ -92,6 +92,11 @@ pub const SCOPES: &[ScopeInfo] = &[
     // What a model is talked into cannot be taken back.
     kept("chatgpt:erase", "delete all your chat data"),
     kept("chatgpt:publish", "make session templates for everybody"),
+    // Nor can what is erased be brought back.
+    kept(
+        "evidence:erase",
+        "erase the content of your executions for good",
+    ),
     // A client that could make keys would outlive its grant.
     kept("token:manage", "make and revoke keys of yours"),
     kept("chain:read_all", "check everybody's facts in the log"),

@@ -33,6 +33,7 @@ const ANALYST: &[&str] = &[
 const COUNSEL: &[&str] = &[
     "fortress:execute",
     "evidence:package",
+    "evidence:erase",
     "token:manage",
     "chatgpt:budget",
 ];

@@ -11,6 +11,7 @@
 //! the sweep at its deadline. Whether it was verified is a field of its own.
 
 mod chain_check;
+mod compare;
 mod error;
 mod gathered;
 mod on_file;
@@ -24,6 +25,7 @@ mod workers;
 pub(crate) mod tests;
 
 pub use chain_check::{ChainCheck, ChainVerifyInput, ChainVerifyOutput};
+pub use compare::{CompareInput, CompareOutput};
 pub use error::{ExecutionError, Failed};
 pub use service::ExecutionService;
 pub use store::Executions;

@@ -1,6 +1,7 @@
 //! The three levels, with workers made of the real services.
 
 mod chain_checks;
+mod comparing;
 mod faults;
 mod levels;
 pub(crate) mod peers;
