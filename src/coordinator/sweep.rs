@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use chitty_core::audit::{FortressSignatures, Recorder, record_due};
-use chitty_core::auth::{Principal, PrincipalKind};
+use chitty_core::auth::{Principal, PrincipalKind, Scopes};
 use chitty_core::execution::{Asker, Executions};
 use chitty_core::fortress::{Jobs, log_unlogged};
 use chitty_core::oauth;
@@ -102,7 +102,9 @@ async fn audits(worker: &Coordinator, env: &Env, platform: &Platform) -> Result<
         user_id: AUDITOR.to_owned(),
         name: AUDITOR.to_owned(),
         kind: PrincipalKind::Service,
-        ..Principal::default()
+        scopes: Scopes::default(),
+        token_id: AUDITOR.to_owned(),
+        client_id: None,
     };
     let asker = Asker {
         principal: &principal,

@@ -7,6 +7,12 @@ use crate::domain::Desk;
 
 pub struct ContentErase;
 
+const ERASES: Hints = Hints {
+    destructive_hint: true,
+    idempotent_hint: true,
+    ..Hints::ADD
+};
+
 #[async_trait(?Send)]
 impl Tool<Services<Desk>> for ContentErase {
     type Input = EraseInput;
@@ -17,7 +23,7 @@ impl Tool<Services<Desk>> for ContentErase {
         title: "Erase content by law",
         description: "Erases for good what an execution was asked and answered, in all tables and in its facts, and tells of it in the log. Every proof still holds; the content then reads as erased. Packages that were handed out stay with whoever has them.",
         scopes: &["evidence:erase"],
-        hints: Hints::DELETE,
+        hints: ERASES,
         icon: Some(super::ICON),
     };
 

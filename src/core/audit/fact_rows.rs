@@ -121,10 +121,10 @@ fn fact_columns(
         ("evidence_id", &fact.evidence_id),
     ] {
         // Null where what the fact names is another's, or gone: then the fact itself still says it.
-        let owner = fact.metadata.get("user_id").cloned().unwrap_or_default();
+        let user = fact.metadata.get("user_id").cloned().unwrap_or_default();
         let named = said
             .clone()
-            .filter(|id| owned.contains(&(id.clone(), owner)));
+            .filter(|id| owned.contains(&(id.clone(), user)));
         hold(column, named, text(column));
     }
 }

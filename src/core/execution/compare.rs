@@ -153,8 +153,8 @@ impl ExecutionService {
             .map(|(one, other)| one != other);
         let analysis = match question(&standard, &fortress) {
             Some(question) if input.create_analysis && differ == Some(true) => {
-                let asked = ask(SecurityLevel::Standard, &question, "analysis");
-                Some(Answered::of(self.execute(asker, &asked).await))
+                let third = ask(SecurityLevel::Standard, &question, "analysis");
+                Some(Answered::of(self.execute(asker, &third).await))
             }
             _ => None,
         };
