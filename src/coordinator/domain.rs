@@ -3,8 +3,8 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chitty_core::evidence::Evidence;
 use chitty_core::audit::{AuditService, Eraser};
+use chitty_core::evidence::Evidence;
 use chitty_core::execution::{ExecutionService, Workers};
 use chitty_core::front::Dependencies;
 use chitty_core::ledger::Ledger;

@@ -37,7 +37,9 @@ impl Tool<Services<Desk>> for ContentErase {
         erased.map(Reply::Structured).map_err(|error| {
             let blame = match &error {
                 EraseError::Database(_) => Blame::Ours,
-                EraseError::Ledger(_) | EraseError::Files(_) => Blame::Upstream(Some(error.to_string())),
+                EraseError::Ledger(_) | EraseError::Files(_) => {
+                    Blame::Upstream(Some(error.to_string()))
+                }
                 _ => Blame::Caller,
             };
             services.failure(error.code(), &error, blame, None)

@@ -1,9 +1,9 @@
 //! The worker's tools, one file each.
 
 mod chain_verify;
-mod evidence_custody;
 mod compare_ai_responses;
 mod content_erase;
+mod evidence_custody;
 mod evidence_package;
 mod execution_status;
 mod fetch;

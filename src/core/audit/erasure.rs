@@ -81,6 +81,7 @@ impl EraseError {
             Self::TooManyFacts => "TOO_MANY_FACTS",
             Self::Database(_) => "DATABASE_UNAVAILABLE",
             Self::Ledger(error) => error.code(),
+            Self::Files(_) => "FILES_UNAVAILABLE",
         }
     }
 }

@@ -10,9 +10,9 @@ use std::rc::Rc;
 
 use super::auditor::{Auditor, Progress, Scope};
 use super::*;
-use crate::execution::tests::{World, input, principal};
 use crate::evidence::{Evidence, PackageInput};
 use crate::execution::SecurityLevel;
+use crate::execution::tests::{World, input, principal};
 use crate::llm::scripted::JumpClock;
 use crate::ports::{Clock, Database};
 use crate::sql::Row;
