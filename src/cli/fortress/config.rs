@@ -195,15 +195,7 @@ fn folder(path: &Path) -> Result<PathBuf, String> {
 fn bind(path: &Path) -> Result<PathBuf, String> {
     let found =
         fs::canonicalize(path).map_err(|error| format!("--bind {}: {error}", path.display()))?;
-    let reserved = [
-        "/proc",
-        "/dev",
-        "/sys",
-        "/input",
-        "/output",
-        "/tmp",
-        "/etc/shadow",
-    ];
+    let reserved = ["/proc", "/dev", "/sys", "/input", "/output", "/etc/shadow"];
     let is_top = found.parent().is_none_or(|parent| parent == Path::new("/"));
     if is_top || reserved.iter().any(|other| found.starts_with(other)) {
         return Err(format!(

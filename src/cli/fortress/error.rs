@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What a caller is told: a status, a stable code, and a sentence to act on.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -21,7 +21,12 @@ pub enum ApiError {
     #[error("the run is under way: ask again in a while")]
     InProgress,
     #[error("the run failed ({code}): {reason}. To run again, ingest the content again")]
-    RunFailed { code: String, reason: String },
+    RunFailed {
+        code: String,
+        reason: String,
+        /// What it asked of the model.
+        calls: Value,
+    },
     #[error("the server is busy: try again in a while")]
     Busy,
     #[error("too many inputs wait to be run: run them, or wait until they are removed")]
@@ -51,7 +56,11 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = self.parts();
-        let body = json!({ "error": { "code": code, "message": self.to_string() } });
+        let mut body = json!({ "error": { "code": code, "message": self.to_string() } });
+        let error = body.get_mut("error").and_then(Value::as_object_mut);
+        if let (Self::RunFailed { calls, .. }, Some(error)) = (&self, error) {
+            error.insert("calls".to_owned(), calls.clone());
+        }
         let mut response = (status, Json(body)).into_response();
         if matches!(self, Self::Busy | Self::InProgress) {
             let soon = HeaderValue::from_static("5");

@@ -178,6 +178,7 @@ impl Jobs {
             "ingested" => None,
             "completed" => Some(Ok(job)),
             "failed" => Some(Err(ApiError::RunFailed {
+                calls: job.calls_made(),
                 code: job.code.unwrap_or_default(),
                 reason: job.reason.unwrap_or_default(),
             })),

@@ -178,14 +178,12 @@ async fn output(
         .find(id)?
         .filter(|job| job.status == "completed")
         .ok_or_else(unknown)?;
-    let calls: Value =
-        serde_json::from_str(job.calls.as_deref().unwrap_or("[]")).unwrap_or_default();
     Ok(Json(json!({
         "output": api.jobs.output(&job)?,
         "signature": job.signature,
         "verified_by": job.fingerprint,
         "manifest": job.manifest,
-        "calls": calls,
+        "calls": job.calls_made(),
     })))
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::{Value, json};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS jobs (
@@ -64,6 +65,13 @@ pub struct Job {
     pub fingerprint: Option<String>,
     /// What was asked of the model, as JSON.
     pub calls: Option<String>,
+}
+
+impl Job {
+    pub fn calls_made(&self) -> Value {
+        let calls = self.calls.as_deref().map(serde_json::from_str);
+        calls.and_then(Result::ok).unwrap_or_else(|| json!([]))
+    }
 }
 
 /// The end of a job that went well.
