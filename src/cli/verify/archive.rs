@@ -20,6 +20,17 @@ pub struct Archive {
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
+impl Archive {
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path).map(Vec::as_slice)
+    }
+
+    /// None also where it is not UTF-8: no text of a package is anything else.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        std::str::from_utf8(self.bytes(path)?).ok()
+    }
+}
+
 /// Unpacks in memory; what is wrong with an entry is a finding, and the entry is left out.
 /// None if the bytes are no zip at all.
 pub fn read(bytes: &[u8], findings: &mut Findings) -> Option<Archive> {

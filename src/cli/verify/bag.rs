@@ -1,8 +1,7 @@
 //! `BagIt` (RFC 8493): every file is listed with its hash, and nothing else is there.
 
-use std::collections::BTreeMap;
-
-use sha2::{Digest, Sha256};
+use chitty_core::digest::sha256_hex;
+use chitty_core::evidence::parse_manifest;
 
 use super::archive::Archive;
 use super::findings::{Code, Findings};
@@ -44,7 +43,8 @@ fn check_manifest(
         );
         return;
     };
-    let Some(listed) = parse(text) else {
+    let listed = std::str::from_utf8(text).ok().and_then(parse_manifest);
+    let Some(listed) = listed else {
         let said = "not lines of a SHA-256 hash, two spaces and a path, each path once";
         findings.add(Code::NotABag, Some(name), said);
         return;
@@ -59,7 +59,7 @@ fn check_manifest(
                 );
             }
             None => findings.add(Code::MissingFile, Some(path), format!("listed in {name}")),
-            Some(bytes) if hex::encode(Sha256::digest(bytes)) != *hash => {
+            Some(bytes) if sha256_hex(bytes) != *hash => {
                 findings.add(
                     Code::AlteredFile,
                     Some(path),
@@ -74,19 +74,4 @@ fn check_manifest(
             findings.add(Code::ExtraFile, Some(path), format!("not listed in {name}"));
         }
     }
-}
-
-/// Paths and lower-case hashes.
-fn parse(text: &[u8]) -> Option<BTreeMap<&str, &str>> {
-    let text = std::str::from_utf8(text).ok()?;
-    let mut listed = BTreeMap::new();
-    for line in text.strip_suffix('\n')?.split('\n') {
-        let (hash, path) = line.split_once("  ")?;
-        let digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-        let first = hash.len() == 64 && hash.bytes().all(digit) && !path.is_empty();
-        if !first || listed.insert(path, hash).is_some() {
-            return None;
-        }
-    }
-    Some(listed)
 }

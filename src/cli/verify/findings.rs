@@ -1,13 +1,22 @@
 //! What is wrong with a package: a code for programs, a place, words for people.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
-/// What a finding speaks against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// What is judged, each by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Aspect {
-    /// The bytes are those that were packed.
+    /// The files are those that were packed, and agree with the signed record.
     Integrity,
+    /// Facts and custody are in the signed tree, none is missing, the tree extends the last.
+    Completeness,
+    /// The keys that were compared signed record, package and tree.
+    Signer,
+    /// Somebody else than the log vouches for the time.
+    Time,
+    /// Prompt, answer and facts are all there.
+    Content,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,10 +34,22 @@ pub enum Code {
     MissingFile,
     ExtraFile,
     AlteredFile,
+    OtherRecord,
+    NotLogged,
+    NoProof,
+    BadProof,
+    OtherFact,
+    NotExtended,
+    OtherCustody,
+    CustodyGap,
+    BadKey,
+    OtherKey,
+    BadSignature,
+    BadCheckpoint,
 }
 
 impl Code {
-    pub fn aspect(self) -> Aspect {
+    fn aspect(self) -> Aspect {
         match self {
             Self::NotAZip
             | Self::DamagedZip
@@ -41,7 +62,18 @@ impl Code {
             | Self::NotABag
             | Self::MissingFile
             | Self::ExtraFile
-            | Self::AlteredFile => Aspect::Integrity,
+            | Self::AlteredFile
+            | Self::OtherRecord
+            | Self::NotLogged => Aspect::Integrity,
+            Self::NoProof
+            | Self::BadProof
+            | Self::OtherFact
+            | Self::NotExtended
+            | Self::OtherCustody
+            | Self::CustodyGap => Aspect::Completeness,
+            Self::BadKey | Self::OtherKey | Self::BadSignature | Self::BadCheckpoint => {
+                Aspect::Signer
+            }
         }
     }
 }
@@ -68,9 +100,7 @@ impl Findings {
         });
     }
 
-    pub fn against(&self, aspect: Aspect) -> impl Iterator<Item = &Finding> {
-        self.0
-            .iter()
-            .filter(move |finding| finding.aspect == aspect)
+    pub fn any_against(&self, aspect: Aspect) -> bool {
+        self.0.iter().any(|finding| finding.aspect == aspect)
     }
 }

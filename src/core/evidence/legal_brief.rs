@@ -22,7 +22,6 @@ use super::error::EvidenceError;
 use super::texts;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::ConsistencyProof;
-use crate::openpgp::PublicKey;
 use crate::time;
 
 /// Everything but the manifests.
@@ -142,38 +141,28 @@ fn custody(bag: &mut Bag, chain: &Chain) {
 }
 
 fn keys(bag: &mut Bag, dossier: &Dossier, run: &SignedRun) -> Result<(), EvidenceError> {
-    let armor = run.verdict.public_key.as_str();
-    let key = PublicKey::from_armor(armor)
-        .map_err(|error| EvidenceError::Signature(error.to_string()))?;
-    bag.add("data/keys/fortress.asc", armor);
+    let verdict = &run.verdict;
+    bag.add("data/keys/fortress.asc", verdict.public_key.as_str());
     bag.add(
         "data/keys/fingerprints.txt",
         format!(
             "These prove nothing by being here: compare them with copies from elsewhere.\n\
              OpenPGP  {}\nlog      {}\n",
-            key.fingerprint(),
+            verdict.key_fingerprint,
             dossier
                 .chain
                 .as_ref()
                 .map_or("", |chain| &chain.verifier_key),
         ),
     );
-    let seconds = |secs: u64| {
-        time::to_rfc3339(
-            i64::try_from(secs)
-                .unwrap_or(i64::MAX)
-                .saturating_mul(1_000),
-        )
-    };
     let history = json!({
-        "as_of": time::to_rfc3339(dossier.created_ms),
+        "as_of": verdict.verified_at,
         "keys": [{
-            "fingerprint": key.fingerprint(),
+            "fingerprint": verdict.key_fingerprint,
             "signs_with": run.manifest.signer_fingerprint,
-            "valid_from": seconds(key.created_at_secs()),
-            "valid_to": key.expires_at_secs().map(seconds),
-            "revocation": key.revocation().map(|kind| format!("{kind:?}").to_lowercase()),
-            "verdict_when_packaged": run.verdict.reason,
+            "valid_from": verdict.key_created_at,
+            "valid_to": verdict.key_expires_at,
+            "verdict_when_packaged": verdict.reason,
         }],
     });
     bag.add(

@@ -70,7 +70,16 @@ impl FortressService {
             explanation: own.sentence,
             key_fingerprint: self.public_key.fingerprint(),
             public_key: self.public_key.to_armor(),
+            key_created_at: from_secs(self.public_key.created_at_secs()),
+            key_expires_at: self.public_key.expires_at_secs().map(from_secs),
             caller_key,
         }
     }
+}
+
+fn from_secs(secs: u64) -> String {
+    let ms = i64::try_from(secs)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000);
+    crate::time::to_rfc3339(ms)
 }

@@ -123,6 +123,10 @@ pub struct VerifyOutput {
     pub key_fingerprint: String,
     /// That key, armored. Compare its fingerprint with one you got elsewhere.
     pub public_key: String,
+    /// RFC 3339.
+    pub key_created_at: String,
+    /// RFC 3339; null for never.
+    pub key_expires_at: Option<String>,
     /// What the key given by the caller says, if one was given.
     pub caller_key: Option<CallerKey>,
 }
