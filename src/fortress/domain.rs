@@ -2,17 +2,23 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use chitty_core::chain::keys::SignerKey;
 use chitty_core::fortress::{FortressService, Policy};
-use chitty_core::front::{Dependencies, Routes};
+use chitty_core::front::{Access, Dependencies, Routes};
 use chitty_core::gateway::{self, Gateway, OwnKeys};
+use chitty_core::http::HttpReply;
+use chitty_core::ledger::published;
 use chitty_core::llm::{Breakers, Limits};
 use chitty_core::mcp::Server;
+use chitty_core::oauth::WebRequest;
 use chitty_core::openpgp::{PublicKey, SigningKey};
+use chitty_core::ports::Bucket;
 use chitty_core::secret::Secret;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
 use chitty_edge::bindings::{ledger, models, shield, usage_points, user_ledger};
-use chitty_edge::config::{Common, ModelSettings, Reader, SigningSettings, prices};
+use chitty_edge::bucket::R2;
+use chitty_edge::config::{ChainSettings, Common, ModelSettings, Reader, SigningSettings, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use worker::Env;
 use worker::url::Url;
@@ -28,12 +34,16 @@ pub struct Fortress {
     public_key: Rc<PublicKey>,
     policy: Rc<Policy>,
     prices: Rc<PriceTable>,
+    /// Of the log's checkpoints, as text.
+    log_key: Rc<str>,
     server: Rc<Server<Services<Runs>>>,
 }
 
 /// What its tools work with.
 pub struct Runs {
     pub service: FortressService,
+    log_files: R2,
+    log_key: Rc<str>,
 }
 
 impl Worker for Fortress {
@@ -46,8 +56,11 @@ impl Worker for Fortress {
         let common = Common::read(&mut reader);
         let model = ModelSettings::read(&mut reader, common.environment);
         let signing = SigningSettings::read(&mut reader);
+        let chain = ChainSettings::read(&mut reader);
         let prices = prices(&mut reader);
-        let (common, model, signing, prices) = reader.finish((common, model, signing, prices))?;
+        let (common, model, signing, chain, prices) =
+            reader.finish((common, model, signing, chain, prices))?;
+        let log_key = SignerKey::from_secret_text(chain.signing_key.expose())?;
         let key = SigningKey::from_armor(signing.private_key.expose(), None)?;
         let public_key = PublicKey::from_armor(&signing.public_key)?;
         check_pair(&key, &public_key, signing.key_id.as_deref())?;
@@ -63,6 +76,7 @@ impl Worker for Fortress {
             key: Rc::new(key),
             public_key: Rc::new(public_key),
             prices: Rc::new(prices),
+            log_key: log_key.verifier().to_string().into(),
             server: Rc::new(tools::server(Self::SERVER)),
         })
     }
@@ -77,6 +91,8 @@ impl Worker for Fortress {
 
     fn domain(&self, env: &Env, platform: &Platform) -> Result<Runs, Fault> {
         Ok(Runs {
+            log_files: R2::new(env.bucket("LOG_TILES")?),
+            log_key: Rc::clone(&self.log_key),
             service: FortressService {
                 db: Rc::clone(&platform.database),
                 gateway: self.gateway(env, platform)?,
@@ -144,7 +160,21 @@ fn check_pair(key: &SigningKey, public: &PublicKey, expected: Option<&str>) -> R
     }
 }
 
-impl Routes for Runs {}
+#[async_trait(?Send)]
+impl Routes for Runs {
+    fn access(&self, path: &str) -> Option<Access> {
+        path.starts_with(published::PREFIX).then_some(Access::Open)
+    }
+
+    fn body_limit(&self, _path: &str) -> usize {
+        0
+    }
+
+    async fn respond(&self, _platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
+        let files: &dyn Bucket = &self.log_files;
+        published::respond(files, &self.log_key, web.method, web.path, web.headers).await
+    }
+}
 
 #[async_trait(?Send)]
 impl Dependencies for Runs {

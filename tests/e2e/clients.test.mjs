@@ -23,7 +23,7 @@ const WORKERS = {
   coordinator: {
     tools: [
       "chitty_secure_ai_execute", "chitty_execution_status", "chitty_evidence_package", "chitty_chain_verify",
-      "chitty_compare_ai_responses", "chitty_security_audit", "chitty_content_erase",
+      "chitty_compare_ai_responses", "chitty_security_audit", "chitty_content_erase", "chitty_chain_checkpoint", "chitty_chain_prove",
       "search", "fetch", "chitty_token_mint", "chitty_token_list", "chitty_token_rotate", "chitty_token_revoke",
     ],
     call: () => ["chitty_secure_ai_execute", { prompt: unique("client"), security_level: "verified", create_evidence: true }],

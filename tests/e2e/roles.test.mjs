@@ -21,6 +21,8 @@ const TOOLS = {
   chitty_execution_status: ALL,
   chitty_evidence_package: CASES,
   chitty_chain_verify: ALL,
+  chitty_chain_checkpoint: ALL,
+  chitty_chain_prove: ALL,
   chitty_compare_ai_responses: WORKS,
   chitty_security_audit: ALL,
   chitty_content_erase: CASES,

@@ -1,5 +1,7 @@
 //! The worker's tools, one file each.
 
+mod chain_checkpoint;
+mod chain_prove;
 mod chain_verify;
 mod compare_ai_responses;
 mod content_erase;
@@ -19,6 +21,7 @@ use chitty_core::auth::RequestInfo;
 use chitty_core::auth::keys::{Asking, KeyError, KeyService};
 use chitty_core::evidence::EvidenceError;
 use chitty_core::execution::{Asker, ExecutionError};
+use chitty_core::ledger::{LedgerError, ProveError};
 use chitty_core::mcp::client::PeerError;
 use chitty_core::mcp::server::{Watchable, describe};
 use chitty_core::mcp::{Call, Registry, Server, ToolError};
@@ -37,7 +40,8 @@ const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/sv
 
 const INSTRUCTIONS: &str = "AI work with receipts. chitty_secure_ai_execute asks a model at one \
     of three levels (standard, fortress, verified); chitty_execution_status shows what is on \
-    file; chitty_chain_verify checks the log of facts; chitty_evidence_package puts everything \
+    file; chitty_chain_verify checks the log of facts; chitty_chain_checkpoint and \
+    chitty_chain_prove give its signed head and proofs; chitty_evidence_package puts everything \
     needed for an offline check together, as JSON, as a document or as a package for court \
     with everything in it; chitty_evidence_custody records who had evidence in hand; \
     chitty_compare_ai_responses asks plainly and in the \
@@ -54,6 +58,8 @@ pub fn server(name: &str) -> Server<Services<Desk>> {
         .with::<evidence_package::EvidencePackage>()
         .with::<evidence_custody::EvidenceCustody>()
         .with::<chain_verify::ChainVerify>()
+        .with::<chain_checkpoint::ChainCheckpoint>()
+        .with::<chain_prove::ChainProve>()
         .with::<compare_ai_responses::CompareAiResponses>()
         .with::<security_audit::SecurityAudit>()
         .with::<content_erase::ContentErase>()
@@ -120,6 +126,14 @@ fn blame(error: &ExecutionError) -> Blame {
         // Also a tool's failure in another worker, which has logged it.
         _ => Blame::Caller,
     }
+}
+
+fn no_proof(services: &Services<Desk>, error: &ProveError) -> ToolError {
+    let blame = match error {
+        ProveError::Ledger(LedgerError::Unavailable(cause)) => Blame::Upstream(Some(cause.clone())),
+        _ => Blame::Caller,
+    };
+    services.failure(error.code(), error, blame, None)
 }
 
 fn no_record(services: &Services<Desk>, error: &RecordError) -> ToolError {

@@ -40,7 +40,7 @@ pub enum Problem {
     TimeWentBack,
     /// A stored tree node is missing or not the hash of what is below it.
     TreeAltered,
-    /// The checkpoint is unsigned, of another key, size or root.
+    /// The round's checkpoint is missing, unsigned, of another key, size or root.
     CheckpointWrong,
     /// Looking the entry up by fact id or key leads elsewhere.
     LookupWrong,
@@ -132,14 +132,21 @@ fn nodes_hold<S: LogStore>(store: &S, row: &EntryRow) -> Result<bool, S::Error> 
     Ok(true)
 }
 
+/// An entry is under the head of its round, which is checked at the round's last entry.
 fn checkpoint_holds<S: LogStore>(
     store: &S,
     log_key: &VerifierKey,
     row: &EntryRow,
 ) -> Result<bool, S::Error> {
     let size = row.index + 1;
+    let Some(round) = store.round_from(size)? else {
+        return Ok(false);
+    };
+    if round.size != size {
+        return Ok(true);
+    }
     let root = readable(tree::root(store, size))?;
-    let checkpoint = Checkpoint::open(&row.checkpoint, log_key).ok();
+    let checkpoint = Checkpoint::open(&round.checkpoint, log_key).ok();
     Ok(checkpoint.is_some_and(|head| head.size == size && Some(head.root) == root))
 }
 

@@ -28,12 +28,26 @@ pub enum SequencerError<E> {
     NotFound,
     #[error("the log has {size} entries; ask for a tree size up to that, not {asked}")]
     SizeNotReached { asked: u64, size: u64 },
+    #[error(
+        "no checkpoint was signed of {asked} entries: rounds are signed as a whole; the next is of {next}"
+    )]
+    NotSigned { asked: u64, next: u64 },
     #[error("the clock reads {now_ms} ms, which is no usable time")]
     Clock { now_ms: u64 },
     #[error("the stored log is damaged ({what}): stop writing and restore it")]
     Damaged { what: String },
     #[error("the newest checkpoint does not open with this log key, restore the key: {0}")]
     WrongKey(CheckpointError),
+    #[error(
+        "the published log has {published} entries and the storage {stored}: the storage was rolled back or is another log's; restore it, and write nothing until then"
+    )]
+    StorageBehind { published: u64, stored: u64 },
+    #[error(
+        "the published checkpoint of {size} entries is not of the stored tree: one of them was altered; stop writing and compare both with a checkpoint kept elsewhere"
+    )]
+    PublishedDiffers { size: u64 },
+    #[error("the published checkpoint cannot be read with this log key: {0}")]
+    PublishedUnreadable(CheckpointError),
     #[error("{0}")]
     Tree(TreeError<E>),
 }
@@ -65,6 +79,9 @@ impl<E> SequencerError<E> {
             Self::SaltReused { .. } => "salt_reused",
             Self::NotFound => "not_found",
             Self::SizeNotReached { .. } => "size_not_reached",
+            Self::NotSigned { .. } => "size_not_signed",
+            Self::StorageBehind { .. } => "storage_behind",
+            Self::PublishedDiffers { .. } | Self::PublishedUnreadable(_) => "published_differs",
             Self::Clock { .. } => "bad_clock",
             Self::WrongKey(_) => "wrong_log_key",
             Self::Damaged { .. } | Self::Tree(TreeError::MissingNode { .. }) => "log_damaged",

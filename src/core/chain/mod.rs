@@ -4,7 +4,7 @@
 //! one sequencer. A fact becomes canonical bytes (RFC 8785 with a random
 //! salt); their SHA-256 is the fact id; the log's leaf holds that id and the
 //! time of logging, never the content. Byte layouts: [`fact`], [`note`],
-//! [`checkpoint`], [`proof`]. How a commit survives faults: [`sequencer`].
+//! [`checkpoint`], [`proof`], [`tiles`]. How a round survives faults: [`sequencer`].
 //!
 //! Storage is behind [`store::LogStore`]; nothing here does I/O, reads a clock
 //! or makes randomness.
@@ -18,8 +18,10 @@ pub mod keys;
 pub mod note;
 pub mod proof;
 pub mod receipt;
+mod round;
 pub mod sequencer;
 pub mod store;
+pub mod tiles;
 pub mod tree;
 pub mod verify;
 

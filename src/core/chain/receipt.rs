@@ -41,14 +41,23 @@ impl Receipt {
     /// log entry's bytes, from which a verifier computes the leaf hash.
     #[must_use]
     pub fn to_proof_text(&self) -> String {
-        let proof = LogProof {
-            extra: Some(self.entry().canonical().into_bytes()),
-            index: self.leaf_index,
-            inclusion_proof: self.inclusion_proof.clone(),
-            checkpoint: self.checkpoint.clone(),
-        };
-        proof.to_string()
+        proof_text(
+            self.entry(),
+            self.leaf_index,
+            &self.inclusion_proof,
+            &self.checkpoint,
+        )
     }
+}
+
+fn proof_text(entry: LogEntry, index: u64, proof: &[Hash], checkpoint: &str) -> String {
+    let proof = LogProof {
+        extra: Some(entry.canonical().into_bytes()),
+        index,
+        inclusion_proof: proof.to_vec(),
+        checkpoint: checkpoint.to_owned(),
+    };
+    proof.to_string()
 }
 
 /// A leaf's place in the tree of `tree_size` leaves.
@@ -56,10 +65,19 @@ impl Receipt {
 pub struct InclusionProof {
     pub leaf_index: u64,
     pub tree_size: u64,
+    pub entry: LogEntry,
     pub leaf_hash: Hash,
     pub proof: Vec<Hash>,
     /// Signed checkpoint of `tree_size`.
     pub checkpoint: String,
+}
+
+impl InclusionProof {
+    /// As [`Receipt::to_proof_text`].
+    #[must_use]
+    pub fn to_proof_text(&self) -> String {
+        proof_text(self.entry, self.leaf_index, &self.proof, &self.checkpoint)
+    }
 }
 
 /// That the tree of `second` leaves extends the tree of `first`.

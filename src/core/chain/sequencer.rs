@@ -1,13 +1,14 @@
 //! The one writer of a log: gives each fact its index, exactly once.
 //!
-//! **Commit protocol.** An append writes the new tree nodes, then one entry
-//! row that also carries the signed checkpoint. The row is the commit record:
-//! before it nothing happened, after it everything did. A write that stops
-//! half-way leaves nodes beyond the log's size, which are never read and are
-//! replaced by the next append. A reply lost, or an error after the row was
-//! written, is healed by repeating the append with the same key: the same
-//! receipt comes back. No checkpoint leaves the sequencer before its row is
-//! stored, so it never publishes two heads of one size.
+//! **Rounds.** Facts that arrive together are one round: their entries, the tree's new nodes and
+//! one signed checkpoint, committed in one transaction. Before it nothing happened, after it
+//! everything did. A reply lost, or an error after the commit, is healed by repeating the append
+//! with the same key: the same receipt comes back. No checkpoint leaves before its round is
+//! stored, so no two heads of one size are ever published.
+//!
+//! **Published.** What is committed is shown only once the files of [`super::tiles`] are out.
+//! Until then nobody has seen the round; they follow from what is stored, so they can be made
+//! again at any time. All that is read here is of the published log.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +18,10 @@ use super::fact::{Fact, LogEntry, MAX_TIMESTAMP_MS, Salt, SaltedFact, fact_id};
 use super::hash::Hash;
 use super::keys::SignerKey;
 use super::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredContent, StoredFact};
-use super::store::{Commit, EntryRow, LogStore};
-use super::tree::{self, Nodes, Overlay};
+use super::round::Round;
+use super::store::{EntryRow, LogStore, RoundRow};
+use super::tiles::{Kind, Tile, entry_bytes, hash_bytes};
+use super::tree::{self, Nodes, Working};
 use crate::validation::is_word;
 
 /// A fact to log. One key means one fact, for ever; callers scope their keys
@@ -38,27 +41,44 @@ pub enum FactRef {
     Index(u64),
 }
 
-type Outcome<T, S> = Result<T, SequencerError<<S as Nodes>::Error>>;
+/// Where a fact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    pub index: u64,
+    pub entry: LogEntry,
+    /// It had been logged before.
+    pub replayed: bool,
+}
+
+pub(super) type Outcome<T, S> = Result<T, SequencerError<<S as Nodes>::Error>>;
 
 /// A log open for appending. The origin is the key's name.
 #[derive(Debug)]
 pub struct Sequencer<S> {
     store: S,
     key: SignerKey,
+    /// Leaves of the published tree.
+    published: u64,
 }
 
 impl<S: LogStore> Sequencer<S> {
-    /// Opens a log and checks its head: the newest checkpoint must be signed
-    /// by `key` and match the stored tree.
+    /// Opens a log. Its newest checkpoint must be signed by `key` and match the stored tree, and
+    /// so must `published`, the published checkpoint.
     ///
     /// # Errors
-    /// Storage failed, another key signed, or tree and checkpoint differ.
-    pub fn open(store: S, key: SignerKey) -> Outcome<Self, S> {
-        let log = Self { store, key };
-        if let Some(last) = log.last()? {
-            let checkpoint = Checkpoint::open(&last.checkpoint, log.key.verifier())
+    /// Storage failed, another key signed, tree and checkpoint differ, or the storage is behind
+    /// what was published.
+    pub fn open(store: S, key: SignerKey, published: Option<&str>) -> Outcome<Self, S> {
+        let mut log = Self {
+            store,
+            key,
+            published: 0,
+        };
+        let size = log.committed()?;
+        if size > 0 {
+            let checkpoint = log.round(size)?.checkpoint;
+            let checkpoint = Checkpoint::open(&checkpoint, log.key.verifier())
                 .map_err(SequencerError::WrongKey)?;
-            let size = last.index + 1;
             let root = tree::root(&log.store, size)?;
             if (checkpoint.size, checkpoint.root) != (size, root) {
                 return Err(SequencerError::damaged(
@@ -66,12 +86,33 @@ impl<S: LogStore> Sequencer<S> {
                 ));
             }
         }
+        if let Some(published) = published {
+            log.published = log.check_published(published, size)?;
+        }
         Ok(log)
+    }
+
+    fn check_published(&self, checkpoint: &str, stored: u64) -> Outcome<u64, S> {
+        let head = Checkpoint::open(checkpoint, self.key.verifier())
+            .map_err(SequencerError::PublishedUnreadable)?;
+        let size = head.size;
+        if size > stored {
+            let published = size;
+            return Err(SequencerError::StorageBehind { published, stored });
+        }
+        if tree::root(&self.store, size)? != head.root {
+            return Err(SequencerError::PublishedDiffers { size });
+        }
+        Ok(size)
     }
 
     #[must_use]
     pub const fn store(&self) -> &S {
         &self.store
+    }
+
+    pub const fn store_mut(&mut self) -> &mut S {
+        &mut self.store
     }
 
     #[must_use]
@@ -85,98 +126,141 @@ impl<S: LogStore> Sequencer<S> {
         self.store
     }
 
-    /// # Errors
-    /// Storage failed.
-    pub fn size(&self) -> Outcome<u64, S> {
+    /// Leaves of the published tree.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.published
+    }
+
+    /// Leaves that are stored.
+    pub fn committed(&self) -> Outcome<u64, S> {
         self.store.size().map_err(SequencerError::Store)
     }
 
-    /// Logs a fact, or finds it logged under the same key. `salt` is fresh
-    /// randomness, used only when the fact is new. The logged time is
-    /// `now_ms`, or the previous entry's if the clock went back.
+    /// Logs facts as one round, or finds them logged under the same key; each comes with fresh
+    /// randomness, used only if it is new. The logged time is `now_ms`, or the previous entry's
+    /// if the clock went back. An outcome for each: invalid input, or a key used for another fact.
     ///
     /// # Errors
-    /// Invalid input, a key used for another fact, or storage failed (then
-    /// the fact may be logged or not: repeat with the same key).
-    pub fn append(
+    /// Storage failed: any of the new facts may be logged or not, repeat with the same keys.
+    pub fn add(
         &mut self,
-        request: &AppendRequest,
+        asked: &[(&AppendRequest, Salt)],
         now_ms: u64,
-        salt: &Salt,
-    ) -> Outcome<Receipt, S> {
-        check_idempotency_key(&request.idempotency_key)?;
-        request.fact.validate()?;
-        let known = self.store.index_by_key(&request.idempotency_key);
-        if let Some(index) = known.map_err(SequencerError::Store)? {
-            return self.replay(index, request);
-        }
-        let (commit, receipt) = self.prepare(request, now_ms, salt)?;
-        self.store.commit(&commit).map_err(SequencerError::Store)?;
-        Ok(receipt)
-    }
-
-    fn replay(&self, index: u64, request: &AppendRequest) -> Outcome<Receipt, S> {
-        let row = self.row(index)?;
-        if row.idempotency_key != request.idempotency_key {
-            return Err(SequencerError::damaged("a look-up by idempotency key"));
-        }
-        let Some(content) = &row.content else {
-            return Err(SequencerError::ReplayOfErased { index });
-        };
-        if parse_content(&row, content)?.fact != request.fact {
-            return Err(SequencerError::Conflict { index });
-        }
-        self.receipt_of(&row)
-    }
-
-    /// All that an append will write and answer; nothing is written here.
-    fn prepare(
-        &self,
-        request: &AppendRequest,
-        now_ms: u64,
-        salt: &Salt,
-    ) -> Outcome<(Commit, Receipt), S> {
+    ) -> Outcome<Vec<Outcome<Placed, S>>, S> {
         if now_ms > MAX_TIMESTAMP_MS {
             return Err(SequencerError::Clock { now_ms });
         }
-        let content = SaltedFact {
-            fact: request.fact.clone(),
-            salt: *salt,
+        let size = self.committed()?;
+        let before = size.checked_sub(1).map(|last| self.row(last)).transpose()?;
+        let not_before_ms = before.map_or(0, |row| row.logged_at_ms);
+        let mut round = Round::new(&self.store, size, now_ms.max(not_before_ms));
+        let mut outcomes = Vec::with_capacity(asked.len());
+        for (request, salt) in asked {
+            match self.place(&mut round, request, *salt) {
+                Err(error @ (SequencerError::Store(_) | SequencerError::Tree(_))) => {
+                    return Err(error);
+                }
+                outcome => outcomes.push(outcome),
+            }
         }
-        .canonical()?;
+        if let Some((size, root)) = round.head()? {
+            let checkpoint = self.sign_head(size, root)?;
+            let commit = round.into_commit(RoundRow { size, checkpoint });
+            self.store.commit(&commit).map_err(SequencerError::Store)?;
+        }
+        Ok(outcomes)
+    }
+
+    fn place(
+        &self,
+        round: &mut Round<'_, S>,
+        request: &AppendRequest,
+        salt: Salt,
+    ) -> Outcome<Placed, S> {
+        check_idempotency_key(&request.idempotency_key)?;
+        request.fact.validate()?;
+        if let Some(row) = round.by_key(&request.idempotency_key) {
+            return replay(row, request);
+        }
+        let known = self.store.index_by_key(&request.idempotency_key);
+        if let Some(index) = known.map_err(SequencerError::Store)? {
+            return replay(&self.row(index)?, request);
+        }
+        let fact = request.fact.clone();
+        let content = SaltedFact { fact, salt }.canonical()?;
         let fact_id = fact_id(&content);
         let twin = self.store.index_by_fact(&fact_id);
-        if let Some(index) = twin.map_err(SequencerError::Store)? {
+        if let Some(index) = twin
+            .map_err(SequencerError::Store)?
+            .or(round.by_fact(&fact_id))
+        {
             return Err(SequencerError::SaltReused { index });
         }
-        let last = self.last()?;
-        let index = last.as_ref().map_or(0, |row| row.index + 1);
-        let logged_at_ms = last.map_or(now_ms, |row| row.logged_at_ms.max(now_ms));
-        let entry = LogEntry {
-            fact_id,
-            logged_at_ms,
+        round.push(fact_id, request.idempotency_key.clone(), content)
+    }
+
+    /// The receipts of facts, each in the tree of its round.
+    ///
+    /// # Errors
+    /// Storage failed or is damaged.
+    pub fn receipts(&self, placed: &[Placed]) -> Outcome<Vec<Receipt>, S> {
+        let nodes = Working::on(&self.store);
+        // The round last looked up, and the first index it was looked up for.
+        let mut looked_up: Option<(u64, RoundRow)> = None;
+        let mut receipts = Vec::with_capacity(placed.len());
+        for place in placed {
+            let index = place.index;
+            let round = match looked_up.take() {
+                Some((first, round)) if (first..round.size).contains(&index) => (first, round),
+                _ => (index, self.round(index + 1)?),
+            };
+            receipts.push(receipt(&nodes, place, &round.1)?);
+            looked_up = Some(round);
+        }
+        Ok(receipts)
+    }
+
+    /// What is committed and not published: the published size, and the newest round.
+    ///
+    /// # Errors
+    /// Storage failed or is damaged.
+    pub fn unpublished(&self) -> Outcome<Option<(u64, RoundRow)>, S> {
+        let size = self.committed()?;
+        if size == self.published {
+            return Ok(None);
+        }
+        Ok(Some((self.published, self.round(size)?)))
+    }
+
+    /// Notes that the tree of `size` leaves is published.
+    pub fn note_published(&mut self, size: u64) {
+        self.published = self.published.max(size);
+    }
+
+    /// The bytes of a file of the published log.
+    ///
+    /// # Errors
+    /// Storage failed or is damaged.
+    pub fn tile(&self, tile: Tile) -> Outcome<Vec<u8>, S> {
+        let (from, to) = tile.range();
+        let (bytes, found) = match tile.kind {
+            Kind::Entries => {
+                let entries = self.store.log_entries(from, to);
+                let entries = entries.map_err(SequencerError::Store)?;
+                (entry_bytes(&entries), entries.len())
+            }
+            Kind::Hashes(_) => {
+                let hashes = self.store.level(tile.tree_level(), from, to);
+                let hashes = hashes.map_err(SequencerError::Store)?;
+                (hash_bytes(&hashes), hashes.len())
+            }
         };
-        let nodes = tree::append(&self.store, index, entry.leaf_hash())?;
-        let tree_size = index + 1;
-        let after = Overlay {
-            stored: &self.store,
-            new: &nodes,
-        };
-        let checkpoint = self.sign_head(tree_size, tree::root(&after, tree_size)?)?;
-        let row = EntryRow {
-            index,
-            fact_id,
-            idempotency_key: request.idempotency_key.clone(),
-            logged_at_ms,
-            content: Some(content),
-            checkpoint,
-        };
-        let receipt = receipt(
-            &row,
-            tree::inclusion_proof(&after, index, tree_size)?,
-            false,
-        );
-        Ok((Commit { nodes, entry: row }, receipt))
+        if found as u64 != tile.width {
+            let what = format!("{tile} has {found} of {} parts", tile.width);
+            return Err(SequencerError::Damaged { what });
+        }
+        Ok(bytes)
     }
 
     /// The newest signed checkpoint; of the empty tree if nothing is logged.
@@ -184,19 +268,26 @@ impl<S: LogStore> Sequencer<S> {
     /// # Errors
     /// Storage failed or is damaged.
     pub fn checkpoint(&self) -> Outcome<String, S> {
-        self.checkpoint_at(self.size()?)
+        self.checkpoint_at(self.published)
     }
 
     /// The signed checkpoint of the tree of `size` leaves.
     ///
     /// # Errors
-    /// The log has not reached that size, or storage failed.
+    /// The log has not reached that size, no round ended with it, or storage failed.
     pub fn checkpoint_at(&self, size: u64) -> Outcome<String, S> {
         self.check_reached(size)?;
-        match size.checked_sub(1) {
-            Some(index) => Ok(self.row(index)?.checkpoint),
-            None => self.sign_head(0, Hash::empty_root()),
+        if size == 0 {
+            return self.sign_head(0, Hash::empty_root());
         }
+        let round = self.round(size)?;
+        if round.size != size {
+            return Err(SequencerError::NotSigned {
+                asked: size,
+                next: round.size,
+            });
+        }
+        Ok(round.checkpoint)
     }
 
     /// Proves a fact's place in the tree of `size` leaves (default: newest).
@@ -205,14 +296,12 @@ impl<S: LogStore> Sequencer<S> {
     /// Not logged, not within `size`, the size not reached, or storage failed.
     pub fn prove_inclusion(&self, fact: FactRef, size: Option<u64>) -> Outcome<InclusionProof, S> {
         let row = self.find(fact)?;
-        let tree_size = match size {
-            Some(size) => size,
-            None => self.size()?,
-        };
+        let tree_size = size.unwrap_or(self.published);
         let checkpoint = self.checkpoint_at(tree_size)?;
         Ok(InclusionProof {
             leaf_index: row.index,
             tree_size,
+            entry: row.entry(),
             leaf_hash: row.entry().leaf_hash(),
             proof: tree::inclusion_proof(&self.store, row.index, tree_size)?,
             checkpoint,
@@ -270,14 +359,14 @@ impl<S: LogStore> Sequencer<S> {
 
     fn find(&self, fact: FactRef) -> Outcome<EntryRow, S> {
         let index = match fact {
-            FactRef::FactId(id) => self.store.index_by_fact(&id),
-            FactRef::Index(index) => self
+            FactRef::FactId(id) => self
                 .store
-                .size()
-                .map(|size| (index < size).then_some(index)),
+                .index_by_fact(&id)
+                .map_err(SequencerError::Store)?,
+            FactRef::Index(index) => Some(index),
         };
-        let index = index.map_err(SequencerError::Store)?;
-        let row = self.row(index.ok_or(SequencerError::NotFound)?)?;
+        let published = index.filter(|index| *index < self.published);
+        let row = self.row(published.ok_or(SequencerError::NotFound)?)?;
         match fact {
             FactRef::FactId(id) if row.fact_id != id => {
                 Err(SequencerError::damaged("a look-up by fact id"))
@@ -297,20 +386,16 @@ impl<S: LogStore> Sequencer<S> {
         }
     }
 
-    fn last(&self) -> Outcome<Option<EntryRow>, S> {
-        self.size()?
-            .checked_sub(1)
-            .map(|index| self.row(index))
-            .transpose()
-    }
-
-    fn receipt_of(&self, row: &EntryRow) -> Outcome<Receipt, S> {
-        let proof = tree::inclusion_proof(&self.store, row.index, row.index + 1)?;
-        Ok(receipt(row, proof, true))
+    /// The round that holds the last of `size` entries.
+    fn round(&self, size: u64) -> Outcome<RoundRow, S> {
+        let round = self.store.round_from(size).map_err(SequencerError::Store)?;
+        round.ok_or_else(|| {
+            SequencerError::damaged(&format!("the round of entry {size} is missing"))
+        })
     }
 
     fn check_reached(&self, asked: u64) -> Outcome<(), S> {
-        let size = self.size()?;
+        let size = self.published;
         if asked > size {
             return Err(SequencerError::SizeNotReached { asked, size });
         }
@@ -324,17 +409,40 @@ impl<S: LogStore> Sequencer<S> {
     }
 }
 
-fn receipt(row: &EntryRow, inclusion_proof: Vec<Hash>, replayed: bool) -> Receipt {
-    Receipt {
-        fact_id: row.fact_id,
-        leaf_index: row.index,
-        tree_size: row.index + 1,
-        leaf_hash: row.entry().leaf_hash(),
-        logged_at_ms: row.logged_at_ms,
-        inclusion_proof,
-        checkpoint: row.checkpoint.clone(),
-        replayed,
+fn receipt<N: Nodes>(
+    nodes: &N,
+    place: &Placed,
+    round: &RoundRow,
+) -> Result<Receipt, SequencerError<N::Error>> {
+    Ok(Receipt {
+        fact_id: place.entry.fact_id,
+        leaf_index: place.index,
+        tree_size: round.size,
+        leaf_hash: place.entry.leaf_hash(),
+        logged_at_ms: place.entry.logged_at_ms,
+        inclusion_proof: tree::inclusion_proof(nodes, place.index, round.size)?,
+        checkpoint: round.checkpoint.clone(),
+        replayed: place.replayed,
+    })
+}
+
+/// The same fact under the same key: where it is.
+fn replay<E>(row: &EntryRow, request: &AppendRequest) -> Result<Placed, SequencerError<E>> {
+    let index = row.index;
+    if row.idempotency_key != request.idempotency_key {
+        return Err(SequencerError::damaged("a look-up by idempotency key"));
     }
+    let Some(content) = &row.content else {
+        return Err(SequencerError::ReplayOfErased { index });
+    };
+    if parse_content(row, content)?.fact != request.fact {
+        return Err(SequencerError::Conflict { index });
+    }
+    Ok(Placed {
+        index,
+        entry: row.entry(),
+        replayed: true,
+    })
 }
 
 fn parse_content<E>(row: &EntryRow, content: &str) -> Result<SaltedFact, SequencerError<E>> {

@@ -6,8 +6,7 @@ use super::fact::LogEntry;
 use super::hash::Hash;
 use super::tree::{NewNode, Nodes};
 
-/// One committed entry. The row is the commit record: the log's size is the
-/// number of these rows, whatever else is stored.
+/// One committed entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRow {
     /// Position, dense from 0. Unique.
@@ -20,8 +19,6 @@ pub struct EntryRow {
     pub logged_at_ms: u64,
     /// Canonical bytes of the fact; `None` once erased.
     pub content: Option<String>,
-    /// Signed checkpoint of the tree of `index + 1` leaves.
-    pub checkpoint: String,
 }
 
 impl EntryRow {
@@ -34,49 +31,61 @@ impl EntryRow {
     }
 }
 
-/// Everything one append writes.
+/// The signed head of one round: of the tree of `size` leaves, the round's last included. The
+/// log's size is that of the newest round, whatever else is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoundRow {
+    /// Unique, growing.
+    pub size: u64,
+    /// Signed note (C2SP tlog-checkpoint).
+    pub checkpoint: String,
+}
+
+/// Everything one round writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     pub nodes: Vec<NewNode>,
-    pub entry: EntryRow,
+    /// In order of their index, not empty.
+    pub entries: Vec<EntryRow>,
+    pub round: RoundRow,
 }
 
-/// Storage of one log, used by one sequencer at a time. All calls are
-/// synchronous, so no other request comes between a read and its commit.
+/// The log's storage. A single writer owns it; the functions are synchronous, as is a Durable
+/// Object's SQLite.
 pub trait LogStore: Nodes {
-    /// Number of entry rows. They are dense, so highest index + 1 will do.
+    /// Size of the newest round, 0 without one.
     ///
     /// # Errors
-    /// The store's own.
+    /// The store's own, here and below.
     fn size(&self) -> Result<u64, Self::Error>;
 
-    /// # Errors
-    /// The store's own.
+    /// The oldest round of at least `size` leaves: the one that holds entry `size - 1`.
+    fn round_from(&self, size: u64) -> Result<Option<RoundRow>, Self::Error>;
+
     fn entry(&self, index: u64) -> Result<Option<EntryRow>, Self::Error>;
 
-    /// # Errors
-    /// The store's own.
+    /// What is logged at `from..to`, in order; shorter where something is missing.
+    fn log_entries(&self, from: u64, to: u64) -> Result<Vec<LogEntry>, Self::Error>;
+
+    /// The nodes `from..to` of a level, in order; shorter where one is missing.
+    fn level(&self, level: u8, from: u64, to: u64) -> Result<Vec<Hash>, Self::Error>;
+
     fn index_by_key(&self, idempotency_key: &str) -> Result<Option<u64>, Self::Error>;
 
-    /// # Errors
-    /// The store's own.
     fn index_by_fact(&self, fact_id: &Hash) -> Result<Option<u64>, Self::Error>;
 
-    /// Writes all nodes (replacing stale ones at the same place), then the
-    /// entry row (a plain insert), stopping at the first failure. A single
-    /// transaction is good but not needed: nodes without their entry row are
-    /// never read, and the next append at that index replaces them all.
+    /// Writes all of it in one transaction: plain inserts.
     ///
     /// An error may mean "written all the same"; the caller repeats the append
     /// with the same key to find out.
-    ///
-    /// # Errors
-    /// The store's own.
     fn commit(&mut self, commit: &Commit) -> Result<(), Self::Error>;
 
     /// Sets the content of one row to `None` for good.
-    ///
-    /// # Errors
-    /// The store's own.
     fn erase_content(&mut self, index: u64) -> Result<(), Self::Error>;
+
+    /// Entries below `size` whose rows for queries are due, oldest first.
+    fn due_rows(&self, size: u64, limit: u64) -> Result<Vec<EntryRow>, Self::Error>;
+
+    /// Notes that the rows of all entries up to `index` are written.
+    fn rows_written(&mut self, index: u64) -> Result<(), Self::Error>;
 }

@@ -6,6 +6,9 @@
 //! takes the tree size and reads only nodes complete within it. Nodes beyond
 //! that size may be missing or stale without harm.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::hash::Hash;
 
 /// Largest tree size: what a JSON number carries exactly (2^53 - 1).
@@ -46,24 +49,41 @@ pub enum TreeError<E> {
     SizesOutOfOrder { first: u64, second: u64 },
 }
 
-/// Stored nodes with those of an append laid over them, before they are stored.
-pub struct Overlay<'a, N> {
-    pub stored: &'a N,
-    pub new: &'a [NewNode],
+/// Stored nodes, each read once, and over them those that are not stored yet.
+pub struct Working<'a, N> {
+    stored: &'a N,
+    known: RefCell<HashMap<(u8, u64), Hash>>,
 }
 
-impl<N: Nodes> Nodes for Overlay<'_, N> {
+impl<'a, N> Working<'a, N> {
+    #[must_use]
+    pub fn on(stored: &'a N) -> Self {
+        Self {
+            stored,
+            known: RefCell::default(),
+        }
+    }
+
+    pub fn lay(&self, nodes: &[NewNode]) {
+        let places = nodes
+            .iter()
+            .map(|node| ((node.level, node.index), node.hash));
+        self.known.borrow_mut().extend(places);
+    }
+}
+
+impl<N: Nodes> Nodes for Working<'_, N> {
     type Error = N::Error;
 
     fn get(&self, level: u8, index: u64) -> Result<Option<Hash>, N::Error> {
-        let new = self
-            .new
-            .iter()
-            .find(|node| node.level == level && node.index == index);
-        match new {
-            Some(node) => Ok(Some(node.hash)),
-            None => self.stored.get(level, index),
+        if let Some(hash) = self.known.borrow().get(&(level, index)) {
+            return Ok(Some(*hash));
         }
+        let stored = self.stored.get(level, index)?;
+        if let Some(hash) = stored {
+            self.known.borrow_mut().insert((level, index), hash);
+        }
+        Ok(stored)
     }
 }
 

@@ -1,10 +1,15 @@
 //! The log of facts as the services see it: a [`Ledger`] that appends and proves, its client
-//! over HTTP, and the other side, which the sequencer's Durable Object serves.
+//! over HTTP, and the other side, the [`Log`], which the sequencer's Durable Object serves.
 //!
 //! Facts are also rows of `chitty_chain_facts`, for queries. The log is the truth: a row is
 //! written after its entry, and every fact that has no row yet is written again until it has.
 
+mod log;
+mod pool;
 mod projection;
+mod prove;
+pub mod published;
+mod refusal;
 mod remote;
 mod serve;
 #[cfg(test)]
@@ -14,20 +19,33 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::hash::Hash;
-use crate::chain::receipt::{ConsistencyProof, Receipt, StoredFact};
+use crate::chain::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredFact};
 pub use crate::chain::sequencer::{AppendRequest, FactRef};
 
-pub use projection::{RefusedRow, project, project_apart};
+pub use log::{Alarm, Log, LogPorts, RETRY_MS};
+use projection::{project, project_apart};
+pub use prove::{
+    CheckpointInput, CheckpointOutput, ProveError, ProveInput, ProveOutput, checkpoint, prove,
+};
+use refusal::Refusal;
 pub use remote::{APPEND_MS, RemoteLedger};
 pub use serve::{Served, serve};
 
 /// Facts asked for in one call.
 pub const MAX_FACTS: usize = 100;
+/// Facts appended in one call.
+pub const MAX_APPENDS: usize = 1_000;
 
 #[async_trait(?Send)]
 pub trait Ledger {
     /// Logs a fact exactly once for its key; repeat after any error.
     async fn append(&self, request: &AppendRequest) -> Result<Receipt, LedgerError>;
+
+    /// Logs at most [`MAX_APPENDS`] facts, in one call; an outcome for each.
+    async fn append_all(
+        &self,
+        requests: &[AppendRequest],
+    ) -> Result<Vec<Result<Receipt, LedgerError>>, LedgerError>;
 
     /// Facts with their place in the newest tree; at most [`MAX_FACTS`]. A fact that is not
     /// in the log is absent from the answer.
@@ -45,6 +63,16 @@ pub trait Ledger {
 
     /// The newest signed checkpoint, and the key that signs.
     async fn head(&self) -> Result<Head, LedgerError>;
+
+    /// The signed checkpoint of `size` facts.
+    async fn checkpoint(&self, size: u64) -> Result<String, LedgerError>;
+
+    /// A fact's place in the tree of `size` facts; the newest, if none is given.
+    async fn inclusion(
+        &self,
+        fact: FactRef,
+        size: Option<u64>,
+    ) -> Result<InclusionProof, LedgerError>;
 
     async fn consistency(&self, first: u64, second: u64) -> Result<ConsistencyProof, LedgerError>;
 }
@@ -69,12 +97,32 @@ pub struct Head {
 #[serde(rename_all = "snake_case")]
 enum Command {
     Append(AppendRequest),
+    AppendAll(Vec<AppendRequest>),
     Facts(Vec<Hash>),
     Recent(usize),
     Entries(u64),
     Erase(Hash),
     Head,
+    Checkpoint(u64),
+    Inclusion { fact: FactRef, size: Option<u64> },
     Consistency { first: u64, second: u64 },
+}
+
+/// The outcome for one of many facts, as JSON.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Appended {
+    Receipt(Receipt),
+    Refused(Refusal),
+}
+
+impl From<Result<Receipt, Refusal>> for Appended {
+    fn from(outcome: Result<Receipt, Refusal>) -> Self {
+        match outcome {
+            Ok(receipt) => Self::Receipt(receipt),
+            Err(refusal) => Self::Refused(refusal),
+        }
+    }
 }
 
 #[derive(Debug, Clone, thiserror::Error)]

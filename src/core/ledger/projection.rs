@@ -3,7 +3,7 @@ use crate::ports::Database;
 use crate::sql::{DatabaseError, Statement};
 
 /// Writes the row of each entry, all or none. Repeating it does no harm.
-pub async fn project(db: &dyn Database, entries: &[EntryRow]) -> Result<(), DatabaseError> {
+pub(super) async fn project(db: &dyn Database, entries: &[EntryRow]) -> Result<(), DatabaseError> {
     let statements: Vec<Statement> = entries.iter().filter_map(row).collect();
     if statements.is_empty() {
         return Ok(());
@@ -13,7 +13,7 @@ pub async fn project(db: &dyn Database, entries: &[EntryRow]) -> Result<(), Data
 
 /// A row that the database does not take.
 #[derive(Debug)]
-pub struct RefusedRow {
+pub(super) struct RefusedRow {
     pub index: u64,
     pub cause: DatabaseError,
 }
@@ -23,7 +23,7 @@ pub struct RefusedRow {
 ///
 /// # Errors
 /// Anything else that fails, which may be over the next time.
-pub async fn project_apart(
+pub(super) async fn project_apart(
     db: &dyn Database,
     entries: &[EntryRow],
 ) -> Result<Vec<RefusedRow>, DatabaseError> {

@@ -2,12 +2,12 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{AppendRequest, Command, Head, Ledger, LedgerError, LoggedFact};
+use super::refusal::Refusal;
+use super::{AppendRequest, Appended, Command, FactRef, Head, Ledger, LedgerError, LoggedFact};
 use crate::chain::hash::Hash;
-use crate::chain::receipt::{ConsistencyProof, Receipt, StoredFact};
+use crate::chain::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredFact};
 use crate::ports::{Http, HttpRequest};
 
 const TIMEOUT_MS: u64 = 10_000;
@@ -20,12 +20,6 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// The ledger behind the sequencer's Durable Object.
 pub struct RemoteLedger {
     http: Rc<dyn Http>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    code: String,
-    message: String,
 }
 
 impl RemoteLedger {
@@ -59,25 +53,45 @@ impl RemoteLedger {
         match serde_json::from_slice::<Refusal>(&body) {
             // Its storage failed: what was asked may be done or not.
             Ok(Refusal { message, .. }) if status >= 500 => Err(unavailable(message)),
-            Ok(Refusal { code, message }) => Err(LedgerError::Refused { code, message }),
+            Ok(Refusal { code, message, .. }) => Err(LedgerError::Refused { code, message }),
             Err(_) => Err(unavailable(format!("status {status}"))),
         }
+    }
+}
+
+impl RemoteLedger {
+    /// A lost reply leaves open whether a fact was logged; the key makes it once.
+    async fn insist<O: DeserializeOwned>(&self, command: &Command) -> Result<O, LedgerError> {
+        let mut outcome = self.ask(command).await;
+        for _ in 1..ATTEMPTS {
+            if !matches!(outcome, Err(LedgerError::Unavailable(_))) {
+                break;
+            }
+            outcome = self.ask(command).await;
+        }
+        outcome
     }
 }
 
 #[async_trait(?Send)]
 impl Ledger for RemoteLedger {
     async fn append(&self, request: &AppendRequest) -> Result<Receipt, LedgerError> {
-        let command = Command::Append(request.clone());
-        let mut outcome = self.ask(&command).await;
-        for _ in 1..ATTEMPTS {
-            // A lost reply leaves open whether the fact was logged; the key makes it once.
-            if !matches!(outcome, Err(LedgerError::Unavailable(_))) {
-                break;
+        self.insist(&Command::Append(request.clone())).await
+    }
+
+    async fn append_all(
+        &self,
+        requests: &[AppendRequest],
+    ) -> Result<Vec<Result<Receipt, LedgerError>>, LedgerError> {
+        let command = Command::AppendAll(requests.to_vec());
+        let outcomes: Vec<Appended> = self.insist(&command).await?;
+        let outcome = |outcome| match outcome {
+            Appended::Receipt(receipt) => Ok(receipt),
+            Appended::Refused(Refusal { code, message, .. }) => {
+                Err(LedgerError::Refused { code, message })
             }
-            outcome = self.ask(&command).await;
-        }
-        outcome
+        };
+        Ok(outcomes.into_iter().map(outcome).collect())
     }
 
     async fn facts(&self, facts: &[Hash]) -> Result<Vec<LoggedFact>, LedgerError> {
@@ -98,6 +112,18 @@ impl Ledger for RemoteLedger {
 
     async fn head(&self) -> Result<Head, LedgerError> {
         self.ask(&Command::Head).await
+    }
+
+    async fn checkpoint(&self, size: u64) -> Result<String, LedgerError> {
+        self.ask(&Command::Checkpoint(size)).await
+    }
+
+    async fn inclusion(
+        &self,
+        fact: FactRef,
+        size: Option<u64>,
+    ) -> Result<InclusionProof, LedgerError> {
+        self.ask(&Command::Inclusion { fact, size }).await
     }
 
     async fn consistency(&self, first: u64, second: u64) -> Result<ConsistencyProof, LedgerError> {

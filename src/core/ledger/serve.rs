@@ -1,59 +1,70 @@
+use std::rc::Rc;
+
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Command, FactRef, Head, LoggedFact, MAX_FACTS};
+use super::log::Log;
+use super::refusal::Refusal;
+use super::{Appended, Command, FactRef, Head, LoggedFact, MAX_FACTS};
 use crate::chain::error::SequencerError;
-use crate::chain::fact::Salt;
 use crate::chain::receipt::{Receipt, StoredFact};
 use crate::chain::sequencer::Sequencer;
 use crate::chain::store::LogStore;
 
-/// What the sequencer answers: an HTTP status and a JSON text.
+/// What the log answers: an HTTP status and a JSON text.
 #[derive(Debug)]
 pub struct Served {
     pub status: u16,
     pub body: String,
-    /// A fact was logged, now or before by the same key: its row may be due.
-    pub logged: bool,
 }
 
 type Outcome<T, S> = Result<T, SequencerError<<S as crate::chain::tree::Nodes>::Error>>;
 
-/// Answers one request to the sequencer. `salt` is fresh randomness.
-pub fn serve<S: LogStore>(log: &mut Sequencer<S>, body: &[u8], now_ms: u64, salt: &Salt) -> Served
+/// Answers one request to the log.
+pub async fn serve<S: LogStore + 'static>(log: &Rc<Log<S>>, body: &[u8]) -> Served
 where
     S::Error: std::fmt::Display,
 {
     let Ok(command) = serde_json::from_slice::<Command>(body) else {
-        return refused(400, "invalid_command", "the body is no command of the log");
+        let message = "the body is no command of the log";
+        return refused(&Refusal::new(400, "invalid_command", message));
     };
     match command {
         Command::Append(request) => {
-            let receipt = log.append(&request, now_ms, salt);
-            Served {
-                logged: receipt.is_ok(),
-                ..answer(receipt)
-            }
+            let answers = log.append(vec![request]).await;
+            let first = |answers: Vec<_>| answers.into_iter().next();
+            answer(answers.and_then(|all| first(all).unwrap_or_else(|| Err(Refusal::stopped()))))
         }
-        Command::Facts(ids) if ids.len() > MAX_FACTS => refused(
-            400,
-            "too_many",
-            &format!("ask for at most {MAX_FACTS} facts"),
-        ),
-        Command::Facts(ids) => answer(ids.into_iter().try_fold(Vec::new(), |mut found, id| {
-            found.extend(find(log, FactRef::FactId(id))?);
-            Ok::<_, SequencerError<S::Error>>(found)
-        })),
-        Command::Recent(count) => answer(recent(log, count.min(MAX_FACTS))),
-        Command::Entries(from) => answer(entries(log, from)),
-        Command::Erase(id) => answer(log.erase(FactRef::FactId(id))),
-        Command::Head => answer(head(log)),
-        Command::Consistency { first, second } => answer(log.prove_consistency(first, second)),
+        Command::AppendAll(requests) => {
+            let answers = log.append(requests).await;
+            answer(answers.map(|all| all.into_iter().map(Appended::from).collect::<Vec<_>>()))
+        }
+        Command::Facts(ids) if ids.len() > MAX_FACTS => refused(&Refusal::too_many(MAX_FACTS)),
+        Command::Facts(ids) => {
+            let find = |log: &Sequencer<S>| {
+                ids.into_iter().try_fold(Vec::new(), |mut found, id| {
+                    found.extend(find(log, FactRef::FactId(id))?);
+                    Ok(found)
+                })
+            };
+            answer(log.read(find).await)
+        }
+        Command::Recent(count) => answer(log.read(|log| recent(log, count.min(MAX_FACTS))).await),
+        Command::Head => answer(log.read(head).await),
+        Command::Checkpoint(size) => answer(log.read(|log| log.checkpoint_at(size)).await),
+        Command::Inclusion { fact, size } => {
+            answer(log.read(|log| log.prove_inclusion(fact, size)).await)
+        }
+        Command::Consistency { first, second } => {
+            answer(log.read(|log| log.prove_consistency(first, second)).await)
+        }
+        Command::Entries(from) => answer(log.read(|log| entries(log, from)).await),
+        Command::Erase(id) => answer(log.erase(id).await),
     }
 }
 
 fn recent<S: LogStore>(log: &Sequencer<S>, count: usize) -> Outcome<Vec<LoggedFact>, S> {
-    let size = log.size()?;
+    let size = log.size();
     let start = size.saturating_sub(count as u64);
     let mut found = Vec::new();
     for index in start..size {
@@ -96,28 +107,19 @@ fn find<S: LogStore>(log: &Sequencer<S>, fact: FactRef) -> Outcome<Option<Logged
     Ok(Some(LoggedFact { stored, receipt }))
 }
 
-fn answer<T: Serialize, E: std::fmt::Display>(outcome: Result<T, SequencerError<E>>) -> Served {
+fn answer<T: Serialize>(outcome: Result<T, Refusal>) -> Served {
     match outcome {
-        Ok(value) => Served {
-            status: 200,
-            body: json!(value).to_string(),
-            logged: false,
+        Ok(value) => match serde_json::to_string(&value) {
+            Ok(body) => Served { status: 200, body },
+            Err(error) => refused(&Refusal::unavailable("unwritable", &error.to_string())),
         },
-        Err(error) => {
-            let status = match error.code() {
-                "storage_failed" | "bad_clock" => 503,
-                "log_damaged" | "wrong_log_key" => 500,
-                _ => 409,
-            };
-            refused(status, error.code(), &error.to_string())
-        }
+        Err(refusal) => refused(&refusal),
     }
 }
 
-fn refused(status: u16, code: &str, message: &str) -> Served {
+fn refused(refusal: &Refusal) -> Served {
     Served {
-        status,
-        body: json!({ "code": code, "message": message }).to_string(),
-        logged: false,
+        status: refusal.status,
+        body: json!(refusal).to_string(),
     }
 }

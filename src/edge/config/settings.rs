@@ -145,14 +145,32 @@ impl SigningSettings {
 #[derive(Debug, Clone)]
 pub struct ChainSettings {
     pub signing_key: Secret,
+    /// Least time from one round of the log to the next, in milliseconds.
+    pub round_ms: u64,
 }
+
+/// R2 takes about one write of the same key, the checkpoint's, a second.
+const ROUND_MS: u64 = 750;
+const MAX_ROUND_MS: u64 = 5_000;
 
 impl ChainSettings {
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             signing_key: reader.required_secret("CHAIN_SIGNING_KEY"),
+            round_ms: round_ms(reader),
         }
     }
+}
+
+fn round_ms(reader: &mut Reader<'_>) -> u64 {
+    let Some(text) = reader.optional("CHAIN_ROUND_MS") else {
+        return ROUND_MS;
+    };
+    let ms = text.parse().ok().filter(|ms| *ms <= MAX_ROUND_MS);
+    ms.unwrap_or_else(|| {
+        reader.wrong("CHAIN_ROUND_MS", "milliseconds, at most 5000");
+        ROUND_MS
+    })
 }
 
 fn environment(reader: &mut Reader<'_>) -> Environment {

@@ -3,14 +3,14 @@
 use super::super::audit::{Finding, Problem, audit};
 use super::super::hash::Hash;
 use super::super::keys::SignerKey;
-use super::super::sequencer::{FactRef, Sequencer};
+use super::super::sequencer::FactRef;
 use super::memory::{Failed, Fault, MemoryStore};
-use super::{NOW_MS, request, salt, test_key};
+use super::{Append, NOW_MS, open, request, salt, test_key};
 
 const SIZE: u64 = 12;
 
 fn store() -> MemoryStore {
-    let mut log = Sequencer::open(MemoryStore::default(), test_key()).unwrap();
+    let mut log = open(MemoryStore::default(), test_key()).unwrap();
     for number in 0..SIZE {
         log.append(&request(number), NOW_MS + number, &salt(number))
             .unwrap();
@@ -42,7 +42,7 @@ fn assert_found(found: &[Finding], index: u64, problem: Problem) {
 #[test]
 fn an_honest_log_passes_in_slices_even_with_erasures() {
     assert_eq!(tampered(|_| ()), []);
-    let mut log = Sequencer::open(store(), test_key()).unwrap();
+    let mut log = open(store(), test_key()).unwrap();
     log.erase(FactRef::Index(3)).unwrap();
     let slice = audit(log.store(), test_key().verifier(), 0, 5).unwrap();
     assert_eq!((slice.next, slice.size, slice.erased), (Some(5), SIZE, 1));
@@ -87,7 +87,10 @@ fn every_changed_column_is_found_in_every_row() {
         assert_found(&fact_id, index, Problem::ContentAltered);
         let position = row(|row| row.index += 100);
         assert_found(&position, index, Problem::EntryMissing);
-        let checkpoint = row(|row| row.checkpoint = row.checkpoint.replacen('\n', "\n1", 1));
+        let checkpoint = tampered(|store| {
+            let checkpoint = store.rounds.get_mut(&(index + 1)).unwrap();
+            *checkpoint = checkpoint.replacen('\n', "\n1", 1);
+        });
         assert_found(&checkpoint, index, Problem::CheckpointWrong);
         let key = row(|row| row.idempotency_key = "key-0".to_owned());
         let untouched = index == 0;
@@ -132,10 +135,10 @@ fn a_log_of_another_key_is_found() {
 #[test]
 fn a_clean_tail_cut_needs_an_outside_checkpoint() {
     let mut store = store();
-    let kept_elsewhere = store.entries[&(SIZE - 1)].checkpoint.clone();
+    let kept_elsewhere = store.rounds.remove(&SIZE).unwrap();
     store.entries.remove(&(SIZE - 1));
     assert_eq!(findings(&store), []);
-    let log = Sequencer::open(store, test_key()).unwrap();
+    let log = open(store, test_key()).unwrap();
     assert_ne!(log.checkpoint().unwrap(), kept_elsewhere);
     let error = log.prove_consistency(SIZE - 1, SIZE).unwrap_err();
     assert_eq!(error.code(), "size_not_reached");

@@ -1,11 +1,12 @@
-//! Storage in memory that can fail at any single row operation.
+//! Storage in memory that can fail at any single operation.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::super::fact::LogEntry;
 use super::super::hash::Hash;
-use super::super::store::{Commit, EntryRow, LogStore};
+use super::super::store::{Commit, EntryRow, LogStore, RoundRow};
 use super::super::tree::{NewNode, Nodes};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub struct Fault {
 pub struct MemoryStore {
     pub entries: BTreeMap<u64, EntryRow>,
     pub nodes: BTreeMap<(u8, u64), Hash>,
+    /// Checkpoints by size.
+    pub rounds: BTreeMap<u64, String>,
+    /// Entries whose rows for queries are written.
+    pub rows: u64,
     fault: Cell<Option<Fault>>,
 }
 
@@ -103,8 +108,26 @@ impl Nodes for MemoryStore {
 
 impl LogStore for MemoryStore {
     fn size(&self) -> Result<u64, Failed> {
-        let last = self.entries.keys().next_back();
-        self.read(last.map_or(0, |index| index + 1))
+        let last = self.rounds.keys().next_back();
+        self.read(last.copied().unwrap_or(0))
+    }
+
+    fn round_from(&self, size: u64) -> Result<Option<RoundRow>, Failed> {
+        let round = self.rounds.range(size..).next();
+        self.read(round.map(|(size, checkpoint)| RoundRow {
+            size: *size,
+            checkpoint: checkpoint.clone(),
+        }))
+    }
+
+    fn log_entries(&self, from: u64, to: u64) -> Result<Vec<LogEntry>, Failed> {
+        let found = self.entries.range(from..to);
+        self.read(found.map(|(_, row)| row.entry()).collect())
+    }
+
+    fn level(&self, level: u8, from: u64, to: u64) -> Result<Vec<Hash>, Failed> {
+        let found = self.nodes.range((level, from)..(level, to));
+        self.read(found.map(|(_, hash)| *hash).collect())
     }
 
     fn entry(&self, index: u64) -> Result<Option<EntryRow>, Failed> {
@@ -120,19 +143,21 @@ impl LogStore for MemoryStore {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), Failed> {
-        for NewNode { level, index, hash } in commit.nodes.iter().copied() {
-            self.write(|store| {
-                store.nodes.insert((level, index), hash);
-            })?;
-        }
-        let row = commit.entry.clone();
-        assert_eq!(
-            self.find(|known| known.idempotency_key == row.idempotency_key),
-            None
-        );
+        let commit = commit.clone();
         self.write(|store| {
-            let before = store.entries.insert(row.index, row);
-            assert_eq!(before, None, "an index was given twice");
+            for NewNode { level, index, hash } in commit.nodes {
+                let before = store.nodes.insert((level, index), hash);
+                assert_eq!(before, None, "a node was completed twice");
+            }
+            for row in commit.entries {
+                let twin = store.find(|known| known.idempotency_key == row.idempotency_key);
+                assert_eq!(twin, None, "a key was used twice");
+                let before = store.entries.insert(row.index, row);
+                assert_eq!(before, None, "an index was given twice");
+            }
+            let RoundRow { size, checkpoint } = commit.round;
+            let before = store.rounds.insert(size, checkpoint);
+            assert_eq!(before, None, "a size was signed twice");
         })
     }
 
@@ -142,6 +167,16 @@ impl LogStore for MemoryStore {
                 row.content = None;
             }
         })
+    }
+
+    fn due_rows(&self, size: u64, limit: u64) -> Result<Vec<EntryRow>, Failed> {
+        let end = size.min(self.rows.saturating_add(limit)).max(self.rows);
+        let due = self.entries.range(self.rows..end);
+        self.read(due.map(|(_, row)| row.clone()).collect())
+    }
+
+    fn rows_written(&mut self, index: u64) -> Result<(), Failed> {
+        self.write(|store| store.rows = store.rows.max(index + 1))
     }
 }
 

@@ -12,14 +12,18 @@ pub(crate) mod memory;
 mod notes;
 mod parsers;
 mod sequencing;
+mod tiles;
 mod tree_properties;
 mod tree_vectors;
 
 use std::sync::LazyLock;
 
+use super::error::SequencerError;
 use super::fact::{Fact, Salt};
 use super::keys::SignerKey;
-use super::sequencer::AppendRequest;
+use super::receipt::Receipt;
+use super::sequencer::{AppendRequest, Sequencer};
+use memory::{Failed, MemoryStore};
 
 const ORIGIN: &str = "example.com/test-log";
 const NOW_MS: u64 = 1_700_000_000_123;
@@ -56,4 +60,37 @@ fn salt(number: u64) -> Salt {
     let mut bytes = [7; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     Salt::from_random_bytes(bytes)
+}
+
+/// A log all of which is published.
+fn open(
+    store: MemoryStore,
+    key: SignerKey,
+) -> Result<Sequencer<MemoryStore>, SequencerError<Failed>> {
+    let mut log = Sequencer::open(store, key, None)?;
+    log.note_published(log.committed()?);
+    Ok(log)
+}
+
+/// A round of one, published at once.
+pub(crate) trait Append {
+    fn append(
+        &mut self,
+        request: &AppendRequest,
+        now_ms: u64,
+        salt: &Salt,
+    ) -> Result<Receipt, SequencerError<Failed>>;
+}
+
+impl Append for Sequencer<MemoryStore> {
+    fn append(
+        &mut self,
+        request: &AppendRequest,
+        now_ms: u64,
+        salt: &Salt,
+    ) -> Result<Receipt, SequencerError<Failed>> {
+        let placed = self.add(&[(request, *salt)], now_ms)?.remove(0)?;
+        self.note_published(self.committed()?);
+        Ok(self.receipts(&[placed])?.remove(0))
+    }
 }

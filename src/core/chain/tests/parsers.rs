@@ -12,9 +12,8 @@ use super::super::keys::{SignerKey, VerifierKey};
 use super::super::note::Note;
 use super::super::proof::LogProof;
 use super::super::receipt::{Receipt, verify_fact};
-use super::super::sequencer::Sequencer;
 use super::memory::MemoryStore;
-use super::{NOW_MS, request, salt, test_key};
+use super::{Append, NOW_MS, open, request, salt, test_key};
 
 fn parse_all(text: &str) {
     if let Ok(note) = Note::parse(text) {
@@ -50,7 +49,7 @@ fn parse_all(text: &str) {
 static SAMPLES: LazyLock<Vec<String>> = LazyLock::new(samples);
 
 fn samples() -> Vec<String> {
-    let mut log = Sequencer::open(MemoryStore::default(), test_key()).unwrap();
+    let mut log = open(MemoryStore::default(), test_key()).unwrap();
     let receipts: Vec<Receipt> = (0..5)
         .map(|number| log.append(&request(number), NOW_MS, &salt(number)).unwrap())
         .collect();

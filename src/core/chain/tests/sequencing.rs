@@ -12,10 +12,10 @@ use super::super::receipt::{
 use super::super::sequencer::{FactRef, Sequencer};
 use super::super::verify::{verify_consistency, verify_inclusion};
 use super::memory::MemoryStore;
-use super::{NOW_MS, fact, request, salt, test_key};
+use super::{Append, NOW_MS, fact, open, request, salt, test_key};
 
 fn empty_log() -> Sequencer<MemoryStore> {
-    Sequencer::open(MemoryStore::default(), test_key()).unwrap()
+    open(MemoryStore::default(), test_key()).unwrap()
 }
 
 fn log_of(size: u64) -> (Sequencer<MemoryStore>, Vec<Receipt>) {
@@ -74,7 +74,7 @@ fn the_same_key_replays_the_same_receipt() {
         };
         assert_eq!(again, expected);
     }
-    assert_eq!(log.size().unwrap(), 9);
+    assert_eq!(log.size(), 9);
 }
 
 #[test]
@@ -127,13 +127,13 @@ fn time_never_goes_back() {
 #[test]
 fn all_proofs_of_a_log_verify() {
     let (log, receipts) = log_of(40);
-    let open = |note: &str| Checkpoint::open(note, log.key().verifier()).unwrap();
+    let head = |note: &str| Checkpoint::open(note, log.key().verifier()).unwrap();
     for first in 0..=40 {
         for second in first..=40 {
             let proof = log.prove_consistency(first, second).unwrap();
             let (older, newer) = (
-                open(&proof.first_checkpoint),
-                open(&proof.second_checkpoint),
+                head(&proof.first_checkpoint),
+                head(&proof.second_checkpoint),
             );
             assert_eq!((older.size, newer.size), (first, second));
             verify_consistency(first, second, &proof.proof, &older.root, &newer.root).unwrap();
@@ -143,7 +143,7 @@ fn all_proofs_of_a_log_verify() {
         let fact = FactRef::FactId(receipt.fact_id);
         for size in receipt.tree_size..=40 {
             let proof = log.prove_inclusion(fact, Some(size)).unwrap();
-            let head = open(&proof.checkpoint);
+            let head = head(&proof.checkpoint);
             let leaf = receipt.leaf_hash;
             verify_inclusion(
                 &leaf,
@@ -197,7 +197,7 @@ fn erased_content_leaves_every_proof_valid() {
     let error = log.append(&request(7), NOW_MS, &salt(99)).unwrap_err();
     assert_eq!(error, SequencerError::ReplayOfErased { index: 7 });
     log.append(&request(20), NOW_MS, &salt(20)).unwrap();
-    Sequencer::open(log.into_store(), test_key()).unwrap();
+    open(log.into_store(), test_key()).unwrap();
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn each_verdict_fails_for_its_own_reason() {
 #[test]
 fn a_rebuilt_log_is_told_by_its_signer() {
     let thief = SignerKey::from_seed(test_key().name(), &[66; 32]).unwrap();
-    let mut forged = Sequencer::open(MemoryStore::default(), thief).unwrap();
+    let mut forged = open(MemoryStore::default(), thief).unwrap();
     let receipt = forged.append(&request(0), NOW_MS, &salt(0)).unwrap();
     let text = content(&forged, &receipt);
     let verdicts = verify_fact(text.as_deref(), &receipt, test_key().verifier());
@@ -276,7 +276,7 @@ fn damaged_storage_is_refused_on_opening() {
     let reopen = |damage: fn(&mut MemoryStore)| {
         let mut store = log_of(6).0.into_store();
         damage(&mut store);
-        Sequencer::open(store, test_key()).unwrap_err().code()
+        open(store, test_key()).unwrap_err().code()
     };
     let missing = reopen(|store| {
         store.nodes.remove(&(2, 0));
@@ -287,16 +287,16 @@ fn damaged_storage_is_refused_on_opening() {
     });
     assert_eq!(changed, "log_damaged");
     assert_eq!(
-        reopen(|s| s.entries.get_mut(&5).unwrap().checkpoint.clear()),
+        reopen(|s| s.rounds.get_mut(&6).unwrap().clear()),
         "wrong_log_key"
     );
     let stale = reopen(|s| {
-        let old = s.entries[&4].checkpoint.clone();
-        s.entries.get_mut(&5).unwrap().checkpoint = old;
+        let old = s.rounds[&5].clone();
+        s.rounds.insert(6, old);
     });
     assert_eq!(stale, "log_damaged");
     let stranger = SignerKey::from_seed(test_key().name(), &[2; 32]).unwrap();
-    let error = Sequencer::open(log_of(1).0.into_store(), stranger).unwrap_err();
+    let error = open(log_of(1).0.into_store(), stranger).unwrap_err();
     assert_eq!(error.code(), "wrong_log_key");
 }
 
@@ -308,7 +308,7 @@ fn altered_content_is_not_served() {
     let mut forged = SaltedFact::parse(row.content.as_ref().unwrap()).unwrap();
     forged.fact = fact(77);
     row.content = Some(forged.canonical().unwrap());
-    let log = Sequencer::open(store, test_key()).unwrap();
+    let log = open(store, test_key()).unwrap();
     let error = log.fact(FactRef::FactId(receipts[1].fact_id)).unwrap_err();
     assert_eq!(error.code(), "log_damaged");
 }

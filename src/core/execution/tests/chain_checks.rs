@@ -1,7 +1,6 @@
 //! Facts read again and checked.
 
 use super::*;
-use crate::chain::sequencer::FactRef;
 
 fn check(world: &World, more: Value) -> ChainCheck {
     let input = serde_json::from_value(more).unwrap();
@@ -228,7 +227,7 @@ fn a_row_that_is_gone_is_noticed_without_ids_too() {
 #[test]
 fn an_erased_fact_still_has_its_proof() {
     let (world, ids) = logged();
-    world.log.log.borrow_mut().erase(FactRef::Index(1)).unwrap();
+    world.log.erase(1);
     let found = check(&world, json!({"fact_ids": [ids[1]]}));
     assert!(!found.all_valid, "its row still has the content");
     world.rows("DELETE FROM chitty_chain_facts WHERE leaf_index = 1");

@@ -34,16 +34,6 @@ fn an_append_is_answered_with_its_proof_and_replayed_as_it_was() {
 }
 
 #[test]
-fn a_row_may_be_due_for_an_entry_new_or_found() {
-    let http = LogHttp::new(None);
-    let body = serde_json::to_vec(&Command::Append(request(0))).unwrap();
-    assert!(http.serve(&body).logged);
-    assert!(http.serve(&body).logged, "its row may have been late");
-    let head = serde_json::to_vec(&Command::Head).unwrap();
-    assert!(!http.serve(&head).logged);
-}
-
-#[test]
 fn a_key_used_for_another_fact_is_a_conflict() {
     let http = LogHttp::new(None);
     append(&http, 0);
@@ -110,8 +100,8 @@ fn the_newest_facts_stand_last_and_are_never_too_many() {
 #[test]
 fn heads_are_proved_consistent() {
     let http = LogHttp::new(None);
-    (0..3).for_each(|number| drop(append(&http, number)));
-    (3..7).for_each(|number| drop(append(&http, number)));
+    command(&http, &Command::AppendAll((0..3).map(request).collect()));
+    command(&http, &Command::AppendAll((3..7).map(request).collect()));
     let ask = Command::Consistency {
         first: 3,
         second: 7,
@@ -149,40 +139,100 @@ fn what_is_no_command_is_refused() {
     for body in bodies {
         let served = http.serve(body);
         assert_eq!(served.status, 400, "{body:?}");
-        assert!(served.body.contains("invalid_command") && !served.logged);
+        assert!(served.body.contains("invalid_command"));
     }
     assert_eq!(http.size(), 0);
 }
 
 #[test]
 fn failing_storage_asks_for_the_same_again_and_then_logs_once() {
-    let key = || SignerKey::from_seed("example.com/test-log", &[1; 32]).unwrap();
     let body = serde_json::to_vec(&Command::Append(request(0))).unwrap();
-    let salt = |n| Salt::from_random_bytes([n; 32]);
     let mut failed = 0;
     for after_operations in 0..20 {
         for but_persists in [false, true] {
-            let store = MemoryStore::default();
-            store.set_fault(Some(Fault {
+            let http = LogHttp::new(None);
+            http.store.0.borrow().set_fault(Some(Fault {
                 after_operations,
                 but_persists,
             }));
-            let Ok(mut log) = Sequencer::open(store, key()) else {
-                continue;
-            };
-            let first = serve(&mut log, &body, LOGGED_AT_MS, &salt(1));
+            let first = http.serve(&body);
             if first.status != 200 {
                 assert_eq!(first.status, 503, "{}", first.body);
                 failed += 1;
             }
-            // The object forgets a log that failed and opens it from storage again.
-            let store = log.into_store();
-            store.set_fault(None);
-            let mut log = Sequencer::open(store, key()).unwrap();
-            let again = serve(&mut log, &body, LOGGED_AT_MS, &salt(2));
+            http.store.0.borrow().set_fault(None);
+            let again = http.serve(&body);
             assert_eq!(again.status, 200);
-            assert_eq!(log.size().unwrap(), 1);
+            assert_eq!(http.size(), 1);
         }
     }
     assert!(failed >= 4, "{failed}");
+}
+
+#[test]
+fn many_facts_are_one_round_with_an_outcome_for_each() {
+    let http = LogHttp::new(None);
+    append(&http, 3);
+    let mut wrong = request(5);
+    wrong.fact.subject = String::new();
+    let mut other = request(3);
+    other.fact.object = "refused".to_owned();
+    let asked = vec![request(1), wrong, request(2), request(3), other, request(1)];
+    let (status, body) = command(&http, &Command::AppendAll(asked));
+    assert_eq!(status, 200);
+    let answers: Vec<Appended> = serde_json::from_value(body).unwrap();
+    let told: Vec<_> = answers
+        .iter()
+        .map(|answer| match answer {
+            Appended::Receipt(receipt) => {
+                let place = (receipt.leaf_index, receipt.tree_size, receipt.replayed);
+                Ok(place)
+            }
+            Appended::Refused(refusal) => Err(refusal.code.as_str()),
+        })
+        .collect();
+    let expected = [
+        Ok((1, 3, false)),
+        Err("invalid_fact"),
+        Ok((2, 3, false)),
+        Ok((0, 1, true)),
+        Err("idempotency_conflict"),
+        Ok((1, 3, true)),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(http.size(), 3);
+    let (status, body) = command(&http, &Command::AppendAll(Vec::new()));
+    assert_eq!((status, body), (200, serde_json::json!([])));
+    let many = vec![request(0); MAX_APPENDS + 1];
+    let (status, body) = command(&http, &Command::AppendAll(many));
+    assert_eq!((status, body["code"].as_str()), (400, Some("too_many")));
+}
+
+#[test]
+fn a_size_between_two_rounds_has_no_checkpoint() {
+    let http = LogHttp::new(None);
+    append(&http, 0);
+    command(&http, &Command::AppendAll((1..5).map(request).collect()));
+    for size in [0, 1, 5] {
+        let (status, body) = command(&http, &Command::Checkpoint(size));
+        let head = Checkpoint::parse_unverified(body.as_str().unwrap()).unwrap();
+        assert_eq!((status, head.size), (200, size));
+    }
+    let (status, body) = command(&http, &Command::Checkpoint(2));
+    assert_eq!(
+        (status, body["code"].as_str()),
+        (409, Some("size_not_signed"))
+    );
+    assert!(
+        body["message"]
+            .as_str()
+            .unwrap()
+            .contains("the next is of 5")
+    );
+    let fact = FactRef::Index(0);
+    let ask = |size| command(&http, &Command::Inclusion { fact, size });
+    assert_eq!(ask(None).1["tree_size"], 5);
+    assert_eq!(ask(Some(1)).1["tree_size"], 1);
+    assert_eq!(ask(Some(3)).1["code"], "size_not_signed");
+    assert_eq!(ask(Some(6)).1["code"], "size_not_reached");
 }

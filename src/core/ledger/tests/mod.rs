@@ -2,11 +2,15 @@
 
 mod commands;
 mod projecting;
+mod publishing;
 mod remote;
+mod shared;
+mod simulator;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,16 +18,23 @@ use futures::stream;
 use serde_json::Value;
 
 use super::*;
-use crate::chain::fact::{Fact, Salt};
+use crate::chain::fact::{Fact, SaltedFact};
 use crate::chain::keys::SignerKey;
 use crate::chain::receipt::StoredContent;
-use crate::chain::sequencer::Sequencer;
-use crate::chain::store::EntryRow;
-use crate::chain::tests::memory::MemoryStore;
-use crate::ports::{Database, Http, HttpError, HttpRequest, HttpResponse};
-use crate::testing::block_on;
+use crate::chain::store::{EntryRow, LogStore as _};
+use crate::ports::{Bucket, Database, Http, HttpError, HttpRequest, HttpResponse};
+use crate::sql::{DatabaseError, Outcome, Statement};
+use crate::testing::{FakeBackground, FakeClock, FakeEntropy, FakeLog, MemoryBucket, block_on};
+use shared::SharedStore;
 
 pub(crate) const LOGGED_AT_MS: u64 = 1_795_262_350_000;
+
+/// Made once, since deriving the public key costs as much as signing.
+fn test_key() -> SignerKey {
+    static KEY: LazyLock<SignerKey> =
+        LazyLock::new(|| SignerKey::from_seed("example.com/test-log", &[1; 32]).unwrap());
+    KEY.clone()
+}
 
 /// What happens to one call to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,69 +46,93 @@ pub(crate) enum LogFault {
     Answers(u16, &'static str),
 }
 
+/// Takes every row and keeps none.
+struct Nowhere;
+
+#[async_trait(?Send)]
+impl Database for Nowhere {
+    async fn run(&self, _statement: Statement) -> Result<Outcome, DatabaseError> {
+        Ok(Outcome::default())
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError> {
+        Ok(statements.iter().map(|_| Outcome::default()).collect())
+    }
+}
+
+/// Counts how often it was set.
+#[derive(Default)]
+struct CountedAlarm(Cell<u64>);
+
+#[async_trait(?Send)]
+impl Alarm for CountedAlarm {
+    async fn set(&self, _ms: u64) -> Result<(), String> {
+        self.0.set(self.0.get() + 1);
+        Ok(())
+    }
+}
+
 /// The sequencer's object: a log in memory behind HTTP, and its rows in a database.
 pub(crate) struct LogHttp {
-    pub log: RefCell<Sequencer<MemoryStore>>,
+    log: Rc<Log<SharedStore>>,
+    store: SharedStore,
+    files: Rc<MemoryBucket>,
+    alarm: Rc<CountedAlarm>,
+    background: Rc<FakeBackground>,
     /// Of the next calls, in order.
     pub faults: RefCell<VecDeque<LogFault>>,
     pub calls: Cell<u64>,
-    rows: Option<Rc<dyn Database>>,
 }
 
 impl LogHttp {
     pub fn new(rows: Option<Rc<dyn Database>>) -> Rc<Self> {
-        let key = SignerKey::from_seed("example.com/test-log", &[1; 32]).unwrap();
+        let store = SharedStore::default();
+        let (files, alarm, background) = (Rc::default(), Rc::default(), Rc::default());
+        let opened = store.clone();
+        let log = Log::new(LogPorts {
+            open: Box::new(move || Ok((opened.clone(), test_key()))),
+            files: Rc::clone(&files) as Rc<dyn Bucket>,
+            rows: rows.unwrap_or_else(|| Rc::new(Nowhere)),
+            alarm: Rc::clone(&alarm) as Rc<dyn Alarm>,
+            clock: Rc::new(FakeClock::at(i64::try_from(LOGGED_AT_MS).unwrap())),
+            entropy: Rc::new(FakeEntropy::default()),
+            background: Rc::clone(&background) as Rc<dyn crate::ports::Background>,
+            log: Rc::new(FakeLog::default()),
+            round_ms: 750,
+        });
         Rc::new(Self {
-            log: RefCell::new(Sequencer::open(MemoryStore::default(), key).unwrap()),
+            log,
+            store,
+            files,
+            alarm,
+            background,
             faults: RefCell::default(),
             calls: Cell::new(0),
-            rows,
         })
     }
 
     pub fn size(&self) -> u64 {
-        self.log.borrow().size().unwrap()
+        self.store.0.borrow().entries.len() as u64
     }
 
     /// A fact as it is in the log, and the bytes its id hashes.
     pub fn fact(&self, index: u64) -> (Fact, String) {
-        match self
-            .log
-            .borrow()
-            .fact(FactRef::Index(index))
-            .unwrap()
-            .content
-        {
-            StoredContent::Present { fact, canonical } => (fact, canonical),
-            StoredContent::Erased => panic!("erased"),
-        }
+        let content = self.store.0.borrow().entries[&index].content.clone();
+        let canonical = content.expect("erased");
+        (SaltedFact::parse(&canonical).unwrap().fact, canonical)
+    }
+
+    pub fn erase(&self, index: u64) {
+        self.store.0.borrow_mut().erase_content(index).unwrap();
     }
 
     fn serve(&self, body: &[u8]) -> Served {
-        self.calls.set(self.calls.get() + 1);
-        let mut salt = [7; 32];
-        salt[..8].copy_from_slice(&self.calls.get().to_be_bytes());
-        let salt = Salt::from_random_bytes(salt);
-        serve(&mut self.log.borrow_mut(), body, LOGGED_AT_MS, &salt)
+        block_on(self.answer(body))
     }
 
-    /// What the object does after an append.
-    async fn write_row(&self, body: &[u8], answer: &str) {
-        let (Some(rows), Ok(Command::Append(request))) = (&self.rows, serde_json::from_slice(body))
-        else {
-            return;
-        };
-        let receipt: Receipt = serde_json::from_str(answer).unwrap();
-        let (_, canonical) = self.fact(receipt.leaf_index);
-        let entry = EntryRow {
-            index: receipt.leaf_index,
-            fact_id: receipt.fact_id,
-            idempotency_key: request.idempotency_key,
-            logged_at_ms: receipt.logged_at_ms,
-            content: Some(canonical),
-            checkpoint: receipt.checkpoint,
-        };
-        project(&**rows, &[entry]).await.unwrap();
+    async fn answer(&self, body: &[u8]) -> Served {
+        self.calls.set(self.calls.get() + 1);
+        self.background.beside(serve(&self.log, body)).await
     }
 }
 
@@ -110,10 +145,7 @@ impl Http for LogHttp {
             Some(LogFault::Answers(status, body)) => return Ok(response(status, body)),
             _ => (),
         }
-        let served = self.serve(&request.body);
-        if served.logged {
-            self.write_row(&request.body, &served.body).await;
-        }
+        let served = self.answer(&request.body).await;
         if fault == Some(LogFault::ReplyLost) {
             return Err(HttpError::Interrupted("cut".into()));
         }

@@ -20,7 +20,6 @@ fn entry(number: u64, change: impl FnOnce(&mut Fact)) -> EntryRow {
         idempotency_key: format!("key-{number}"),
         logged_at_ms: receipt.logged_at_ms,
         content: Some(http.fact(0).1),
-        checkpoint: receipt.checkpoint,
     }
 }
 

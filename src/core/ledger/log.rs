@@ -1,0 +1,436 @@
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use futures::future::join_all;
+use futures::stream::{self, StreamExt};
+use serde_json::json;
+
+use super::pool::{Answers, Pending, Pool};
+use super::refusal::Refusal;
+use super::{AppendRequest, project, project_apart};
+use crate::chain::error::SequencerError;
+use crate::chain::fact::Salt;
+use crate::chain::keys::SignerKey;
+use crate::chain::note::MAX_NOTE_BYTES;
+use crate::chain::hash::Hash;
+use crate::chain::receipt::{Receipt, StoredFact};
+use crate::chain::sequencer::{FactRef, Placed, Sequencer};
+use crate::chain::store::LogStore;
+use crate::chain::tiles::{CHECKPOINT, Tile, added, replaced};
+use crate::ports::{
+    Background, Bucket, Clock, Database, Entropy, Level, MAX_DELETED_OBJECTS, Object,
+};
+use crate::sql::DatabaseError;
+
+/// Files sent to object storage at once; each request may have six connections waiting.
+const UPLOADS: usize = 6;
+/// When the alarm comes for what could not be done, in milliseconds.
+pub const RETRY_MS: u64 = 5_000;
+/// Rows for queries that are written before their appends are answered; more follow later.
+const ROWS_AT_ONCE: u64 = 40;
+/// Rows of one batch, and batches of one alarm.
+const ROWS: u64 = 100;
+const BATCHES: usize = 50;
+
+/// The log's alarm clock, which outlives the program.
+#[async_trait(?Send)]
+pub trait Alarm {
+    /// [`Log::tend`] is to be called in `ms`.
+    async fn set(&self, ms: u64) -> Result<(), String>;
+}
+
+/// What the log needs from outside.
+pub struct LogPorts<S> {
+    /// Opens the storage anew, and reads the key.
+    pub open: Box<dyn Fn() -> Result<(S, SignerKey), String>>,
+    /// The published log.
+    pub files: Rc<dyn Bucket>,
+    /// Rows of facts, for queries.
+    pub rows: Rc<dyn Database>,
+    pub alarm: Rc<dyn Alarm>,
+    pub clock: Rc<dyn Clock>,
+    pub entropy: Rc<dyn Entropy>,
+    pub background: Rc<dyn Background>,
+    pub log: Rc<dyn crate::ports::Log>,
+    /// Least time from one round to the next, in milliseconds.
+    pub round_ms: u64,
+}
+
+/// The log of one Durable Object: gathers appends into rounds, and answers each when its round
+/// is published.
+///
+/// A round is committed to storage first, then its files go out, the checkpoint last, and only
+/// then is anybody answered. Nothing is committed while an earlier round is not published. So
+/// whatever fails, what was answered is published, and what is committed and not published is
+/// published again by the next round, or by the alarm that was set before the commit.
+pub struct Log<S> {
+    ports: LogPorts<S>,
+    /// Empty until opened, and again after storage failed.
+    sequencer: RefCell<Option<Sequencer<S>>>,
+    pool: Pool,
+    /// Somebody sees to the rounds.
+    running: Cell<bool>,
+    /// When the newest round began.
+    round_at_ms: Cell<i64>,
+    alarm_is_set: Cell<bool>,
+    /// Rows could not be written of late: appends wait for them no more until they could.
+    rows_late: Cell<bool>,
+}
+
+/// Ends when whoever sees to the rounds ends, in whatever way.
+struct Running<'a, S>(&'a Log<S>);
+
+impl<S> Drop for Running<'_, S> {
+    fn drop(&mut self) {
+        self.0.running.set(false);
+        // Nobody else will answer them; they ask again.
+        self.0.pool.clear();
+    }
+}
+
+impl<S: LogStore + 'static> Log<S>
+where
+    S::Error: std::fmt::Display,
+{
+    pub fn new(ports: LogPorts<S>) -> Rc<Self> {
+        Rc::new(Self {
+            ports,
+            sequencer: RefCell::new(None),
+            pool: Pool::default(),
+            running: Cell::new(false),
+            round_at_ms: Cell::new(i64::MIN),
+            alarm_is_set: Cell::new(false),
+            rows_late: Cell::new(false),
+        })
+    }
+
+    /// Logs facts, each exactly once for its key, and answers when they are published.
+    pub(super) async fn append(self: &Rc<Self>, requests: Vec<AppendRequest>) -> Answers {
+        let answers = self.pool.add(requests)?;
+        if !self.running.replace(true) {
+            let log = Rc::clone(self);
+            let work = async move {
+                let _running = Running(&*log);
+                log.rounds().await;
+            };
+            self.ports.background.spawn(Box::pin(work));
+        }
+        answers
+            .await
+            .unwrap_or_else(|_gone| Err(Refusal::stopped()))
+    }
+
+    /// Reads from the published log.
+    pub(super) async fn read<T>(
+        &self,
+        read: impl FnOnce(&Sequencer<S>) -> Result<T, SequencerError<S::Error>>,
+    ) -> Result<T, Refusal> {
+        self.opened().await?;
+        self.with(|log| read(log))
+    }
+
+    /// Deletes a fact's content and salt; every proof still holds.
+    pub(super) async fn erase(&self, fact_id: Hash) -> Result<StoredFact, Refusal> {
+        self.opened().await?;
+        self.with(|log| log.erase(FactRef::FactId(fact_id)))
+    }
+
+    /// What the alarm is for: publishes what is committed, writes rows. Returns when to come
+    /// again, in milliseconds, if something is left.
+    pub async fn tend(&self) -> Option<u64> {
+        self.alarm_is_set.set(false);
+        if !self.running.replace(true) {
+            let _running = Running(self);
+            let caught_up = self.caught_up().await;
+            // Those who came meanwhile.
+            self.rounds().await;
+            if let Err(refusal) = caught_up {
+                self.say("log_not_published", &refusal.message);
+                return self.come_again(RETRY_MS);
+            }
+        }
+        match self.write_rows().await {
+            Ok(true) => None,
+            Ok(false) => self.come_again(0),
+            Err(cause) => {
+                self.say("fact_rows_late", &cause);
+                self.rows_late.set(true);
+                self.come_again(RETRY_MS)
+            }
+        }
+    }
+
+    fn come_again(&self, ms: u64) -> Option<u64> {
+        self.alarm_is_set.set(true);
+        Some(ms)
+    }
+
+    /// Rounds until nobody waits.
+    async fn rounds(&self) {
+        while !self.pool.is_empty() {
+            self.pace().await;
+            let waiting = self.pool.take();
+            let before = self.published();
+            match self.round(&waiting).await {
+                Ok(answers) => {
+                    for (pending, answer) in waiting.into_iter().zip(answers) {
+                        pending.answer(Ok(answer));
+                    }
+                    self.drop_replaced(before).await;
+                }
+                Err(refusal) => {
+                    self.say("round_failed", &refusal.message);
+                    for pending in waiting {
+                        pending.answer(Err(refusal.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Object storage takes about one write of the same key a second.
+    async fn pace(&self) {
+        let now_ms = self.ports.clock.now_ms();
+        let since_ms = now_ms.saturating_sub(self.round_at_ms.get());
+        let left_ms = self
+            .ports
+            .round_ms
+            .saturating_sub(u64::try_from(since_ms).unwrap_or(0));
+        if left_ms > 0 && since_ms >= 0 {
+            self.ports.clock.sleep(left_ms).await;
+        }
+        self.round_at_ms.set(self.ports.clock.now_ms());
+    }
+
+    async fn round(
+        &self,
+        waiting: &[Pending],
+    ) -> Result<Vec<Vec<Result<Receipt, Refusal>>>, Refusal> {
+        self.caught_up().await?;
+        if !self.alarm_is_set.replace(true)
+            && let Err(cause) = self.ports.alarm.set(RETRY_MS).await
+        {
+            self.alarm_is_set.set(false);
+            return Err(Refusal::unavailable("alarm_failed", &cause));
+        }
+        let outcomes = self.commit(waiting)?;
+        self.publish().await?;
+        self.write_few_rows().await;
+        let placed: Vec<Placed> = outcomes
+            .iter()
+            .filter_map(|one| one.as_ref().ok().copied())
+            .collect();
+        let mut receipts = self.with(|log| log.receipts(&placed))?.into_iter();
+        let mut answers = outcomes.into_iter().map(|outcome| match outcome {
+            Ok(_) => receipts.next().ok_or_else(Refusal::stopped),
+            Err(refusal) => Err(refusal),
+        });
+        let of_each = waiting.iter().map(|pending| pending.requests.len());
+        Ok(of_each
+            .map(|count| answers.by_ref().take(count).collect())
+            .collect())
+    }
+
+    /// Nothing is awaited here, so nothing comes between.
+    fn commit(&self, waiting: &[Pending]) -> Result<Vec<Result<Placed, Refusal>>, Refusal> {
+        let now_ms = u64::try_from(self.ports.clock.now_ms()).unwrap_or(u64::MAX);
+        let requests = waiting.iter().flat_map(|pending| &pending.requests);
+        let asked = requests.map(|request| Ok((request, self.salt()?)));
+        let asked = asked.collect::<Result<Vec<_>, Refusal>>()?;
+        let outcomes = self.with(|log| log.add(&asked, now_ms))?;
+        let outcome = |outcome: Result<_, _>| outcome.map_err(|error| Refusal::of(&error));
+        Ok(outcomes.into_iter().map(outcome).collect())
+    }
+
+    fn salt(&self) -> Result<Salt, Refusal> {
+        let mut salt = [0; 32];
+        let filled = self.ports.entropy.fill(&mut salt);
+        filled.map_err(|error| Refusal::unavailable("no_entropy", &error.to_string()))?;
+        Ok(Salt::from_random_bytes(salt))
+    }
+
+    /// Opened, and all that is committed published.
+    async fn caught_up(&self) -> Result<(), Refusal> {
+        self.opened().await?;
+        self.publish().await
+    }
+
+    async fn opened(&self) -> Result<(), Refusal> {
+        if self.sequencer.borrow().is_some() {
+            return Ok(());
+        }
+        let published = self.ports.files.get(CHECKPOINT, MAX_NOTE_BYTES).await;
+        let published =
+            published.map_err(|error| Refusal::unavailable("files_failed", &error.to_string()))?;
+        if self.sequencer.borrow().is_some() {
+            return Ok(());
+        }
+        let published = published.map(|file| String::from_utf8_lossy(&file.bytes).into_owned());
+        let (store, key) =
+            (self.ports.open)().map_err(|cause| Refusal::unavailable("not_opened", &cause))?;
+        let opened = Sequencer::open(store, key, published.as_deref());
+        let opened = opened.map_err(|error| Refusal::of(&error))?;
+        self.sequencer.replace(Some(opened));
+        Ok(())
+    }
+
+    /// The files of what is committed and not published, the checkpoint last.
+    async fn publish(&self) -> Result<(), Refusal> {
+        let Some((from, round)) = self.with(|log| log.unpublished())? else {
+            return Ok(());
+        };
+        stream::iter(added(from, round.size))
+            .map(|tile| async move {
+                let bytes = self.with(|log| log.tile(tile))?;
+                self.put(&tile.to_string(), tile_file(tile, bytes)).await
+            })
+            .buffer_unordered(UPLOADS)
+            .try_collect::<()>()
+            .await?;
+        self.put(CHECKPOINT, checkpoint_file(&round.checkpoint))
+            .await?;
+        self.with(|log| {
+            log.note_published(round.size);
+            Ok(())
+        })
+    }
+
+    async fn put(&self, key: &str, file: Object) -> Result<(), Refusal> {
+        let put = self.ports.files.put(key, file).await;
+        put.map_err(|error| Refusal::unavailable("files_failed", &error.to_string()))
+    }
+
+    fn published(&self) -> u64 {
+        self.sequencer.borrow().as_ref().map_or(0, Sequencer::size)
+    }
+
+    /// Deletes the partial files that full ones took the place of. Those that stay do no harm.
+    async fn drop_replaced(&self, before: u64) {
+        let keys: Vec<String> = replaced(before, self.published())
+            .map(|tile| tile.to_string())
+            .collect();
+        let deletions = keys
+            .chunks(MAX_DELETED_OBJECTS)
+            .map(|keys| self.ports.files.delete(keys));
+        for deleted in join_all(deletions).await {
+            if let Err(error) = deleted {
+                self.say("partial_files_stay", &error.to_string());
+            }
+        }
+    }
+
+    /// The rows of a small round, so that they are there when it is answered.
+    async fn write_few_rows(&self) {
+        if self.rows_late.get() {
+            return;
+        }
+        let due = self.with(|log| {
+            let size = log.size();
+            let due = log.store().due_rows(size, ROWS_AT_ONCE + 1);
+            due.map_err(SequencerError::Store)
+        });
+        let Ok(due) = due else { return };
+        let Some(last) = due.last().filter(|_| due.len() as u64 <= ROWS_AT_ONCE) else {
+            return;
+        };
+        let written = match project(&*self.ports.rows, &due).await {
+            Ok(()) => self
+                .rows_written(last.index)
+                .map_err(|refusal| refusal.message),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(cause) = written {
+            self.rows_late.set(true);
+            self.say("fact_rows_late", &cause);
+        }
+    }
+
+    fn rows_written(&self, index: u64) -> Result<(), Refusal> {
+        self.with(|log| {
+            let written = log.store_mut().rows_written(index);
+            written.map_err(SequencerError::Store)
+        })
+    }
+
+    /// Writes rows that are due. False if some are left.
+    async fn write_rows(&self) -> Result<bool, String> {
+        for _ in 0..BATCHES {
+            let due = self
+                .read(|log| {
+                    let due = log.store().due_rows(log.size(), ROWS);
+                    due.map_err(SequencerError::Store)
+                })
+                .await
+                .map_err(|refusal| refusal.message)?;
+            let Some(last) = due.last() else {
+                self.rows_late.set(false);
+                return Ok(true);
+            };
+            match project(&*self.ports.rows, &due).await {
+                Err(DatabaseError::Constraint { .. }) => {
+                    let refused = project_apart(&*self.ports.rows, &due).await;
+                    for row in refused.map_err(|error| error.to_string())? {
+                        let fields =
+                            json!({ "leaf_index": row.index, "cause": row.cause.to_string() });
+                        self.ports
+                            .log
+                            .record(Level::Error, "fact_row_refused", fields);
+                    }
+                }
+                outcome => outcome.map_err(|error| error.to_string())?,
+            }
+            self.rows_written(last.index)
+                .map_err(|refusal| refusal.message)?;
+        }
+        Ok(false)
+    }
+
+    /// Works on the open log, synchronously. One whose storage failed is opened again.
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Sequencer<S>) -> Result<T, SequencerError<S::Error>>,
+    ) -> Result<T, Refusal> {
+        let Some(mut log) = self.sequencer.take() else {
+            return Err(Refusal::stopped());
+        };
+        let outcome = work(&mut log).map_err(|error| Refusal::of(&error));
+        if outcome
+            .as_ref()
+            .err()
+            .is_none_or(|refusal| refusal.status < 500)
+        {
+            self.sequencer.replace(Some(log));
+        }
+        outcome
+    }
+
+    fn say(&self, event: &str, cause: &str) {
+        self.ports
+            .log
+            .record(Level::Warn, event, json!({ "cause": cause }));
+    }
+}
+
+/// A full one never changes.
+fn tile_file(tile: Tile, bytes: Vec<u8>) -> Object {
+    let cache_control = if tile.is_full() {
+        "public, max-age=31536000, immutable"
+    } else {
+        "public, max-age=60"
+    };
+    Object {
+        bytes: bytes.into(),
+        content_type: "application/octet-stream".to_owned(),
+        cache_control: cache_control.to_owned(),
+    }
+}
+
+fn checkpoint_file(checkpoint: &str) -> Object {
+    Object {
+        bytes: checkpoint.to_owned().into_bytes().into(),
+        content_type: "text/plain; charset=utf-8".to_owned(),
+        cache_control: "no-cache".to_owned(),
+    }
+}

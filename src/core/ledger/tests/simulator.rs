@@ -1,0 +1,506 @@
+//! The whole log on stores that fail or seem to, with clients that repeat and programs that end
+//! at any await: whatever happens, what was answered is published, once and for good.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use futures::future::LocalBoxFuture;
+
+use super::shared::SharedStore;
+use super::*;
+use crate::chain::checkpoint::Checkpoint;
+use crate::chain::hash::Hash;
+use crate::chain::tests::memory::{Fault, naive_root};
+use crate::chain::tiles::{CHECKPOINT, added};
+use crate::chain::verify::verify_inclusion;
+use crate::ports::{Background, BucketError, Clock, Object};
+
+const SCHEDULES: u64 = 100_000;
+const THREADS: u64 = 4;
+
+/// splitmix64: small, seeded, the same everywhere.
+#[derive(Clone)]
+struct Random(Rc<Cell<u64>>);
+
+impl Random {
+    fn next(&self) -> u64 {
+        self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let mut z = self.0.get();
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn one_in(&self, chance: u64) -> bool {
+        self.below(chance) == 0
+    }
+}
+
+/// Ready when looked at for the so-many-th time.
+struct Later(u64);
+
+impl Future for Later {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Done,
+    Fails,
+    FailsButPersists,
+}
+
+/// What the stores outside share: when they answer, and what goes wrong.
+#[derive(Clone)]
+struct Weather {
+    random: Random,
+    /// One operation of so many fails; 0 is never.
+    fails_one_in: Rc<Cell<u64>>,
+}
+
+impl Weather {
+    async fn step(&self) -> Step {
+        Later(self.random.below(3)).await;
+        match self.fails_one_in.get() {
+            0 => Step::Done,
+            chance if !self.random.one_in(chance) => Step::Done,
+            _ if self.random.one_in(2) => Step::Fails,
+            _ => Step::FailsButPersists,
+        }
+    }
+}
+
+/// The published log. Every checkpoint that was ever there is kept, and checked as it comes.
+struct ShakyFiles {
+    weather: Weather,
+    files: MemoryBucket,
+    heads: RefCell<BTreeMap<u64, (String, Checkpoint)>>,
+}
+
+impl ShakyFiles {
+    fn look_at(&self, key: &str, object: &Object) {
+        if key != CHECKPOINT {
+            return;
+        }
+        let text = std::str::from_utf8(&object.bytes).unwrap().to_owned();
+        let mut heads = self.heads.borrow_mut();
+        let known = heads.values().find(|(known, _)| *known == text);
+        let head = match known {
+            Some((_, head)) => head.clone(),
+            None => Checkpoint::open(&text, test_key().verifier()).unwrap(),
+        };
+        // The files of the head are there before it.
+        for tile in added(0, head.size) {
+            let path = tile.to_string();
+            assert!(
+                self.files.0.borrow().contains_key(&path),
+                "{path} is missing"
+            );
+        }
+        let size = head.size;
+        let before = heads.insert(size, (text.clone(), head));
+        assert!(
+            before.is_none_or(|(before, _)| before == text),
+            "two heads of one size"
+        );
+        let newest = heads.keys().next_back().copied();
+        assert_eq!(Some(size), newest, "the published log went back");
+    }
+}
+
+#[async_trait(?Send)]
+impl Bucket for ShakyFiles {
+    async fn get(&self, key: &str, limit: usize) -> Result<Option<Object>, BucketError> {
+        match self.weather.step().await {
+            Step::Done => self.files.get(key, limit).await,
+            _ => Err(BucketError::Unavailable("shaky".into())),
+        }
+    }
+
+    async fn put(&self, key: &str, object: Object) -> Result<(), BucketError> {
+        let step = self.weather.step().await;
+        if step != Step::Fails {
+            self.look_at(key, &object);
+            self.files.put(key, object).await?;
+        }
+        match step {
+            Step::Done => Ok(()),
+            _ => Err(BucketError::Unavailable("shaky".into())),
+        }
+    }
+
+    async fn put_if_absent(&self, _key: &str, _object: Object) -> Result<bool, BucketError> {
+        unreachable!("the log replaces its files")
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {
+        match self.weather.step().await {
+            Step::Fails => Err(BucketError::Unavailable("shaky".into())),
+            _ => self.files.delete(keys).await,
+        }
+    }
+}
+
+/// Rows by the index of their entry, which is their third parameter's column in SQL.
+struct ShakyRows {
+    weather: Weather,
+    keys: RefCell<BTreeSet<String>>,
+}
+
+#[async_trait(?Send)]
+impl Database for ShakyRows {
+    async fn run(&self, statement: Statement) -> Result<Outcome, DatabaseError> {
+        self.batch(vec![statement])
+            .await
+            .map(|_| Outcome::default())
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError> {
+        let step = self.weather.step().await;
+        if step != Step::Fails {
+            let keys = statements
+                .iter()
+                .map(|statement| format!("{:?}", statement.params[0]));
+            self.keys.borrow_mut().extend(keys);
+        }
+        match step {
+            Step::Done => Ok(statements.iter().map(|_| Outcome::default()).collect()),
+            _ => Err(DatabaseError::Unavailable("shaky".into())),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct ShakyClock {
+    now_ms: Rc<Cell<i64>>,
+}
+
+impl Clock for ShakyClock {
+    fn now_ms(&self) -> i64 {
+        self.now_ms.get()
+    }
+
+    fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()> {
+        let clock = self.clone();
+        let until_ms = clock.now_ms() + i64::try_from(ms).unwrap();
+        Box::pin(std::future::poll_fn(move |_| {
+            if clock.now_ms() >= until_ms {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }))
+    }
+}
+
+/// Set or not; outlives the program.
+struct ShakyAlarm {
+    weather: Weather,
+    is_set: Cell<bool>,
+}
+
+#[async_trait(?Send)]
+impl Alarm for ShakyAlarm {
+    async fn set(&self, _ms: u64) -> Result<(), String> {
+        let step = self.weather.step().await;
+        self.is_set.set(self.is_set.get() || step != Step::Fails);
+        if step == Step::Done {
+            Ok(())
+        } else {
+            Err("shaky".to_owned())
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
+
+impl Background for Tasks {
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
+        self.0.borrow_mut().push(work);
+    }
+}
+
+struct World {
+    random: Random,
+    weather: Weather,
+    store: SharedStore,
+    files: Rc<ShakyFiles>,
+    rows: Rc<ShakyRows>,
+    alarm: Rc<ShakyAlarm>,
+    clock: ShakyClock,
+    tasks: Rc<Tasks>,
+    log: Rc<Log<SharedStore>>,
+    tried: BTreeSet<u64>,
+    /// Receipts that clients have, by number.
+    acknowledged: Rc<RefCell<BTreeMap<u64, Receipt>>>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let random = Random(Rc::new(Cell::new(seed)));
+        let weather = Weather {
+            random: random.clone(),
+            fails_one_in: Rc::new(Cell::new(random.below(4) * 6)),
+        };
+        let files = Rc::new(ShakyFiles {
+            weather: weather.clone(),
+            files: MemoryBucket::default(),
+            heads: RefCell::default(),
+        });
+        let rows = Rc::new(ShakyRows {
+            weather: weather.clone(),
+            keys: RefCell::default(),
+        });
+        let alarm = Rc::new(ShakyAlarm {
+            weather: weather.clone(),
+            is_set: Cell::new(false),
+        });
+        let clock = ShakyClock {
+            now_ms: Rc::new(Cell::new(i64::try_from(LOGGED_AT_MS).unwrap())),
+        };
+        let (store, tasks) = (SharedStore::default(), Rc::default());
+        let log = Self::started(seed, &store, &files, &rows, &alarm, &clock, &tasks);
+        Self {
+            random,
+            weather,
+            store,
+            files,
+            rows,
+            alarm,
+            clock,
+            tasks,
+            log,
+            tried: BTreeSet::new(),
+            acknowledged: Rc::default(),
+        }
+    }
+
+    fn started(
+        seed: u64,
+        store: &SharedStore,
+        files: &Rc<ShakyFiles>,
+        rows: &Rc<ShakyRows>,
+        alarm: &Rc<ShakyAlarm>,
+        clock: &ShakyClock,
+        tasks: &Rc<Tasks>,
+    ) -> Rc<Log<SharedStore>> {
+        let store = store.clone();
+        Log::new(LogPorts {
+            open: Box::new(move || Ok((store.clone(), test_key()))),
+            files: Rc::clone(files) as Rc<dyn Bucket>,
+            rows: Rc::clone(rows) as Rc<dyn Database>,
+            alarm: Rc::clone(alarm) as Rc<dyn Alarm>,
+            clock: Rc::new(clock.clone()),
+            entropy: Rc::new(SeededEntropy(Random(Rc::new(Cell::new(seed))))),
+            background: Rc::clone(tasks) as Rc<dyn Background>,
+            log: Rc::new(FakeLog::default()),
+            round_ms: 750,
+        })
+    }
+
+    /// The program ends and another starts. What was stored stays; who waited hears nothing.
+    fn crash(&mut self) {
+        let tasks = std::mem::take(&mut *self.tasks.0.borrow_mut());
+        drop(tasks);
+        self.store.0.borrow().set_fault(None);
+        let seed = self.random.next();
+        self.log = Self::started(
+            seed,
+            &self.store,
+            &self.files,
+            &self.rows,
+            &self.alarm,
+            &self.clock,
+            &self.tasks,
+        );
+    }
+
+    /// A client that asks for some facts in one request, and may lose interest.
+    fn ask(&mut self, numbers: Vec<u64>) {
+        self.tried.extend(&numbers);
+        let (log, acknowledged) = (Rc::clone(&self.log), Rc::clone(&self.acknowledged));
+        let reply_lost = self.random.one_in(5);
+        self.tasks.spawn(Box::pin(async move {
+            let requests = numbers.iter().map(|number| request(*number)).collect();
+            let Ok(answers) = log.append(requests).await else {
+                return;
+            };
+            for (number, answer) in numbers.into_iter().zip(answers) {
+                let receipt = answer.expect("only stores fail here");
+                if !reply_lost {
+                    acknowledge(&acknowledged, number, receipt);
+                }
+            }
+        }));
+    }
+
+    fn ring(&self) {
+        self.alarm.is_set.set(false);
+        let (log, alarm) = (Rc::clone(&self.log), Rc::clone(&self.alarm));
+        self.tasks.spawn(Box::pin(async move {
+            if log.tend().await.is_some() {
+                alarm.is_set.set(true);
+            }
+        }));
+    }
+
+    /// One task goes on a little, or time does.
+    fn turn(&self) {
+        self.clock
+            .now_ms
+            .set(self.clock.now_ms() + i64::try_from(self.random.below(300)).unwrap());
+        let count = self.tasks.0.borrow().len() as u64;
+        if count == 0 {
+            return;
+        }
+        let chosen = usize::try_from(self.random.below(count)).unwrap();
+        let mut task = self.tasks.0.borrow_mut().swap_remove(chosen);
+        let mut context = Context::from_waker(Waker::noop());
+        if task.as_mut().poll(&mut context).is_pending() {
+            self.tasks.0.borrow_mut().push(task);
+        }
+    }
+
+    fn storage_fault(&self) {
+        self.store.0.borrow().set_fault(Some(Fault {
+            after_operations: u32::try_from(self.random.below(24)).unwrap(),
+            but_persists: self.random.one_in(2),
+        }));
+    }
+
+    /// Fine weather: the alarm rings as long as it wants to, every client repeats.
+    fn settle(&mut self) {
+        self.weather.fails_one_in.set(0);
+        self.store.0.borrow().set_fault(None);
+        for number in self.tried.clone() {
+            self.ask(vec![number]);
+        }
+        for turns in 0.. {
+            assert!(turns < 100_000, "it never comes to rest");
+            if self.tasks.0.borrow().is_empty() {
+                if !self.alarm.is_set.get() {
+                    return;
+                }
+                self.ring();
+            }
+            self.turn();
+        }
+    }
+
+    fn check(&self) {
+        let store = self.store.0.borrow();
+        assert_eq!(store.entries.len(), self.tried.len(), "lost or doubled");
+        let leaves: Vec<Hash> = (0..)
+            .zip(store.entries.values())
+            .map(|(index, row)| {
+                assert_eq!(row.index, index, "a gap");
+                row.entry().leaf_hash()
+            })
+            .collect();
+        let times = store.entries.values().map(|row| row.logged_at_ms);
+        assert!(times.is_sorted(), "time went back");
+        let root = |size: u64| naive_root(&leaves[..usize::try_from(size).unwrap()]);
+        // Every head that was ever published is of a prefix of the one log.
+        let heads = self.files.heads.borrow();
+        for (size, (_, head)) in &*heads {
+            assert_eq!(root(*size), head.root, "a fork at {size}");
+        }
+        let head = publishing::rebuild(&self.files.files);
+        assert_eq!(
+            (head.size, head.root),
+            (leaves.len() as u64, root(leaves.len() as u64))
+        );
+        for (number, receipt) in &*self.acknowledged.borrow() {
+            let row = &store.entries[&receipt.leaf_index];
+            assert_eq!(row.idempotency_key, format!("key-{number}"));
+            let (published, head) = &heads[&receipt.tree_size];
+            assert_eq!(*published, receipt.checkpoint, "never published");
+            let leaf = &leaves[usize::try_from(receipt.leaf_index).unwrap()];
+            let proof = &receipt.inclusion_proof;
+            verify_inclusion(leaf, receipt.leaf_index, head.size, proof, &head.root).unwrap();
+        }
+        assert_eq!(
+            self.rows.keys.borrow().len(),
+            self.tried.len(),
+            "a row is missing"
+        );
+    }
+}
+
+fn acknowledge(known: &RefCell<BTreeMap<u64, Receipt>>, number: u64, receipt: Receipt) {
+    let receipt = Receipt {
+        replayed: false,
+        ..receipt
+    };
+    let before = known.borrow_mut().insert(number, receipt.clone());
+    assert!(
+        before.is_none_or(|before| before == receipt),
+        "an acknowledged fact moved"
+    );
+}
+
+struct SeededEntropy(Random);
+
+impl crate::ports::Entropy for SeededEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), crate::ports::EntropyError> {
+        bytes
+            .iter_mut()
+            .for_each(|byte| *byte = self.0.next().to_le_bytes()[0]);
+        Ok(())
+    }
+}
+
+fn run_schedule(seed: u64) {
+    let mut world = World::new(seed);
+    let random = world.random.clone();
+    let keys = 1 + random.below(8);
+    for _ in 0..=random.below(4) {
+        if random.one_in(3) {
+            world.storage_fault();
+        }
+        for _ in 0..=random.below(2) {
+            let numbers: BTreeSet<u64> =
+                (0..=random.below(3)).map(|_| random.below(keys)).collect();
+            world.ask(numbers.into_iter().collect());
+        }
+        if random.one_in(8) && world.alarm.is_set.get() {
+            world.ring();
+        }
+        (0..random.below(24)).for_each(|_| world.turn());
+        if random.one_in(5) {
+            world.crash();
+        }
+    }
+    world.settle();
+    world.check();
+}
+
+#[test]
+fn whatever_fails_what_was_answered_is_published_once() {
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || {
+                for seed in (thread..SCHEDULES).step_by(usize::try_from(THREADS).unwrap()) {
+                    let outcome = std::panic::catch_unwind(|| run_schedule(seed));
+                    assert!(outcome.is_ok(), "schedule {seed}");
+                }
+            });
+        }
+    });
+}
