@@ -31,17 +31,18 @@ export async function startWorld(overrides = {}) {
   process.once("exit", remove);
   const [keys, model] = await Promise.all([makeKeys(), startStandIn()]);
   const world = { folder, keys, model, token: keys.token, user: keys.userId };
-  world.restart = async ({ secrets = {}, vars = {}, stay = false, outbound, points, shield } = {}) => {
+  world.restart = async ({ secrets = {}, vars = {}, stay = false, outbound, points, shield, fronts } = {}) => {
     await world.stack?.stop();
     const portOf = (name) => (stay ? Number(new URL(world.stack.urls[name]).port) : 0);
     world.stack = await startStack({
       ports: Object.fromEntries(PRODUCT.map((name) => [name, portOf(name)])),
       persist: folder,
       secrets: { ...keys.secrets, OPENAI_API_KEY: MODEL_KEY, ...secrets },
-      vars: { OPENAI_BASE_URL: model.url, ANTHROPIC_BASE_URL: model.url, RATE_LIMITS: UNBOUNDED, ...vars },
+      vars: { OPENAI_BASE_URL: model.url, ANTHROPIC_BASE_URL: model.url, RATE_LIMITS: UNBOUNDED, CHAIN_ROUND_MS: "50", ...vars },
       outbound,
       points,
       shield,
+      fronts,
     });
     await admitDevToken(world.stack, keys);
   };

@@ -8,11 +8,13 @@ import { ROOT } from "../../scripts/lib/stack.mjs";
 import { measureAnalytics } from "./analytics.mjs";
 import { measureGateway } from "./gateway.mjs";
 import { measureIdentity } from "./identity.mjs";
+import { measureLog } from "./log.mjs";
 import { describeMachine } from "./machine.mjs";
 import { measureMcp } from "./mcp.mjs";
 import { renderAnalytics } from "./report-analytics.mjs";
 import { renderGateway } from "./report-gateway.mjs";
 import { renderIdentity } from "./report-identity.mjs";
+import { renderLog } from "./report-log.mjs";
 import { record, render } from "./report.mjs";
 import { say } from "./rounds.mjs";
 import { Servers } from "./servers.mjs";
@@ -22,6 +24,7 @@ const PARTS = {
   identity: { measure: measureIdentity, render: renderIdentity },
   gateway: { measure: measureGateway, render: renderGateway, inMemory: true },
   analytics: { measure: measureAnalytics, render: renderAnalytics, inMemory: true },
+  log: { measure: measureLog, render: renderLog, inMemory: true },
 };
 
 /** Files here are in memory. */

@@ -12,9 +12,9 @@ use super::refusal::Refusal;
 use super::{AppendRequest, project, project_apart};
 use crate::chain::error::SequencerError;
 use crate::chain::fact::Salt;
+use crate::chain::hash::Hash;
 use crate::chain::keys::SignerKey;
 use crate::chain::note::MAX_NOTE_BYTES;
-use crate::chain::hash::Hash;
 use crate::chain::receipt::{Receipt, StoredFact};
 use crate::chain::sequencer::{FactRef, Placed, Sequencer};
 use crate::chain::store::LogStore;
@@ -148,23 +148,23 @@ where
             self.rounds().await;
             if let Err(refusal) = caught_up {
                 self.say("log_not_published", &refusal.message);
-                return self.come_again(RETRY_MS);
+                return Some(self.come_again(RETRY_MS));
             }
         }
         match self.write_rows().await {
             Ok(true) => None,
-            Ok(false) => self.come_again(0),
+            Ok(false) => Some(self.come_again(0)),
             Err(cause) => {
                 self.say("fact_rows_late", &cause);
                 self.rows_late.set(true);
-                self.come_again(RETRY_MS)
+                Some(self.come_again(RETRY_MS))
             }
         }
     }
 
-    fn come_again(&self, ms: u64) -> Option<u64> {
+    fn come_again(&self, ms: u64) -> u64 {
         self.alarm_is_set.set(true);
-        Some(ms)
+        ms
     }
 
     /// Rounds until nobody waits.

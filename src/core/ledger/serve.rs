@@ -74,7 +74,7 @@ fn recent<S: LogStore>(log: &Sequencer<S>, count: usize) -> Outcome<Vec<LoggedFa
 }
 
 fn entries<S: LogStore>(log: &Sequencer<S>, from: u64) -> Outcome<Vec<StoredFact>, S> {
-    let end = log.size()?.min(from.saturating_add(MAX_FACTS as u64));
+    let end = log.size().min(from.saturating_add(MAX_FACTS as u64));
     (from..end)
         .map(|index| log.fact(FactRef::Index(index)))
         .collect()

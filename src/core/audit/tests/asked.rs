@@ -108,10 +108,8 @@ fn the_next_audit_holds_the_log_against_the_last_ones_head() {
     let first = ask(&office, "op", &OPERATOR, everything.clone()).unwrap();
     assert!(first.checkpoint.is_some());
     let key = crate::chain::keys::SignerKey::from_seed("example.com/test-log", &[1; 32]).unwrap();
-    let store = crate::chain::tests::memory::MemoryStore::default();
     office.sql("DELETE FROM chitty_chain_facts");
-    *office.world.log.log.borrow_mut() =
-        crate::chain::sequencer::Sequencer::open(store, key).unwrap();
+    office.world.log.replace(key);
     let second = ask(&office, "op", &OPERATOR, everything).unwrap();
     assert!(
         second

@@ -2,8 +2,6 @@
 
 use super::*;
 use crate::chain::keys::SignerKey;
-use crate::chain::sequencer::Sequencer;
-use crate::chain::tests::memory::MemoryStore;
 
 fn head(office: &Office) -> String {
     let ledger = &office.world.service.ledger;
@@ -21,7 +19,7 @@ fn codes(progress: &Progress) -> Vec<Code> {
 /// A log of the same name and key, empty.
 fn empty_log(office: &Office) {
     let key = SignerKey::from_seed("example.com/test-log", &[1; 32]).unwrap();
-    *office.world.log.log.borrow_mut() = Sequencer::open(MemoryStore::default(), key).unwrap();
+    office.world.log.replace(key);
 }
 
 fn empty_database(office: &Office) {
@@ -69,7 +67,7 @@ fn a_log_with_another_key_is_no_continuation() {
     let office = Office::with(1);
     let kept = head(&office);
     let key = SignerKey::from_seed("example.com/test-log", &[2; 32]).unwrap();
-    *office.world.log.log.borrow_mut() = Sequencer::open(MemoryStore::default(), key).unwrap();
+    office.world.log.replace(key);
     empty_database(&office);
     assert_eq!(
         codes(&office.audit(&forensic(&[kept]))),

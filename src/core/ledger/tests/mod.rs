@@ -22,6 +22,7 @@ use crate::chain::fact::{Fact, SaltedFact};
 use crate::chain::keys::SignerKey;
 use crate::chain::receipt::StoredContent;
 use crate::chain::store::{EntryRow, LogStore as _};
+use crate::chain::tests::memory::MemoryStore;
 use crate::ports::{Bucket, Database, Http, HttpError, HttpRequest, HttpResponse};
 use crate::sql::{DatabaseError, Outcome, Statement};
 use crate::testing::{FakeBackground, FakeClock, FakeEntropy, FakeLog, MemoryBucket, block_on};
@@ -72,9 +73,32 @@ impl Alarm for CountedAlarm {
     }
 }
 
+fn started(
+    key: SignerKey,
+    store: &SharedStore,
+    files: &Rc<MemoryBucket>,
+    rows: &Rc<dyn Database>,
+    alarm: &Rc<CountedAlarm>,
+    background: &Rc<FakeBackground>,
+) -> Rc<Log<SharedStore>> {
+    let store = store.clone();
+    Log::new(LogPorts {
+        open: Box::new(move || Ok((store.clone(), key.clone()))),
+        files: Rc::clone(files) as Rc<dyn Bucket>,
+        rows: Rc::clone(rows),
+        alarm: Rc::clone(alarm) as Rc<dyn Alarm>,
+        clock: Rc::new(FakeClock::at(i64::try_from(LOGGED_AT_MS).unwrap())),
+        entropy: Rc::new(OwnEntropy::default()),
+        background: Rc::clone(background) as Rc<dyn crate::ports::Background>,
+        log: Rc::new(FakeLog::default()),
+        round_ms: 750,
+    })
+}
+
 /// The sequencer's object: a log in memory behind HTTP, and its rows in a database.
 pub(crate) struct LogHttp {
-    log: Rc<Log<SharedStore>>,
+    log: RefCell<Rc<Log<SharedStore>>>,
+    rows: Rc<dyn Database>,
     store: SharedStore,
     files: Rc<MemoryBucket>,
     alarm: Rc<CountedAlarm>,
@@ -86,22 +110,13 @@ pub(crate) struct LogHttp {
 
 impl LogHttp {
     pub fn new(rows: Option<Rc<dyn Database>>) -> Rc<Self> {
-        let store = SharedStore::default();
-        let (files, alarm, background) = (Rc::default(), Rc::default(), Rc::default());
-        let opened = store.clone();
-        let log = Log::new(LogPorts {
-            open: Box::new(move || Ok((opened.clone(), test_key()))),
-            files: Rc::clone(&files) as Rc<dyn Bucket>,
-            rows: rows.unwrap_or_else(|| Rc::new(Nowhere)),
-            alarm: Rc::clone(&alarm) as Rc<dyn Alarm>,
-            clock: Rc::new(FakeClock::at(i64::try_from(LOGGED_AT_MS).unwrap())),
-            entropy: Rc::new(FakeEntropy::default()),
-            background: Rc::clone(&background) as Rc<dyn crate::ports::Background>,
-            log: Rc::new(FakeLog::default()),
-            round_ms: 750,
-        });
+        let rows = rows.unwrap_or_else(|| Rc::new(Nowhere));
+        let (store, files) = (SharedStore::default(), Rc::<MemoryBucket>::default());
+        let (alarm, background) = (Rc::default(), Rc::default());
+        let log = started(test_key(), &store, &files, &rows, &alarm, &background);
         Rc::new(Self {
-            log,
+            log: RefCell::new(log),
+            rows,
             store,
             files,
             alarm,
@@ -109,6 +124,19 @@ impl LogHttp {
             faults: RefCell::default(),
             calls: Cell::new(0),
         })
+    }
+
+    fn log(&self) -> Rc<Log<SharedStore>> {
+        Rc::clone(&self.log.borrow())
+    }
+
+    /// Another log in its place, empty, with this key.
+    pub fn replace(&self, key: SignerKey) {
+        self.store.0.replace(MemoryStore::default());
+        self.files.0.borrow_mut().clear();
+        let (store, files, rows) = (&self.store, &self.files, &self.rows);
+        let log = started(key, store, files, rows, &self.alarm, &self.background);
+        self.log.replace(log);
     }
 
     pub fn size(&self) -> u64 {
@@ -132,7 +160,7 @@ impl LogHttp {
 
     async fn answer(&self, body: &[u8]) -> Served {
         self.calls.set(self.calls.get() + 1);
-        self.background.beside(serve(&self.log, body)).await
+        self.background.beside(serve(&self.log(), body)).await
     }
 }
 

@@ -126,7 +126,7 @@ fn a_lost_or_older_published_log_is_published_again() {
     append_all(&http, 300..310);
     let newest = http.files.0.borrow()[CHECKPOINT].clone();
     let http = restarted(&http, |next| *next.files.0.borrow_mut() = older);
-    assert_eq!(block_on(http.log.tend()), None);
+    assert_eq!(block_on(http.log().tend()), None);
     assert_eq!(http.files.0.borrow()[CHECKPOINT], newest);
     assert_eq!(rebuild(&http.files).size, 310);
     let http = restarted(&http, |next| next.files.0.borrow_mut().clear());
@@ -177,6 +177,6 @@ fn rows_of_a_large_round_follow_by_the_alarm() {
     assert_eq!(count(), 3);
     append_all(&http, 3..253);
     assert_eq!((count(), http.alarm.0.get()), (3, 1));
-    assert_eq!(block_on(http.log.tend()), None);
+    assert_eq!(block_on(http.log().tend()), None);
     assert_eq!(count(), 253);
 }
