@@ -114,7 +114,7 @@ impl SqlLogStore {
         Ok(found.into_iter().map(Entry::into_row).collect())
     }
 
-    fn position(&self, query: &str, value: String) -> Result<Option<u64>, StoreError> {
+    fn position(&self, query: &str, value: &str) -> Result<Option<u64>, StoreError> {
         let found: Vec<Position> = self.rows(query, vec![json!(value)])?;
         Ok(found.first().map(|row| row.position))
     }
@@ -168,14 +168,14 @@ impl LogStore for SqlLogStore {
     fn index_by_key(&self, idempotency_key: &str) -> Result<Option<u64>, StoreError> {
         self.position(
             "SELECT position FROM entries WHERE idempotency_key = ?",
-            idempotency_key.to_owned(),
+            idempotency_key,
         )
     }
 
     fn index_by_fact(&self, fact_id: &Hash) -> Result<Option<u64>, StoreError> {
         self.position(
             "SELECT position FROM entries WHERE fact_id = ?",
-            fact_id.to_string(),
+            &fact_id.to_string(),
         )
     }
 

@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,9 +24,11 @@ use crate::chain::keys::SignerKey;
 use crate::chain::receipt::StoredContent;
 use crate::chain::store::{EntryRow, LogStore as _};
 use crate::chain::tests::memory::MemoryStore;
-use crate::ports::{Bucket, Database, Http, HttpError, HttpRequest, HttpResponse};
+use crate::ports::{
+    Bucket, Database, Entropy, EntropyError, Http, HttpError, HttpRequest, HttpResponse,
+};
 use crate::sql::{DatabaseError, Outcome, Statement};
-use crate::testing::{FakeBackground, FakeClock, FakeEntropy, FakeLog, MemoryBucket, block_on};
+use crate::testing::{FakeBackground, FakeClock, FakeLog, MemoryBucket, block_on};
 use shared::SharedStore;
 
 pub(crate) const LOGGED_AT_MS: u64 = 1_795_262_350_000;
@@ -58,6 +61,35 @@ impl Database for Nowhere {
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DatabaseError> {
         Ok(statements.iter().map(|_| Outcome::default()).collect())
+    }
+}
+
+/// Different in each log, so that no two are alike.
+struct OwnEntropy {
+    log: u64,
+    calls: Cell<u64>,
+}
+
+impl Default for OwnEntropy {
+    fn default() -> Self {
+        static LOGS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            log: LOGS.fetch_add(1, Ordering::Relaxed),
+            calls: Cell::new(0),
+        }
+    }
+}
+
+impl Entropy for OwnEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        self.calls.set(self.calls.get() + 1);
+        let words = [self.log, self.calls.get()].map(u64::to_be_bytes);
+        let drawn = words.concat().into_iter().cycle();
+        bytes
+            .iter_mut()
+            .zip(drawn)
+            .for_each(|(byte, drawn)| *byte = drawn);
+        Ok(())
     }
 }
 

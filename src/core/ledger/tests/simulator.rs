@@ -17,8 +17,10 @@ use crate::chain::tiles::{CHECKPOINT, added};
 use crate::chain::verify::verify_inclusion;
 use crate::ports::{Background, BucketError, Clock, Object};
 
-const SCHEDULES: u64 = 100_000;
-const THREADS: u64 = 4;
+/// Of every run, and of the long one.
+const SCHEDULES: u64 = 5_000;
+const MANY_SCHEDULES: u64 = 100_000;
+const THREADS: u64 = 2;
 
 /// splitmix64: small, seeded, the same everywhere.
 #[derive(Clone)]
@@ -491,16 +493,27 @@ fn run_schedule(seed: u64) {
     world.check();
 }
 
-#[test]
-fn whatever_fails_what_was_answered_is_published_once() {
+fn run_schedules(count: u64) {
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             scope.spawn(move || {
-                for seed in (thread..SCHEDULES).step_by(usize::try_from(THREADS).unwrap()) {
+                for seed in (thread..count).step_by(usize::try_from(THREADS).unwrap()) {
                     let outcome = std::panic::catch_unwind(|| run_schedule(seed));
                     assert!(outcome.is_ok(), "schedule {seed}");
                 }
             });
         }
     });
+}
+
+#[test]
+fn whatever_fails_what_was_answered_is_published_once() {
+    run_schedules(SCHEDULES);
+}
+
+/// `cargo test -p chitty-core --lib simulator -- --ignored`
+#[test]
+#[ignore = "takes minutes"]
+fn the_same_a_hundred_thousand_times() {
+    run_schedules(MANY_SCHEDULES);
 }
