@@ -461,9 +461,9 @@ struct SeededEntropy(Random);
 
 impl crate::ports::Entropy for SeededEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), crate::ports::EntropyError> {
-        bytes
-            .iter_mut()
-            .for_each(|byte| *byte = self.0.next().to_le_bytes()[0]);
+        for byte in bytes {
+            *byte = self.0.next().to_le_bytes()[0];
+        }
         Ok(())
     }
 }
