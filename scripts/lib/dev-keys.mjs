@@ -5,11 +5,12 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generateKey } from "openpgp";
-import { noteKeys } from "./note-keys.mjs";
+import { noteKeys, WITNESS } from "./note-keys.mjs";
 
 /** Where the keys are kept unless told otherwise. */
 export const DEV_KEYS_FILE = fileURLToPath(new URL("../../.local/dev-keys.json", import.meta.url));
 const CHAIN_NAME = "localhost/chittychain";
+const WITNESS_NAME = "localhost/witness";
 const USER_ID = "dev";
 const TOKEN_LIFE_MS = 90 * 24 * 60 * 60 * 1000;
 /** A person's key, which also signs in on the coordinator's page. */
@@ -19,16 +20,18 @@ const TOKEN_STEM = "chitty_key_";
  * The development keys, made now if there are none.
  *
  * @param {string} [file] where they are kept
- * @returns {Promise<{secrets: Record<string, string>, token: string, tokenHash: string, userId: string}>}
- *   `secrets` by the names the workers know them by; `token` is what a client sends, `tokenHash` its
+ * @returns {Promise<{secrets: Record<string, string>, witness: {signer: string, verifier: string}, token: string,
+ *   tokenHash: string, userId: string}>} `secrets` by the names the workers know them by; `witness` is another party's; `token` is what a client sends, `tokenHash` its
  *   SHA-256 in lower-case hex, which is all that the database holds.
  */
 export async function ensureDevKeys(file = DEV_KEYS_FILE) {
   if (existsSync(file)) {
     chmodSync(file, 0o600);
     const kept = JSON.parse(readFileSync(file, "utf8"));
-    // Those made before people could sign in are a service's.
-    return kept.token.startsWith(TOKEN_STEM) ? kept : write(file, { ...kept, ...newToken() });
+    // Those made before people could sign in are a service's; older ones have no witness.
+    const token = kept.token.startsWith(TOKEN_STEM) ? {} : newToken();
+    const witness = kept.witness ? {} : { witness: noteKeys(WITNESS_NAME, WITNESS) };
+    return write(file, { ...kept, ...token, ...witness });
   }
   mkdirSync(dirname(file), { recursive: true });
   return write(file, await makeKeys());
@@ -54,6 +57,7 @@ export async function makeKeys() {
       PGP_PUBLIC_KEY: pgp.publicKey,
       CHAIN_SIGNING_KEY: noteKeys(CHAIN_NAME).signer,
     },
+    witness: noteKeys(WITNESS_NAME, WITNESS),
     ...newToken(),
     userId: USER_ID,
   };

@@ -6,9 +6,17 @@ export const LOG = 1;
 export const WITNESS = 4;
 
 /** A C2SP signed-note Ed25519 pair. The key id is the start of SHA-256(name, newline, type, public key). */
-export function noteKeys(name, type = LOG) {
+export const noteKeys = (name, type = LOG) => keysOf(name, type, randomBytes(32));
+
+/** The verifier key of a signer key `PRIVATE+KEY+name+id+base64`. */
+export function verifierKey(signer) {
+  const [, name, , secret] = /^PRIVATE\+KEY\+([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(signer);
+  const [type, ...seed] = Buffer.from(secret, "base64");
+  return keysOf(name, type, Buffer.from(seed)).verifier;
+}
+
+function keysOf(name, type, seed) {
   const algorithm = Buffer.from([type]);
-  const seed = randomBytes(32);
   const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
   const secret = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
   const spki = createPublicKey(secret).export({ format: "der", type: "spki" });

@@ -3,7 +3,8 @@ import { relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { DEV_KEYS_FILE, admitDevToken, ensureDevKeys } from "./dev-keys.mjs";
 import { describe, runMainJob } from "./main-job.mjs";
-import { ROOT, startStack, WORKERS } from "./stack.mjs";
+import { verifierKey } from "./note-keys.mjs";
+import { freePort, PRODUCT, ROOT, startStack, WORKERS } from "./stack.mjs";
 
 const PUBLIC_MODEL_URL = "https://api.openai.com/v1";
 /** What a model on this machine, which checks no key, is sent. */
@@ -25,9 +26,20 @@ const { values: options } = parseArgs({
 function portsFrom(port) {
   if (port === undefined) return Object.fromEntries(Object.entries(WORKERS).map(([name, { port }]) => [name, port]));
   const first = Number(port);
-  if (port === "" || !Number.isInteger(first) || first < 0 || first > 65533) throw new Error("--port takes a number from 0 to 65533");
-  const [chatgpt, fortress] = first === 0 ? [0, 0] : [first + 1, first + 2];
-  return { coordinator: first, chatgpt, fortress };
+  if (port === "" || !Number.isInteger(first) || first < 0 || first > 65532) throw new Error("--port takes a number from 0 to 65532");
+  const [chatgpt, fortress, witness] = first === 0 ? [0, 0, 0] : [first + 1, first + 2, first + 3];
+  return { coordinator: first, chatgpt, fortress, witness };
+}
+
+/** A witness of the log on this machine: it shows how one works, and is nobody else's word. */
+async function ownWitness(ports, keys) {
+  const port = ports.witness || (await freePort());
+  const { signer, verifier } = keys.witness;
+  return {
+    ports: { ...ports, witness: port },
+    secrets: { WITNESS_SIGNING_KEY: signer, WITNESS_LOGS: verifierKey(keys.secrets.CHAIN_SIGNING_KEY) },
+    policy: `witness local ${verifier} http://127.0.0.1:${port}\nquorum local`,
+  };
 }
 
 /** A path as given on the command line, from where that was typed. */
@@ -55,10 +67,11 @@ function echo({ level, message }) {
 function howToConnect({ urls }, keys, file) {
   return [
     "Connect an MCP client (Streamable HTTP); it opens a page where you sign in with the key:",
-    ...Object.entries(urls).map(([name, url]) => `  ${name.padEnd(12)}${url}/mcp`),
+    ...PRODUCT.map((name) => `  ${name.padEnd(12)}${urls[name]}/mcp`),
     `  ${"key".padEnd(12)}${keys.token}`,
     `  ${"or header".padEnd(12)}Authorization: Bearer ${keys.token}`,
     `  ${"account".padEnd(12)}${urls.coordinator}/account`,
+    `  ${"witness".padEnd(12)}${urls.witness} (of the log, on this machine for show)`,
     `  (a development key of this machine, kept in ${relative(ROOT, file).startsWith("..") ? file : relative(ROOT, file)}; as user '${keys.userId}')`,
   ].join("\n");
 }
@@ -71,11 +84,13 @@ async function main() {
   console.log(`Model: ${model.told}`);
   let stack;
   try {
+    const witness = await ownWitness(ports, keys);
     stack = await startStack({
-      ports,
+      workers: [...PRODUCT, "witness"],
+      ports: witness.ports,
       persist: pathFrom(options.state),
-      secrets: { ...keys.secrets, OPENAI_API_KEY: model.key },
-      vars: { OPENAI_BASE_URL: model.url },
+      secrets: { ...keys.secrets, ...witness.secrets, OPENAI_API_KEY: model.key },
+      vars: { OPENAI_BASE_URL: model.url, WITNESSES: witness.policy },
       log: echo,
     });
     await admitDevToken(stack, keys);

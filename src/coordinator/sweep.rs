@@ -2,6 +2,7 @@
 //! runs past their deadline fail with the reason; signed runs that are not logged are logged.
 //! Signing keys are replaced in time, and what has expired is deleted. Rows that have become final are put on record, and
 //! audits that are due are made.
+//! The log's newest checkpoint is anchored, if the log itself could not say that it has grown.
 
 use std::rc::Rc;
 
@@ -14,7 +15,7 @@ use chitty_core::ports::{Level, Log};
 use chitty_core::services::Platform;
 use chitty_core::signing_keys::KeyPorts;
 use chitty_edge::background::ScheduleWait;
-use chitty_edge::bindings::ledger;
+use chitty_edge::bindings::{anchors, ledger};
 use chitty_edge::log::ConsoleLog;
 use chitty_edge::platform::{Fault, Worker, loaded};
 use serde_json::json;
@@ -48,12 +49,13 @@ async fn try_run(env: &Env, context: ScheduleContext) -> Result<(), Fault> {
     let isolate = worker.isolate();
     let platform = isolate.platform(env, background, Coordinator::NAME, "sweep")?;
     // One that fails does not keep the others from being done.
-    let chores: [(&str, Result<(), Fault>); 5] = [
+    let chores: [(&str, Result<(), Fault>); 6] = [
         ("interrupted", interrupted(env, &platform).await),
         ("signing_keys", signing_keys(&platform).await),
         ("identity", identity(&worker, &platform).await),
         ("records", records(env, &platform).await),
         ("audits", audits(&worker, env, &platform).await),
+        ("anchors", anchored(env).await),
     ];
     for (chore, outcome) in chores {
         if let Err(fault) = outcome {
@@ -118,6 +120,10 @@ async fn audits(worker: &Coordinator, env: &Env, platform: &Platform) -> Result<
     let until_ms = platform.clock.now_ms() + AUDITS_MS;
     desk.audits().run_due(&signatures, until_ms).await?;
     Ok(())
+}
+
+async fn anchored(env: &Env) -> Result<(), Fault> {
+    Ok(anchors(env)?.grown().await?)
 }
 
 async fn signing_keys(platform: &Platform) -> Result<(), Fault> {

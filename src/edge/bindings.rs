@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use chitty_core::analytics::DataPoints;
+use chitty_core::anchoring::RemoteAnchors;
 use chitty_core::budget::{RemoteUserLedger, Shield, UserLedger};
 use chitty_core::chat::room::Rooms;
 use chitty_core::ledger::{Ledger, RemoteLedger};
@@ -22,13 +23,23 @@ use crate::shield::RateLimitShield;
 /// Name of the one log of a deployment: under another name there is another log.
 const LOG: &str = "chittychain";
 
-/// The log, behind the binding `CHAIN`.
+/// The log, behind the binding `CHAIN`, with its anchors.
 pub fn ledger(env: &Env) -> Result<Rc<dyn Ledger>, Fault> {
     let log = NamedObject {
         namespace: env.durable_object("CHAIN")?,
         name: LOG,
     };
-    Ok(Rc::new(RemoteLedger::new(Rc::new(log))))
+    let ledger = RemoteLedger::new(Rc::new(log));
+    Ok(Rc::new(ledger.anchored_by(anchors(env)?)))
+}
+
+/// The log's anchors, behind the binding `ANCHORS`.
+pub fn anchors(env: &Env) -> Result<RemoteAnchors, Fault> {
+    let anchors = NamedObject {
+        namespace: env.durable_object("ANCHORS")?,
+        name: LOG,
+    };
+    Ok(RemoteAnchors::new(Rc::new(anchors)))
 }
 
 /// The accounts of all users, behind the binding `USER_LEDGER`.

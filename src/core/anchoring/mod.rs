@@ -13,6 +13,7 @@ mod store;
 pub(crate) mod tests;
 mod verdict;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::timestamp::client::Authorities;
@@ -63,7 +64,7 @@ pub struct Anchor {
 }
 
 /// A time stamp as it came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeptStamp {
     pub url: String,
     /// The reply in DER (RFC 3161 section 2.4.2), base64.
@@ -72,7 +73,7 @@ pub struct KeptStamp {
     pub received_at_ms: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The URL of the authority, or the name of the witness.
     pub of: String,

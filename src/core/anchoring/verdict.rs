@@ -1,4 +1,5 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::store::{AnchorStore, Having};
@@ -10,14 +11,25 @@ use crate::timestamp::{Stamp, TrustAnchors, verify};
 use crate::witness::policy::{WitnessPolicy, WitnessedBy};
 
 /// What others vouch for of the log's first leaves. Time and witnesses stay apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Anchoring {
     pub time: TimeVerdict,
     pub witnesses: WitnessVerdict,
 }
 
+impl Anchoring {
+    /// Of a log that nobody vouches for.
+    #[must_use]
+    pub const fn not_configured() -> Self {
+        Self {
+            time: TimeVerdict::NotConfigured,
+            witnesses: WitnessVerdict::NotConfigured,
+        }
+    }
+}
+
 /// Whether a third party says when. Checked anew from the bytes each time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum TimeVerdict {
     /// The checkpoint of `tree_size` leaves existed at the authority's time.
@@ -41,7 +53,7 @@ pub enum TimeVerdict {
 }
 
 /// Whether others saw the log only grow. Checked anew from the bytes each time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum WitnessVerdict {
     /// The policy's quorum cosigned the checkpoint of `tree_size` leaves.

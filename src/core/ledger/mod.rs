@@ -18,6 +18,7 @@ pub(crate) mod tests;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::anchoring::Anchoring;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredFact};
 pub use crate::chain::sequencer::{AppendRequest, FactRef};
@@ -28,6 +29,7 @@ pub use prove::{
     CheckpointInput, CheckpointOutput, ProveError, ProveInput, ProveOutput, checkpoint, prove,
 };
 use refusal::Refusal;
+pub(crate) use remote::ask;
 pub use remote::{APPEND_MS, RemoteLedger};
 pub use serve::{Served, serve};
 
@@ -75,6 +77,10 @@ pub trait Ledger {
     ) -> Result<InclusionProof, LedgerError>;
 
     async fn consistency(&self, first: u64, second: u64) -> Result<ConsistencyProof, LedgerError>;
+
+    /// What witnesses and time stamping authorities vouch for of the first `size` facts: the
+    /// smallest anchored checkpoints that cover them.
+    async fn anchoring(&self, size: u64) -> Result<Anchoring, LedgerError>;
 }
 
 /// A fact as stored, and its proof against the newest checkpoint.

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FactRef, Ledger, LedgerError};
+use crate::anchoring::Anchoring;
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::InclusionProof;
@@ -31,6 +32,9 @@ pub struct CheckpointOutput {
     pub root_hash: String,
     /// The key that signs checkpoints. Compare it with one you got elsewhere.
     pub verifier_key: String,
+    /// What others vouch for: time stamps and witnesses, of this checkpoint or a later one that
+    /// covers it. Null if it cannot be read now.
+    pub anchoring: Option<Anchoring>,
 }
 
 /// What to prove: give one of `fact_id`, `leaf_index` and `first_size`.
@@ -122,7 +126,10 @@ pub async fn checkpoint(
     };
     let read = Checkpoint::parse_unverified(&checkpoint)
         .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+    // The checkpoint stands by itself.
+    let anchoring = ledger.anchoring(read.size).await.ok();
     Ok(CheckpointOutput {
+        anchoring,
         checkpoint,
         origin: read.origin,
         tree_size: read.size,

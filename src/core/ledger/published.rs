@@ -1,11 +1,12 @@
 //! The published log over HTTP, for anybody: C2SP tlog-tiles under [`PREFIX`], and the key that
 //! signs its checkpoints. The files hold commitments and times, nothing of what was logged.
 
+use crate::anchoring::WITNESSED;
 use crate::chain::note::MAX_NOTE_BYTES;
 use crate::chain::tiles::{CHECKPOINT, MAX_FILE_BYTES, Tile};
 use crate::digest::sha256_hex;
 use crate::http::{Body, Headers, HttpReply};
-use crate::ports::{Bucket, Object};
+use crate::ports::{Bucket, BucketError, Object};
 
 /// The path of each file, before its name.
 pub const PREFIX: &str = "/log/";
@@ -28,7 +29,7 @@ pub async fn respond(
     let name = path.strip_prefix(PREFIX)?;
     let limit = match name {
         KEY => return Some(shown(&key_file(verifier_key), headers)),
-        CHECKPOINT => MAX_NOTE_BYTES,
+        CHECKPOINT | WITNESSED => MAX_NOTE_BYTES,
         _ if Tile::parse(name).is_some() => MAX_FILE_BYTES,
         _ => {
             return Some(plain(
@@ -37,7 +38,11 @@ pub async fn respond(
             ));
         }
     };
-    Some(match files.get(name, limit).await {
+    let found = match name {
+        CHECKPOINT => checkpoint(files).await,
+        _ => files.get(name, limit).await,
+    };
+    Some(match found {
         Ok(Some(file)) => shown(&file, headers),
         Ok(None) => plain(
             404,
@@ -45,6 +50,17 @@ pub async fn respond(
         ),
         Err(_) => plain(503, "the log's files cannot be read now, try again"),
     })
+}
+
+/// The newest checkpoint, with the cosignatures of witnesses once they are there.
+async fn checkpoint(files: &dyn Bucket) -> Result<Option<Object>, BucketError> {
+    let Some(newest) = files.get(CHECKPOINT, MAX_NOTE_BYTES).await? else {
+        return Ok(None);
+    };
+    let witnessed = files.get(WITNESSED, MAX_NOTE_BYTES).await?;
+    // Cosignatures are lines after those of the log's own note.
+    let same = |file: &Object| file.bytes.starts_with(&newest.bytes);
+    Ok(Some(witnessed.filter(same).unwrap_or(newest)))
 }
 
 fn key_file(verifier_key: &str) -> Object {
@@ -142,6 +158,32 @@ mod tests {
         let key = get("/log/key");
         assert!(matches!(&key.body, Body::Bytes(bytes) if bytes == b"example.com/log+1234+abcd\n"));
         assert_eq!(ask("HEAD", "/log/checkpoint", None).unwrap().status, 200);
+    }
+
+    #[test]
+    fn the_checkpoint_has_its_cosignatures_once_they_are_there() {
+        let serve = |own: &'static str, witnessed: &'static str| {
+            let files = MemoryBucket::default();
+            for (key, text) in [(CHECKPOINT, own), (WITNESSED, witnessed)] {
+                let object = Object {
+                    bytes: text.into(),
+                    content_type: TEXT.to_owned(),
+                    cache_control: "no-cache".to_owned(),
+                };
+                files.0.borrow_mut().insert(key.to_owned(), object);
+            }
+            let none: Vec<(&str, &str)> = Vec::new();
+            let served = respond(&files, "", "GET", "/log/checkpoint", &none);
+            match block_on(served).unwrap().body {
+                Body::Bytes(bytes) => String::from_utf8(bytes).unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let cosigned = "log\n9\nroot\n\n— log own\n— witness other\n";
+        assert_eq!(serve("log\n9\nroot\n\n— log own\n", cosigned), cosigned);
+        // Those of an older head are not of this one.
+        let newer = "log\n10\nroot\n\n— log own\n";
+        assert_eq!(serve(newer, cosigned), newer);
     }
 
     #[test]

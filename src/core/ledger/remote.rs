@@ -2,10 +2,12 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
 use super::{AppendRequest, Appended, Command, FactRef, Head, Ledger, LedgerError, LoggedFact};
+use crate::anchoring::{Anchoring, RemoteAnchors};
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredFact};
 use crate::ports::{Http, HttpRequest};
@@ -20,42 +22,28 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// The ledger behind the sequencer's Durable Object.
 pub struct RemoteLedger {
     http: Rc<dyn Http>,
+    anchors: Option<RemoteAnchors>,
 }
 
 impl RemoteLedger {
     pub fn new(http: Rc<dyn Http>) -> Self {
-        Self { http }
+        Self {
+            http,
+            anchors: None,
+        }
+    }
+
+    /// With the object of its anchors.
+    #[must_use]
+    pub fn anchored_by(self, anchors: RemoteAnchors) -> Self {
+        Self {
+            anchors: Some(anchors),
+            ..self
+        }
     }
 
     async fn ask<O: DeserializeOwned>(&self, command: &Command) -> Result<O, LedgerError> {
-        let unavailable = |error: String| LedgerError::Unavailable(error);
-        let body = serde_json::to_vec(command).map_err(|e| unavailable(e.to_string()))?;
-        let response = self
-            .http
-            .send(HttpRequest {
-                method: "POST",
-                url: "https://ledger.internal/".to_owned(),
-                headers: vec![("content-type", "application/json".to_owned())],
-                body: Bytes::from(body),
-                timeout_ms: TIMEOUT_MS,
-                want_headers: &[],
-            })
-            .await
-            .map_err(|e| unavailable(e.to_string()))?;
-        let status = response.status;
-        let body = response
-            .bytes(MAX_ANSWER)
-            .await
-            .map_err(|e| unavailable(e.to_string()))?;
-        if status == 200 {
-            return serde_json::from_slice(&body).map_err(|e| unavailable(e.to_string()));
-        }
-        match serde_json::from_slice::<Refusal>(&body) {
-            // Its storage failed: what was asked may be done or not.
-            Ok(Refusal { message, .. }) if status >= 500 => Err(unavailable(message)),
-            Ok(Refusal { code, message, .. }) => Err(LedgerError::Refused { code, message }),
-            Err(_) => Err(unavailable(format!("status {status}"))),
-        }
+        ask(&*self.http, command).await
     }
 }
 
@@ -128,5 +116,47 @@ impl Ledger for RemoteLedger {
 
     async fn consistency(&self, first: u64, second: u64) -> Result<ConsistencyProof, LedgerError> {
         self.ask(&Command::Consistency { first, second }).await
+    }
+
+    async fn anchoring(&self, size: u64) -> Result<Anchoring, LedgerError> {
+        match &self.anchors {
+            Some(anchors) => anchors.covering(size).await,
+            // Nobody could have been asked.
+            None => Ok(Anchoring::not_configured()),
+        }
+    }
+}
+
+/// Posts a command to an object of ours that answers in JSON.
+pub(crate) async fn ask<O: DeserializeOwned>(
+    http: &dyn Http,
+    command: &impl Serialize,
+) -> Result<O, LedgerError> {
+    let unavailable = |error: String| LedgerError::Unavailable(error);
+    let body = serde_json::to_vec(command).map_err(|e| unavailable(e.to_string()))?;
+    let response = http
+        .send(HttpRequest {
+            method: "POST",
+            url: "https://ledger.internal/".to_owned(),
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: Bytes::from(body),
+            timeout_ms: TIMEOUT_MS,
+            want_headers: &[],
+        })
+        .await
+        .map_err(|e| unavailable(e.to_string()))?;
+    let status = response.status;
+    let body = response
+        .bytes(MAX_ANSWER)
+        .await
+        .map_err(|e| unavailable(e.to_string()))?;
+    if status == 200 {
+        return serde_json::from_slice(&body).map_err(|e| unavailable(e.to_string()));
+    }
+    match serde_json::from_slice::<Refusal>(&body) {
+        // Its storage failed: what was asked may be done or not.
+        Ok(Refusal { message, .. }) if status >= 500 => Err(unavailable(message)),
+        Ok(Refusal { code, message, .. }) => Err(LedgerError::Refused { code, message }),
+        Err(_) => Err(unavailable(format!("status {status}"))),
     }
 }

@@ -1,4 +1,5 @@
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime, pem::PemObject};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
@@ -53,7 +54,7 @@ impl TrustAnchors {
 }
 
 /// A time stamp that was checked: the authority had the hash at its time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stamp {
     /// The authority's time, milliseconds since 1970.
     pub time_ms: i64,
@@ -61,7 +62,8 @@ pub struct Stamp {
     pub accuracy_ms: Option<u64>,
     /// Whom the authority's certificate names.
     pub authority: String,
-    pub certificate_sha256: Hash,
+    /// 64 hex digits.
+    pub certificate_sha256: String,
     /// Number of the stamp, in hex.
     pub serial: String,
     /// The authority's policy, an object identifier.
@@ -136,7 +138,7 @@ pub fn verify(
         authority: certificate
             .subject_name()
             .unwrap_or_else(|| "not named".to_owned()),
-        certificate_sha256: Hash::of(certificate.der),
+        certificate_sha256: Hash::of(certificate.der).to_string(),
         serial: hex::encode(info.serial),
         policy: info.policy.to_string(),
     })

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::RemoteWitness;
@@ -75,14 +76,14 @@ pub struct WitnessPolicy {
 }
 
 /// Who cosigned, and whether they are enough.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witnessed {
     /// The policy's quorum has cosigned. False where the policy asks for nobody.
     pub quorum_met: bool,
     pub by: Vec<WitnessedBy>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WitnessedBy {
     /// The witness's verifier key.
     pub witness: String,

@@ -4,6 +4,7 @@
 pub mod oauth;
 mod providers;
 mod settings;
+mod vouchers;
 
 use chitty_core::secret::Secret;
 use wasm_bindgen::JsValue;
@@ -12,6 +13,7 @@ pub use providers::routes;
 pub use settings::{
     ChainSettings, Common, Environment, ModelSettings, SigningSettings, limits, prices,
 };
+pub use vouchers::vouchers;
 
 /// Where values come from.
 pub trait Source {

@@ -173,7 +173,7 @@ fn round_ms(reader: &mut Reader<'_>) -> u64 {
     })
 }
 
-fn environment(reader: &mut Reader<'_>) -> Environment {
+pub(super) fn environment(reader: &mut Reader<'_>) -> Environment {
     match reader.optional("CHITTY_ENV").as_deref() {
         Some("development") => Environment::Development,
         Some("staging") => Environment::Staging,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chitty_core::chain::keys::SignerKey;
 use chitty_core::ledger::{Alarm, Log, LogPorts, serve};
-use chitty_core::ports::Level;
+use chitty_core::ports::{Level, Log as _};
 use chitty_edge::background::ObjectWait;
+use chitty_edge::bindings::anchors;
 use chitty_edge::bucket::R2;
 use chitty_edge::clock::SystemClock;
 use chitty_edge::config::{ChainSettings, ConfigError, Reader};
@@ -15,6 +16,8 @@ use chitty_edge::database::D1;
 use chitty_edge::entropy::SystemEntropy;
 use chitty_edge::log::ConsoleLog;
 use chitty_edge::log_store::SqlLogStore;
+use chitty_edge::platform::Fault;
+use serde_json::json;
 use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
 
 /// How long an append waits for its row, far within the time its caller waits.
@@ -59,11 +62,21 @@ impl DurableObject for ChainSequencer {
             let alarm = ObjectAlarm(Rc::clone(&self.state));
             alarm.set(again_ms).await.map_err(worker::Error::from)?;
         }
+        // Every round has set the alarm, so it has grown. What is not heard now is heard with
+        // the cron.
+        if let Err(cause) = self.tell_anchors().await {
+            let fields = json!({ "cause": cause.to_string() });
+            console().record(Level::Warn, "anchors_not_told", fields);
+        }
         Response::ok("")
     }
 }
 
 impl ChainSequencer {
+    async fn tell_anchors(&self) -> std::result::Result<(), Fault> {
+        Ok(anchors(&self.env)?.grown().await?)
+    }
+
     fn log(&self) -> Result<&Rc<Log<SqlLogStore>>> {
         if let Some(log) = self.log.get() {
             return Ok(log);
@@ -78,11 +91,7 @@ impl ChainSequencer {
             clock: Rc::new(SystemClock),
             entropy: Rc::new(SystemEntropy),
             background: Rc::new(ObjectWait(Rc::clone(&self.state))),
-            log: Rc::new(ConsoleLog {
-                level: Level::Info,
-                service: "chain",
-                request_id: String::new(),
-            }),
+            log: Rc::new(console()),
             round_ms: settings.round_ms,
         });
         Ok(self.log.get_or_init(|| log))
@@ -111,5 +120,13 @@ impl Alarm for ObjectAlarm {
     async fn set(&self, ms: u64) -> std::result::Result<(), String> {
         let set = self.0.storage().set_alarm(Duration::from_millis(ms)).await;
         set.map_err(|error| error.to_string())
+    }
+}
+
+fn console() -> ConsoleLog {
+    ConsoleLog {
+        level: Level::Info,
+        service: "chain",
+        request_id: String::new(),
     }
 }

@@ -1,3 +1,4 @@
 //! The worker's Durable Objects, one file each.
 
+mod chain_anchors;
 mod chain_sequencer;

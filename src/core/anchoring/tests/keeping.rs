@@ -173,8 +173,9 @@ fn a_log_that_was_set_back_is_told_and_never_anchored_over() {
     world.grow(6);
     assert_eq!(world.tend(), None);
     let anchored = world.store().newest().unwrap().unwrap();
-    // The log is restored from nothing, and grows anew.
+    // The log is restored from nothing, and grows anew with other facts.
     let other = World::new(1);
+    other.next.set(100);
     other.grow(3);
     let set_back = super::World {
         ledger: other.ledger.clone(),

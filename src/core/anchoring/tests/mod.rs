@@ -161,7 +161,7 @@ impl World {
             ports: Ports {
                 ledger: Rc::clone(&self.ledger),
                 http: Rc::clone(&self.others) as Rc<dyn Http>,
-                files: Some(Rc::clone(&self.files) as Rc<dyn crate::ports::Bucket>),
+                files: Rc::clone(&self.files) as Rc<dyn crate::ports::Bucket>,
                 clock: Rc::new(self.clock.clone()),
                 entropy: Rc::new(FakeEntropy::default()),
                 log: Rc::clone(&self.lines) as Rc<dyn crate::ports::Log>,
