@@ -89,9 +89,9 @@ async fn records(env: &Env, platform: &Platform) -> Result<(), Fault> {
         sealer: &platform.sealer,
         clock: &*platform.clock,
     };
-    let recorded = record_due(&recorder).await?;
-    if recorded.refused + recorded.unreadable > 0 {
-        let fields = json!({ "refused": recorded.refused, "unreadable": recorded.unreadable });
+    let done = record_due(&recorder).await?;
+    if done.refused + done.unreadable > 0 {
+        let fields = json!({ "refused": done.refused, "unreadable": done.unreadable });
         platform.log.record(Level::Error, "record_refused", fields);
     }
     Ok(())

@@ -33,8 +33,8 @@ impl Tool<Services<Desk>> for ContentErase {
         input: EraseInput,
     ) -> Result<Reply<EraseOutput>, ToolError> {
         let eraser = services.domain.eraser();
-        let erased = erase(&eraser, &call.principal, &input).await;
-        erased.map(Reply::Structured).map_err(|error| {
+        let done = erase(&eraser, &call.principal, &input).await;
+        done.map(Reply::Structured).map_err(|error| {
             let blame = match &error {
                 EraseError::Database(_) => Blame::Ours,
                 EraseError::Ledger(_) | EraseError::Files(_) => {

@@ -32,8 +32,8 @@ impl Tool<Services<Desk>> for SecurityAudit {
             workers: &desk.service.workers,
             asker: &asker,
         };
-        let asked = desk.audits();
-        let report = asked.ask(&call.principal, &input, &signatures).await;
+        let audits = desk.audits();
+        let report = audits.ask(&call.principal, &input, &signatures).await;
         report
             .map(|audit_report| Reply::Structured(AuditOutput { audit_report }))
             .map_err(|error| {
