@@ -66,6 +66,15 @@ impl Sealer {
         &self.primary.id
     }
 
+    pub fn has_older_keys(&self) -> bool {
+        !self.olds.is_empty()
+    }
+
+    /// Whether a text is sealed, and not under the key that seals now.
+    pub fn is_older(&self, text: &str) -> bool {
+        split(text).is_ok_and(|(id, _)| id != self.primary.id)
+    }
+
     /// `v1.<key id>.<base64url(nonce ‖ ciphertext)>`. `aad` is what the text belongs to,
     /// such as owner and row id: it must be given again, in order, to open.
     pub fn seal(

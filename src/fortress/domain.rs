@@ -3,8 +3,9 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use chitty_core::chain::keys::SignerKey;
+use chitty_core::fortress::keys::{HISTORY_PATH, KEYS_PATH, KeyRing, KeySecrets};
 use chitty_core::fortress::{FortressService, Policy};
-use chitty_core::front::{Access, Dependencies, Routes};
+use chitty_core::front::{Access, Dependencies, Routes, unavailable};
 use chitty_core::gateway::{self, Gateway, OwnKeys};
 use chitty_core::http::HttpReply;
 use chitty_core::ledger::published;
@@ -12,7 +13,7 @@ use chitty_core::llm::{Breakers, Limits};
 use chitty_core::mcp::Server;
 use chitty_core::oauth::WebRequest;
 use chitty_core::openpgp::{PublicKey, SigningKey};
-use chitty_core::ports::Bucket;
+use chitty_core::ports::{Bucket, Level};
 use chitty_core::secret::Secret;
 use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
@@ -20,6 +21,7 @@ use chitty_edge::bindings::{ledger, models, shield, usage_points, user_ledger};
 use chitty_edge::bucket::R2;
 use chitty_edge::config::{ChainSettings, Common, ModelSettings, Reader, SigningSettings, prices};
 use chitty_edge::platform::{Fault, Isolate, Worker};
+use serde_json::json;
 use worker::Env;
 use worker::url::Url;
 
@@ -30,8 +32,7 @@ pub struct Fortress {
     isolate: Isolate,
     routes: Rc<gateway::Routes>,
     breakers: Rc<Breakers>,
-    key: Rc<SigningKey>,
-    public_key: Rc<PublicKey>,
+    keys: Rc<KeyRing>,
     policy: Rc<Policy>,
     prices: Rc<PriceTable>,
     /// Of the log's checkpoints, as text.
@@ -73,8 +74,11 @@ impl Worker for Fortress {
                 fallbacks: BTreeMap::new(),
             }),
             breakers: Rc::default(),
-            key: Rc::new(key),
-            public_key: Rc::new(public_key),
+            keys: Rc::new(KeyRing::new(KeySecrets {
+                key: Rc::new(key),
+                public_key,
+                next: signing.next_private_key,
+            })),
             prices: Rc::new(prices),
             log_key: log_key.verifier().to_string().into(),
             server: Rc::new(tools::server(Self::SERVER)),
@@ -98,8 +102,7 @@ impl Worker for Fortress {
                 gateway: self.gateway(env, platform)?,
                 ledger: ledger(env)?,
                 sealer: Rc::clone(&platform.sealer),
-                key: Rc::clone(&self.key),
-                public_key: Rc::clone(&self.public_key),
+                keys: Rc::clone(&self.keys),
                 clock: Rc::clone(&platform.clock),
                 entropy: Rc::clone(&platform.entropy),
                 policy: Rc::clone(&self.policy),
@@ -160,19 +163,38 @@ fn check_pair(key: &SigningKey, public: &PublicKey, expected: Option<&str>) -> R
     }
 }
 
+fn is_of_keys(path: &str) -> bool {
+    matches!(path, HISTORY_PATH | KEYS_PATH)
+}
+
 #[async_trait(?Send)]
 impl Routes for Runs {
+    /// The published log; the public keys, and their history.
     fn access(&self, path: &str) -> Option<Access> {
-        path.starts_with(published::PREFIX).then_some(Access::Open)
+        let open = path.starts_with(published::PREFIX) || is_of_keys(path);
+        open.then_some(Access::Open)
     }
 
     fn body_limit(&self, _path: &str) -> usize {
         0
     }
 
-    async fn respond(&self, _platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
-        let files: &dyn Bucket = &self.log_files;
-        published::respond(files, &self.log_key, web.method, web.path, web.headers).await
+    async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
+        if !is_of_keys(web.path) {
+            let files: &dyn Bucket = &self.log_files;
+            return published::respond(files, &self.log_key, web.method, web.path, web.headers)
+                .await;
+        }
+        if !matches!(web.method, "GET" | "HEAD") {
+            return None;
+        }
+        let reply = self.service.published_keys(web.path).await?;
+        Some(reply.unwrap_or_else(|error| {
+            let fields = json!({ "cause": error.to_string() });
+            let log = &platform.log;
+            log.record(Level::Error, "keys_not_published", fields);
+            unavailable(web.path, &web.info.request_id)
+        }))
     }
 }
 

@@ -39,7 +39,10 @@ const WORKERS = {
     call: () => ["chatgpt_complete", { messages: [{ role: "user", content: unique("client") }] }],
   },
   fortress: {
-    tools: ["fortress_secure_execute", "fortress_verify_signature"],
+    tools: [
+      "fortress_secure_execute", "fortress_ingest_content", "fortress_run_agent", "fortress_get_output", "fortress_verify_signature",
+      "fortress_audit_trail", "fortress_key_rotate", "fortress_key_revoke", "fortress_log_assertion", "chitty_chain_query", "chitty_evidence_create", "chitty_evidence_list",
+    ],
     call: () => ["fortress_secure_execute", { prompt: unique("client"), label: "client" }],
   },
 };
@@ -144,6 +147,18 @@ test("every tool's results are what its output schema says", () => connected(CLI
     const public_key = world.keys.secrets.PGP_PUBLIC_KEY;
     await check(fortress, "fortress_verify_signature", { content: made.manifest, signature: made.signature, public_key });
     await check(fortress, "fortress_verify_signature", { content: made.manifest, signature: "none", public_key: "none" });
+    const { input_id } = await check(fortress, "fortress_ingest_content", { content: unique("schema"), label: "schema" });
+    const { output_file } = await check(fortress, "fortress_run_agent", { input_id });
+    await check(fortress, "fortress_get_output", { output_file });
+    await check(fortress, "fortress_get_output", { output_file, verify_signature: false });
+    await check(fortress, "fortress_log_assertion", { subject: "schema", predicate: "is", object: "checked", source: "e2e" });
+    await check(fortress, "chitty_chain_query", { limit: 5 });
+    await check(fortress, "chitty_evidence_create", { evidence_type: "ai_execution", description: "schema", fortress_job_id: input_id });
+    await check(fortress, "chitty_evidence_list", { limit: 1 });
+    await check(fortress, "fortress_audit_trail", { job_id: input_id });
+    const { previous } = await check(fortress, "fortress_key_rotate", { from_fingerprint: made.verified_by });
+    await check(fortress, "fortress_key_revoke", { fingerprint: previous.fingerprint, reason: "superseded" });
+    await check(fortress, "fortress_verify_signature", { content: made.manifest, signature: made.signature });
   });
   await connected(CLIENTS["client 2.4.0, negotiated"], "chatgpt", async (chatgpt) => {
     await learn(chatgpt);

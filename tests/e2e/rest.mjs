@@ -5,9 +5,9 @@ import addFormats from "ajv-formats";
 
 const METHODS = ["get", "post", "patch", "delete"];
 
-/** A caller of the chatgpt worker's REST face. Every answer must be one that the document describes. */
-export async function restOf(world) {
-  const base = world.stack.urls.chatgpt;
+/** A caller of a worker's REST face. Every answer must be one that the document describes. */
+export async function restOf(world, worker = "chatgpt") {
+  const base = world.stack.urls[worker];
   const document = await (await fetch(`${base}/api/v1/openapi.json`)).json();
   const ajv = addFormats(new Ajv2020({ strict: false }));
   ajv.addSchema({ $id: "api", ...document });

@@ -64,6 +64,16 @@ const TOOLS = {
   chitty_api_key_revoke: WORKS,
   fortress_secure_execute: CASES,
   fortress_verify_signature: ALL,
+  fortress_ingest_content: CASES,
+  fortress_run_agent: CASES,
+  fortress_get_output: ALL,
+  fortress_audit_trail: ALL,
+  fortress_key_rotate: ["operator", "admin"],
+  fortress_key_revoke: ["operator", "admin"],
+  fortress_log_assertion: CASES,
+  chitty_chain_query: ALL,
+  chitty_evidence_create: CASES,
+  chitty_evidence_list: ALL,
 };
 const ENDPOINTS = {
   "GET /api/v2/tokens": KEEPS_KEYS,

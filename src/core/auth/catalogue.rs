@@ -77,8 +77,10 @@ pub const SCOPES: &[ScopeInfo] = &[
     ),
     act(
         "evidence:package",
-        "make evidence packages of your executions",
+        "put evidence on file and make packages of your executions",
     ),
+    // For good: nothing that is logged goes away again.
+    act("chain:assert", "log facts in your name, for good"),
     // A client that could replace one would have prompts sent to an account of its own.
     kept(
         "chatgpt:keys",
@@ -96,6 +98,11 @@ pub const SCOPES: &[ScopeInfo] = &[
     kept(
         "evidence:erase",
         "erase the content of your executions for good",
+    ),
+    // Whoever holds it decides which signatures hold.
+    kept(
+        "fortress:keys",
+        "replace and revoke the keys that sign runs",
     ),
     // A client that could make keys would outlive its grant.
     kept("token:manage", "make and revoke keys of yours"),

@@ -34,11 +34,13 @@ const COUNSEL: &[&str] = &[
     "fortress:execute",
     "evidence:package",
     "evidence:erase",
+    "chain:assert",
     "token:manage",
     "chatgpt:budget",
 ];
 const OPERATOR: &[&str] = &[
     "chain:read_all",
+    "fortress:keys",
     "audit:read",
     "token:manage",
     "chatgpt:budget",

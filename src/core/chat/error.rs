@@ -1,3 +1,4 @@
+use crate::cursor::BadCursor;
 use crate::gateway::GatewayError;
 use crate::ports::EntropyError;
 use crate::sql::DatabaseError;
@@ -78,5 +79,11 @@ impl ChatError {
             Self::BrokenOff => true,
             _ => false,
         }
+    }
+}
+
+impl From<BadCursor> for ChatError {
+    fn from(error: BadCursor) -> Self {
+        Self::InvalidInput(error.to_string())
     }
 }

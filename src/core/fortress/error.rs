@@ -1,3 +1,5 @@
+use crate::chain::fact::FactError;
+use crate::cursor::BadCursor;
 use crate::gateway::GatewayError;
 use crate::ledger::LedgerError;
 use crate::llm::{ModelError, ProviderError};
@@ -20,6 +22,26 @@ pub enum FortressError {
     InProgress,
     #[error("this evidence_id belongs to a run of another prompt or model: use a new one")]
     Conflict,
+    #[error("there is no input of that id among yours: put it in with fortress_ingest_content")]
+    InputNotFound,
+    #[error("there is no output file of that name among your runs: fortress_run_agent names it")]
+    OutputNotFound,
+    #[error("there is no run of that id among yours")]
+    JobNotFound,
+    #[error("there is no run or evidence of that id among yours: check job_id and evidence_id")]
+    TrailNotFound,
+    #[error("name what the trail is of: give job_id, evidence_id, or both")]
+    NothingNamed,
+    #[error("this idempotency_key was used for something else: use a new one")]
+    KeyConflict,
+    #[error(
+        "this source is the service's own, so nobody else may speak under it: use another name"
+    )]
+    SourceTaken,
+    #[error("the fact cannot be logged: {0}")]
+    Fact(#[from] FactError),
+    #[error(transparent)]
+    Cursor(#[from] BadCursor),
     #[error(
         "the run took too long and was ended before its answer was signed: run it again, with a new evidence_id"
     )]
@@ -31,7 +53,27 @@ pub enum FortressError {
     #[error(
         "the run is signed but not logged yet ({0}): ask again with the same evidence_id, or leave it, and it is logged within minutes"
     )]
+    Unlogged(LedgerError),
+    #[error("{0}; ask again: it is logged once, however often it is asked")]
     Ledger(#[from] LedgerError),
+    #[error("there is no key of that fingerprint: /keys/history.json names them")]
+    KeyNotFound,
+    #[error(
+        "another key signs by now, and not the successor of this one: /keys/history.json names it"
+    )]
+    KeyNotActive,
+    #[error("this key signs: replace it first with fortress_key_rotate, then revoke it")]
+    KeyInUse,
+    #[error("this key is revoked already, for as grave a reason: /keys/history.json tells which")]
+    RevokedAlready,
+    #[error(
+        "the private half of this key is here no more: revoke it with gpg, and give its public key as revoked_key"
+    )]
+    HalfGone,
+    #[error("PGP_NEXT_PRIVATE_KEY is not set, or is a key that was used before")]
+    NoNextKey,
+    #[error("{0}")]
+    InvalidInput(String),
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
@@ -49,9 +91,23 @@ impl FortressError {
             Self::Failed(_) => "RUN_FAILED",
             Self::InProgress => "RUN_IN_PROGRESS",
             Self::Conflict => "EVIDENCE_ID_CONFLICT",
+            Self::InputNotFound => "INPUT_NOT_FOUND",
+            Self::OutputNotFound => "OUTPUT_NOT_FOUND",
+            Self::JobNotFound => "JOB_NOT_FOUND",
+            Self::TrailNotFound => "RECORD_NOT_FOUND",
+            Self::NothingNamed | Self::Cursor(_) | Self::InvalidInput(_) => "INVALID_INPUT",
+            Self::KeyConflict => "IDEMPOTENCY_KEY_CONFLICT",
+            Self::SourceTaken => "SOURCE_TAKEN",
+            Self::Fact(_) => "INVALID_FACT",
             Self::Interrupted => "RUN_INTERRUPTED",
             Self::Signing(_) => "SIGNING_FAILED",
-            Self::Ledger(error) => error.code(),
+            Self::Unlogged(error) | Self::Ledger(error) => error.code(),
+            Self::KeyNotFound => "KEY_NOT_FOUND",
+            Self::KeyNotActive => "KEY_NOT_ACTIVE",
+            Self::KeyInUse => "KEY_IN_USE",
+            Self::RevokedAlready => "KEY_REVOKED_ALREADY",
+            Self::HalfGone => "PRIVATE_HALF_GONE",
+            Self::NoNextKey => "NO_NEXT_KEY",
             Self::Database(_) => "DATABASE_UNAVAILABLE",
             Self::Seal(_) | Self::Entropy(_) => "INTERNAL",
         }

@@ -1,5 +1,6 @@
 use std::rc::Rc;
 
+use super::error::FortressError;
 use super::policy::Policy;
 use crate::analytics::{EventCost, UsageEvent, record};
 use crate::ports::Database;
@@ -25,6 +26,18 @@ pub(super) struct NewJob<'a> {
     pub prompt_hash: &'a str,
     pub policy: &'a Policy,
     pub model: &'a str,
+    pub now_ms: i64,
+    /// Of a job that runs at once. None: it waits until somebody runs it.
+    pub deadline_ms: Option<i64>,
+}
+
+/// A waiting job that is to be run, and when it counts as interrupted.
+pub(super) struct Start<'a> {
+    pub id: &'a str,
+    pub user_id: &'a str,
+    pub request_id: &'a str,
+    /// The one it runs under, which may not be that of the day it was put in.
+    pub policy: &'a Policy,
     pub now_ms: i64,
     pub deadline_ms: i64,
 }
@@ -87,11 +100,12 @@ impl Jobs {
     pub(super) async fn open(&self, job: &NewJob<'_>) -> Result<Job, DatabaseError> {
         let insert = Statement::new(
             // A caller may name anything; the job belongs to no execution but its owner's.
-            "INSERT INTO fortress_jobs (id, user_id, label, status, evidence_id, execution_id, \
+            "INSERT INTO fortress_jobs (id, user_id, label, evidence_id, execution_id, \
              idempotency_key, request_id, sealed_prompt, prompt_hash, policy, model_requested, \
-             created_at, started_at, updated_at, deadline_at) \
-             VALUES (?1, ?2, ?3, 'executing', ?4, \
-             (SELECT id FROM secure_executions WHERE id = ?4 AND user_id = ?2), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11, ?12) \
+             created_at, updated_at, deadline_at, status, started_at) \
+             VALUES (?1, ?2, ?3, ?4, \
+             (SELECT id FROM secure_executions WHERE id = ?4 AND user_id = ?2), ?5, ?6, ?7, ?8, \
+             ?9, ?10, ?11, ?11, ?12, ?13, ?14) \
              ON CONFLICT (idempotency_key) DO NOTHING",
         )
         .bind(job.id)
@@ -105,7 +119,9 @@ impl Jobs {
         .bind(serde_json::json!(job.policy))
         .bind(job.model)
         .timestamp(job.now_ms)
-        .timestamp(job.deadline_ms);
+        .timestamp(job.deadline_ms)
+        .bind(job.deadline_ms.map_or("pending", |_| "executing"))
+        .timestamp(job.deadline_ms.map(|_| job.now_ms));
         let select = Statement::new(format!(
             "SELECT {COLUMNS} FROM fortress_jobs WHERE idempotency_key = ?1"
         ))
@@ -115,6 +131,49 @@ impl Jobs {
         row.map(Job::from_row)
             .transpose()?
             .ok_or_else(|| DatabaseError::Unavailable("the job just written is absent".to_owned()))
+    }
+
+    /// Takes a waiting job up. Returns the job, and whether it was this call that took it;
+    /// None where its owner has no such job.
+    pub(super) async fn start(
+        &self,
+        start: &Start<'_>,
+    ) -> Result<Option<(Job, bool)>, DatabaseError> {
+        let update = Statement::new(
+            "UPDATE fortress_jobs SET status = 'executing', policy = ?3, request_id = ?4, \
+             started_at = ?5, updated_at = ?5, deadline_at = ?6 \
+             WHERE id = ?1 AND user_id = ?2 AND status = 'pending'",
+        )
+        .bind(start.id)
+        .bind(start.user_id)
+        .bind(serde_json::json!(start.policy))
+        .bind(start.request_id)
+        .timestamp(start.now_ms)
+        .timestamp(start.deadline_ms);
+        let select = of_owner(start.user_id, start.id);
+        let outcomes = self.db.batch(vec![update, select]).await?;
+        let taken = outcomes.first().is_some_and(|update| update.changes > 0);
+        let row = outcomes.last().and_then(|outcome| outcome.first());
+        let job = row.map(Job::from_row).transpose()?;
+        Ok(job.map(|job| (job, taken)))
+    }
+
+    /// The label and the sealed prompt of a job.
+    pub(super) async fn question(
+        &self,
+        id: &str,
+    ) -> Result<Option<(String, String)>, DatabaseError> {
+        let select =
+            Statement::new("SELECT label, sealed_prompt FROM fortress_jobs WHERE id = ?1").bind(id);
+        let found = self.db.run(select).await?;
+        let read = |row: &Row| Ok((row.text("label")?, row.text("sealed_prompt")?));
+        found.first().map(read).transpose()
+    }
+
+    /// A job of that owner.
+    pub(super) async fn find(&self, owner: &str, id: &str) -> Result<Option<Job>, DatabaseError> {
+        let found = self.db.run(of_owner(owner, id)).await?;
+        found.first().map(Job::from_row).transpose()
     }
 
     /// False if somebody else had ended the job before. A lost reply leaves open whether the
@@ -234,11 +293,30 @@ fn completion(id: &str, end: &Completed<'_>) -> Statement {
     .timestamp(end.now_ms)
 }
 
+fn of_owner(owner: &str, id: &str) -> Statement {
+    Statement::new(format!(
+        "SELECT {COLUMNS} FROM fortress_jobs WHERE id = ?1 AND user_id = ?2"
+    ))
+    .bind(id)
+    .bind(owner)
+}
+
 fn status(id: &str) -> Statement {
     Statement::new("SELECT status FROM fortress_jobs WHERE id = ?1").bind(id)
 }
 
 impl Job {
+    /// The job, if it is signed.
+    pub(super) fn completed(self) -> Result<Self, FortressError> {
+        match self.status.as_str() {
+            "completed" => Ok(self),
+            "failed" => Err(FortressError::Failed(
+                self.error_message.unwrap_or_default(),
+            )),
+            _ => Err(FortressError::InProgress),
+        }
+    }
+
     fn from_row(row: &Row) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.text("id")?,

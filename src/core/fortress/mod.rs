@@ -2,23 +2,37 @@
 //! signed with OpenPGP, and logged.
 //!
 //! A run is a row of `fortress_jobs`, written before the model is called:
-//! `executing` → `completed` (signed) or `failed` (with the reason). A completed job without
+//! `executing` → `completed` (signed) or `failed` (with the reason). One that is put in for later
+//! waits as `pending`. A completed job without
 //! `assertion_id` is signed but not logged yet; asking for it again, or the sweep, logs it.
 //! The caller hears of success only when the fact is in the log.
 
+mod assertions;
 mod error;
+mod evidence;
+mod facts;
 mod jobs;
+pub mod keys;
 mod logging;
 mod manifest;
+mod narrowed;
 mod policy;
 mod service;
 mod signatures;
+mod steps;
+mod trail;
 mod types;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use assertions::{AssertionInput, AssertionOutput};
 pub use error::FortressError;
+pub use evidence::{
+    Evidence, EvidenceCreateInput, EvidenceCreateOutput, EvidenceListInput, EvidenceListOutput,
+    EvidenceStatus,
+};
+pub use facts::{ChainQueryInput, ChainQueryOutput, FactRecord};
 pub use jobs::Jobs;
 pub use logging::log_unlogged;
 pub use manifest::{Manifest, ManifestFault};
@@ -27,6 +41,8 @@ pub(crate) use policy::MAX_OUTPUT_TOKENS;
 pub use policy::{Policy, SandboxPolicy};
 pub(crate) use service::TEMPERATURE;
 pub use service::{Asker, FortressService};
+pub use steps::{IngestInput, IngestOutput, OutputInput, OutputOutput, RunInput, RunOutput};
+pub use trail::{AuditTrail, AuditTrailInput, AuditTrailOutput, TrailEvent, TrailKind};
 pub use types::{
     CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, SealInput, SealOutput, VerifyInput,
     VerifyOutput,

@@ -3,7 +3,8 @@ use std::rc::Rc;
 use futures::channel::oneshot;
 
 use super::error::FortressError;
-use super::jobs::{Completed, Job, Jobs, NewJob};
+use super::jobs::{Completed, Job, Jobs};
+use super::keys::KeyRing;
 use super::logging::log_job;
 use super::manifest::{Manifest, Parameters, Provider};
 use super::policy::Policy;
@@ -12,10 +13,8 @@ use crate::analytics::{EventCost, UsageEvent};
 use crate::budget::Actual;
 use crate::digest::sha256_hex;
 use crate::gateway::{Gateway, Order, Served};
-use crate::ids;
 use crate::ledger::Ledger;
 use crate::llm::{Limits, Message, ModelAnswer, ModelRequest, Role};
-use crate::openpgp::{PublicKey, SigningKey};
 use crate::ports::{Clock, Database, Entropy};
 use crate::seal::Sealer;
 
@@ -32,9 +31,7 @@ pub struct FortressService {
     pub gateway: Gateway,
     pub ledger: Rc<dyn Ledger>,
     pub sealer: Rc<Sealer>,
-    pub key: Rc<SigningKey>,
-    /// The signing key's public part as it is published: it may have been revoked since.
-    pub public_key: Rc<PublicKey>,
+    pub keys: Rc<KeyRing>,
     pub clock: Rc<dyn Clock>,
     pub entropy: Rc<dyn Entropy>,
     pub policy: Rc<Policy>,
@@ -56,15 +53,21 @@ impl FortressService {
         asker: Asker<'_>,
         input: &ExecuteInput,
     ) -> Result<ExecuteOutput, FortressError> {
-        bound("prompt", input.prompt.len(), self.policy.max_prompt_bytes)?;
-        let (job, fresh) = self.open(asker, input).await?;
+        let (job, fresh) = self.open(asker, input, true).await?;
         let job = match job.status.as_str() {
             "executing" if fresh => self.begin(asker, job, input).await?,
-            "completed" => job,
-            "failed" => return Err(FortressError::Failed(job.error_message.unwrap_or_default())),
-            _ => return Err(FortressError::InProgress),
+            // It was put in before, and waits.
+            "pending" => self.run_waiting(asker, &job.id).await?,
+            _ => job.completed()?,
         };
-        let chain = log_job(&*self.ledger, &job).await?;
+        self.conclude(job).await
+    }
+
+    /// Logs a signed run, and tells what came of it.
+    pub(super) async fn conclude(&self, job: Job) -> Result<ExecuteOutput, FortressError> {
+        let chain = log_job(&*self.ledger, &job)
+            .await
+            .map_err(FortressError::Unlogged)?;
         // The fact is in the log, which is what counts; a lost note of it is the sweep's.
         let _ = self
             .jobs()
@@ -73,55 +76,15 @@ impl FortressService {
         self.output(job, chain)
     }
 
-    /// The job under the caller's key, and whether this call made it.
-    async fn open(
-        &self,
-        asker: Asker<'_>,
-        input: &ExecuteInput,
-    ) -> Result<(Job, bool), FortressError> {
-        let owner = asker.user_id;
-        let id = ids::prefixed("JOB", &*self.clock, &*self.entropy)?;
-        // Made of the owner, so that one user's evidence ids never meet another's.
-        let key = match &input.evidence_id {
-            Some(evidence) => sha256_hex(serde_json::json!([owner, evidence]).to_string()),
-            None => id.clone(),
-        };
-        let prompt_hash = sha256_hex(&input.prompt);
-        let sealed = self.sealer.seal(
-            "prompt",
-            &[owner, &id],
-            input.prompt.as_bytes(),
-            &*self.entropy,
-        )?;
-        let now_ms = self.clock.now_ms();
+    /// When a run that begins now counts as interrupted.
+    pub(super) fn deadline_ms(&self, now_ms: i64) -> i64 {
         let timeout_ms = i64::try_from(self.policy.timeout_ms).unwrap_or(i64::MAX);
-        let job = self
-            .jobs()
-            .open(&NewJob {
-                id: &id,
-                user_id: owner,
-                label: &input.label,
-                evidence_id: input.evidence_id.as_deref(),
-                idempotency_key: &key,
-                request_id: asker.request_id,
-                sealed_prompt: &sealed,
-                prompt_hash: &prompt_hash,
-                policy: &self.policy,
-                model: input.model(),
-                now_ms,
-                deadline_ms: now_ms.saturating_add(timeout_ms).saturating_add(GRACE_MS),
-            })
-            .await?;
-        if job.prompt_hash != prompt_hash || job.model_requested != input.model() {
-            return Err(FortressError::Conflict);
-        }
-        let fresh = job.id == id;
-        Ok((job, fresh))
+        now_ms.saturating_add(timeout_ms).saturating_add(GRACE_MS)
     }
 
     /// In the background, so that what is paid for is put on file and settled though the
     /// caller has left.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         asker: Asker<'_>,
         job: Job,
@@ -178,7 +141,9 @@ impl FortressService {
         input: &ExecuteInput,
         spent: &mut Spent,
     ) -> Result<Job, FortressError> {
-        self.can_sign()?;
+        self.bound_host(gateway)?;
+        // Asked before a model is paid for what could not be signed.
+        self.signer().await?;
         let started_at_ms = self.clock.now_ms();
         let called = gateway.serve(order, None).await;
         *spent = Spent {
@@ -190,18 +155,21 @@ impl FortressService {
         let text_bytes = answer.choice.said().len();
         bound("answer", text_bytes, self.policy.max_output_bytes)?;
         self.bound_cost(&cost)?;
-        let manifest = self
-            .manifest(job, input, &answer, started_at_ms, completed_at_ms)
-            .canonical()
-            .ok_or_else(|| {
-                FortressError::Signing("the manifest has no canonical form".to_owned())
-            })?;
-        let signature = self.sign(&manifest)?;
+        // Again: the keys may have changed meanwhile.
+        let by = self.signer().await?;
+        let fingerprint = by.key.fingerprint();
+        let times = (started_at_ms, completed_at_ms);
+        let manifest = self.manifest(job, input, &answer, times, &fingerprint);
+        let manifest = manifest.canonical().ok_or_else(|| {
+            FortressError::Signing("the manifest has no canonical form".to_owned())
+        })?;
+        let signature = self.sign(&manifest, &by)?;
         let signed = Signed {
             answer: &answer,
             cost: &cost,
             manifest,
             signature,
+            fingerprint,
         };
         self.store(job, signed, &spent.events).await
     }
@@ -232,8 +200,8 @@ impl FortressService {
         job: &Job,
         input: &ExecuteInput,
         answer: &ModelAnswer,
-        started_at_ms: i64,
-        completed_at_ms: i64,
+        (started_at_ms, completed_at_ms): (i64, i64),
+        signer: &str,
     ) -> Manifest {
         Manifest {
             kind: Manifest::kind(),
@@ -261,7 +229,7 @@ impl FortressService {
             usage: answer.usage.map(Into::into),
             started_at_ms,
             completed_at_ms,
-            signer_fingerprint: self.key.fingerprint(),
+            signer_fingerprint: signer.to_owned(),
         }
     }
 
@@ -276,6 +244,7 @@ impl FortressService {
             cost,
             manifest,
             signature,
+            fingerprint,
         } = signed;
         let sealed_output = self.sealer.seal(
             "output",
@@ -284,7 +253,6 @@ impl FortressService {
             &*self.entropy,
         )?;
         let output_file = format!("{}.txt", job.id);
-        let fingerprint = self.key.fingerprint();
         let now_ms = self.clock.now_ms();
         let count = |n: u64| i64::try_from(n).ok();
         let prompt_tokens = answer.usage.and_then(|usage| count(usage.prompt));
@@ -348,6 +316,24 @@ impl FortressService {
         })
     }
 
+    /// Whichever provider the gateway would ask, it is at the one host.
+    fn bound_host(&self, gateway: &Gateway) -> Result<(), FortressError> {
+        let allowed = &self.policy.allowed_host;
+        for provider in &gateway.routes.providers {
+            let url = url::Url::parse(provider.base_url.as_str()).ok();
+            let host = url
+                .as_ref()
+                .and_then(url::Url::host_str)
+                .unwrap_or_default();
+            if host != allowed {
+                let words =
+                    format!("the model would be asked at {host}, only {allowed} is allowed");
+                return Err(FortressError::Policy(words));
+            }
+        }
+        Ok(())
+    }
+
     fn bound_cost(&self, cost: &EventCost) -> Result<(), FortressError> {
         match cost.nanos() {
             Some(nanos) if nanos > self.policy.max_cost_nanos => {
@@ -360,7 +346,7 @@ impl FortressService {
         }
     }
 
-    fn jobs(&self) -> Jobs {
+    pub(super) fn jobs(&self) -> Jobs {
         Jobs::new(Rc::clone(&self.db))
     }
 
@@ -382,9 +368,11 @@ struct Signed<'a> {
     cost: &'a EventCost,
     manifest: String,
     signature: String,
+    /// Of the key that signed.
+    fingerprint: String,
 }
 
-fn bound(what: &str, bytes: usize, limit: usize) -> Result<(), FortressError> {
+pub(super) fn bound(what: &str, bytes: usize, limit: usize) -> Result<(), FortressError> {
     if bytes <= limit {
         return Ok(());
     }

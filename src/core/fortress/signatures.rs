@@ -1,29 +1,19 @@
 use super::error::FortressError;
+use super::keys::Signer;
 use super::service::FortressService;
 use super::types::{CallerKey, SealInput, SealOutput, VerifyInput, VerifyOutput};
 use crate::digest::sha256_hex;
 use crate::openpgp::{PublicKey, verify};
 
 impl FortressService {
-    /// Whether what is signed now would hold, asked before a model is paid for it.
-    pub(super) fn can_sign(&self) -> Result<(), FortressError> {
-        if self.key.fingerprint() != self.public_key.fingerprint() {
-            return Err(FortressError::Signing(
-                "the published key is another one than the signing key".to_owned(),
-            ));
-        }
-        let usable = self.public_key.usable_at(self.now_secs());
-        usable.map_err(|reason| FortressError::Signing(reason.sentence().to_owned()))
-    }
-
     /// Signs, and checks the signature before anything is built on it.
-    pub(super) fn sign(&self, manifest: &str) -> Result<String, FortressError> {
+    pub(super) fn sign(&self, text: &str, signer: &Signer) -> Result<String, FortressError> {
         let now_secs = self.now_secs();
-        let signature = self
+        let signature = signer
             .key
-            .sign(manifest.as_bytes(), now_secs)
+            .sign(text.as_bytes(), now_secs)
             .map_err(|error| FortressError::Signing(error.to_string()))?;
-        let verdict = verify(manifest.as_bytes(), &signature, &self.public_key, now_secs);
+        let verdict = verify(text.as_bytes(), &signature, &signer.public, now_secs);
         if verdict.valid {
             Ok(signature)
         } else {
@@ -32,35 +22,24 @@ impl FortressService {
     }
 
     /// Signs a package of the coordinator's.
-    pub fn seal(&self, input: &SealInput) -> Result<SealOutput, FortressError> {
+    pub async fn seal(&self, input: &SealInput) -> Result<SealOutput, FortressError> {
+        let signer = self.signer().await?;
         Ok(SealOutput {
-            signature: self.sign(&input.tag_manifest)?,
-            key_fingerprint: self.public_key.fingerprint(),
+            signature: self.sign(&input.tag_manifest, &signer)?,
+            key_fingerprint: signer.public.fingerprint(),
         })
     }
 
-    /// Checks a signature against the fortress's own key.
-    pub fn verify(&self, input: &VerifyInput) -> VerifyOutput {
-        let now_secs = self.now_secs();
-        let content = input.content.as_bytes();
-        let own = verify(content, &input.signature, &self.public_key, now_secs);
-        let caller_key = input.public_key.as_deref().map(|armor| {
-            let (valid, fingerprint, explanation) = match PublicKey::from_armor(armor) {
-                Ok(key) => {
-                    let verdict = verify(content, &input.signature, &key, now_secs);
-                    (verdict.valid, Some(key.fingerprint()), verdict.sentence)
-                }
-                Err(error) => (false, None, error.to_string()),
-            };
-            CallerKey {
-                is_fortress_key: fingerprint.as_ref() == Some(&self.public_key.fingerprint()),
-                signature_valid: valid,
-                fingerprint,
-                explanation,
-            }
-        });
-        VerifyOutput {
-            content_hash: sha256_hex(content),
+    /// Checks a signature against the fortress's own keys.
+    pub async fn verify(&self, input: &VerifyInput) -> Result<VerifyOutput, FortressError> {
+        let judged = self.judge(&input.content, &input.signature).await?;
+        let caller_key = match input.public_key.as_deref() {
+            Some(armor) => Some(self.callers_key(input, armor).await?),
+            None => None,
+        };
+        let own = judged.verdict;
+        Ok(VerifyOutput {
+            content_hash: sha256_hex(&input.content),
             signature_valid: own.valid,
             verified_at: crate::time::to_rfc3339(self.clock.now_ms()),
             reason: serde_json::json!(own.reason)
@@ -68,12 +47,39 @@ impl FortressService {
                 .unwrap_or_default()
                 .to_owned(),
             explanation: own.sentence,
-            key_fingerprint: self.public_key.fingerprint(),
-            public_key: self.public_key.to_armor(),
-            key_created_at: from_secs(self.public_key.created_at_secs()),
-            key_expires_at: self.public_key.expires_at_secs().map(from_secs),
+            key_fingerprint: judged.public.fingerprint(),
+            public_key: judged.public.to_armor(),
+            key_created_at: from_secs(judged.public.created_at_secs()),
+            key_expires_at: judged.public.expires_at_secs().map(from_secs),
+            key: judged.standing,
             caller_key,
-        }
+        })
+    }
+
+    /// What a key says that nobody here vouches for.
+    async fn callers_key(
+        &self,
+        input: &VerifyInput,
+        armor: &str,
+    ) -> Result<CallerKey, FortressError> {
+        let (content, now_secs) = (input.content.as_bytes(), self.now_secs());
+        let (valid, fingerprint, explanation) = match PublicKey::from_armor(armor) {
+            Ok(key) => {
+                let verdict = verify(content, &input.signature, &key, now_secs);
+                (verdict.valid, Some(key.fingerprint()), verdict.sentence)
+            }
+            Err(error) => (false, None, error.to_string()),
+        };
+        let known = self.known_keys().await?;
+        let is_ours = fingerprint
+            .as_deref()
+            .is_some_and(|print| known.is_of_ours(print));
+        Ok(CallerKey {
+            is_fortress_key: is_ours,
+            signature_valid: valid,
+            fingerprint,
+            explanation,
+        })
     }
 }
 

@@ -2,6 +2,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::keys::KeyStanding;
 use crate::chain::receipt::Receipt;
 use crate::evidence::parse_manifest;
 use crate::validation::{printable, printable_if_some};
@@ -111,7 +112,7 @@ pub struct SealOutput {
 pub struct VerifyOutput {
     /// SHA-256 of the content, lower hex.
     pub content_hash: String,
-    /// Whether the fortress's own key signed exactly this content, and may be relied on.
+    /// Whether a key of the fortress's own signed exactly this content, and may be relied on.
     pub signature_valid: bool,
     /// RFC 3339.
     pub verified_at: String,
@@ -119,7 +120,7 @@ pub struct VerifyOutput {
     pub reason: String,
     /// The verdict in words.
     pub explanation: String,
-    /// Fingerprint of the fortress's key.
+    /// Fingerprint of the fortress's key that signed, or else of the one that signs now.
     pub key_fingerprint: String,
     /// That key, armored. Compare its fingerprint with one you got elsewhere.
     pub public_key: String,
@@ -127,6 +128,9 @@ pub struct VerifyOutput {
     pub key_created_at: String,
     /// RFC 3339; null for never.
     pub key_expires_at: Option<String>,
+    /// What became of that key; null where no key of the fortress's is named.
+    #[serde(default)]
+    pub key: Option<KeyStanding>,
     /// What the key given by the caller says, if one was given.
     pub caller_key: Option<CallerKey>,
 }
@@ -134,7 +138,7 @@ pub struct VerifyOutput {
 /// A verdict under a key that nobody here vouches for.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CallerKey {
-    /// Whether it has the fingerprint of the fortress's own key.
+    /// Whether it has the fingerprint of a key of the fortress's own.
     pub is_fortress_key: bool,
     pub signature_valid: bool,
     pub fingerprint: Option<String>,

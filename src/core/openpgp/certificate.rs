@@ -5,7 +5,8 @@ use ed25519_dalek::VerifyingKey;
 use super::armor::{self, Kind};
 use super::block::Block;
 use super::error::KeyError;
-use super::packet;
+use super::key_packet::claims_key_revocation;
+use super::packet::{self, tag};
 use super::verdict::Reason;
 use super::{
     CLOCK_SKEW_SECS, Fingerprint, MAX_KEY_PACKETS, MAX_KEY_TEXT_BYTES, key_id_of, upper_hex,
@@ -129,6 +130,28 @@ impl PublicKey {
             }
         }
         outcome
+    }
+
+    /// The key as it was before it was revoked as a whole: for signatures that are known to be
+    /// older by other means than their own word.
+    pub fn before_revocation(&self) -> Result<Self, KeyError> {
+        let is_revocation =
+            |(tag, body): &&(u8, Vec<u8>)| *tag == tag::SIGNATURE && claims_key_revocation(body);
+        let packets = self.packets.iter().filter(|packet| !is_revocation(packet));
+        Self::from_packets(packets.cloned().collect())
+    }
+
+    /// The key with one more signature upon its primary key.
+    pub(super) fn with_direct_signature(&self, body: Vec<u8>) -> Result<Self, KeyError> {
+        let mut packets = self.packets.clone();
+        packets.insert(packets.len().min(1), (tag::SIGNATURE, body));
+        Self::from_packets(packets)
+    }
+
+    /// Whether this key or a subkey of it has that fingerprint, 40 upper-case hex digits.
+    pub fn has(&self, fingerprint: &str) -> bool {
+        self.components()
+            .any(|component| upper_hex(&component.fingerprint) == fingerprint)
     }
 
     /// The key as an armored block, with all its signatures.

@@ -20,6 +20,7 @@ mod certificate;
 mod detached;
 mod error;
 mod key_packet;
+mod making;
 mod packet;
 mod self_signature;
 mod signing;
@@ -30,6 +31,7 @@ pub(crate) mod tests;
 
 pub use certificate::{PublicKey, Revocation};
 pub use error::{KeyError, SignError};
+pub use making::make_key;
 pub use signing::SigningKey;
 pub use verdict::{Reason, Verdict, verify};
 

@@ -6,15 +6,16 @@ use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::public_key::PublicKeyAlgorithm;
 use pgp::crypto::sym::SymmetricKeyAlgorithm;
 use pgp::packet::{
-    PacketTrait, SecretKey, SecretSubkey, Signature, SignatureConfig, SignatureType, Subpacket,
-    SubpacketData,
+    PacketTrait, RevocationCode, SecretKey, SecretSubkey, Signature, SignatureConfig,
+    SignatureType, Subpacket, SubpacketData,
 };
+use pgp::ser::Serialize as _;
 use pgp::types::{
     EncryptedSecretParams, Password, S2kParams, SecretParams, StringToKey, Timestamp,
 };
 
 use super::armor::{self, Kind};
-use super::certificate::PublicKey;
+use super::certificate::{PublicKey, Revocation};
 use super::error::{KeyError, SignError};
 use super::key_packet::{fingerprint_of, public_body, read_secret_primary, read_secret_subkey};
 use super::packet::{self, RawPacket, tag};
@@ -101,6 +102,30 @@ impl SigningKey {
         upper_hex(key_id_of(&self.fingerprint))
     }
 
+    /// `public`, this key's public part, with a certificate of its revocation, which every
+    /// OpenPGP program reads. Those it has already stay.
+    pub fn revoke(
+        &self,
+        public: &PublicKey,
+        revocation: Revocation,
+        why: &str,
+        at_secs: u64,
+    ) -> Result<PublicKey, SignError> {
+        let created = u32::try_from(at_secs).map_err(|_| SignError::Time)?;
+        let Secret::Primary(key) = &self.secret else {
+            return Err(SignError::Failed(
+                "only the primary key can revoke itself, and a subkey is given here",
+            ));
+        };
+        let failed = |_| SignError::Failed("the revocation could not be signed");
+        let signature = revocation_with(key, revocation, why, created).map_err(failed)?;
+        let mut body = Vec::new();
+        signature.to_writer(&mut body).map_err(failed)?;
+        public
+            .with_direct_signature(body)
+            .map_err(|_| SignError::Failed("the revocation does not fit the key"))
+    }
+
     pub fn public_key(&self) -> &PublicKey {
         &self.public
     }
@@ -115,21 +140,51 @@ fn sign_with<K>(key: &K, content: &[u8], created: u32) -> pgp::errors::Result<Si
 where
     K: pgp::types::SigningKey,
 {
-    let mut config = SignatureConfig::v4(
-        SignatureType::Binary,
-        PublicKeyAlgorithm::EdDSALegacy,
-        HashAlgorithm::Sha512,
-    );
+    config(key, SignatureType::Binary, created)?.sign(key, &Password::empty(), content)
+}
+
+/// What every signature of ours says of itself.
+pub(super) fn config<K>(
+    key: &K,
+    kind: SignatureType,
+    created: u32,
+) -> pgp::errors::Result<SignatureConfig>
+where
+    K: pgp::types::SigningKey,
+{
+    let mut config =
+        SignatureConfig::v4(kind, PublicKeyAlgorithm::EdDSALegacy, HashAlgorithm::Sha512);
     config.hashed_subpackets = vec![
-        Subpacket::regular(SubpacketData::IssuerFingerprint(key.fingerprint()))?,
-        Subpacket::regular(SubpacketData::SignatureCreationTime(Timestamp::from_secs(
+        regular(SubpacketData::IssuerFingerprint(key.fingerprint()))?,
+        regular(SubpacketData::SignatureCreationTime(Timestamp::from_secs(
             created,
         )))?,
     ];
-    config.unhashed_subpackets = vec![Subpacket::regular(SubpacketData::IssuerKeyId(
-        key.legacy_key_id(),
-    ))?];
-    config.sign(key, &Password::empty(), content)
+    config.unhashed_subpackets = vec![regular(SubpacketData::IssuerKeyId(key.legacy_key_id()))?];
+    Ok(config)
+}
+
+pub(super) fn regular(data: SubpacketData) -> pgp::errors::Result<Subpacket> {
+    Subpacket::regular(data)
+}
+
+fn revocation_with(
+    key: &SecretKey,
+    revocation: Revocation,
+    why: &str,
+    created: u32,
+) -> pgp::errors::Result<Signature> {
+    let code = match revocation {
+        Revocation::Retired => RevocationCode::KeyRetired,
+        Revocation::Superseded => RevocationCode::KeySuperseded,
+        Revocation::Hard => RevocationCode::KeyCompromised,
+    };
+    let mut config = config(key, SignatureType::KeyRevocation, created)?;
+    let why = bytes::Bytes::copy_from_slice(why.as_bytes());
+    config
+        .hashed_subpackets
+        .push(regular(SubpacketData::RevocationReason(code, why))?);
+    config.sign_key(key, &Password::empty(), key.public_key())
 }
 
 impl Secret {

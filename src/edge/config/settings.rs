@@ -127,6 +127,8 @@ pub fn prices(reader: &mut Reader<'_>) -> PriceTable {
 pub struct SigningSettings {
     pub private_key: Secret,
     pub public_key: String,
+    /// What the next rotation may take instead of making a key.
+    pub next_private_key: Option<Secret>,
     /// Fingerprint or key id that the keys are expected to have.
     pub key_id: Option<String>,
 }
@@ -136,6 +138,7 @@ impl SigningSettings {
         Self {
             private_key: reader.required_secret("PGP_PRIVATE_KEY"),
             public_key: reader.required("PGP_PUBLIC_KEY"),
+            next_private_key: reader.optional_secret("PGP_NEXT_PRIVATE_KEY"),
             key_id: reader.optional("PGP_KEY_ID"),
         }
     }

@@ -1,13 +1,23 @@
 //! The worker's tools, one file each.
 
+mod audit_trail;
+mod chain_query;
+mod evidence_create;
+mod evidence_list;
+mod get_output;
+mod ingest_content;
+mod key_revoke;
+mod key_rotate;
+mod log_assertion;
 mod package_seal;
+mod run_agent;
 mod secure_execute;
 mod verify_signature;
 
-use chitty_core::fortress::FortressError;
+use chitty_core::fortress::{Asker, FortressError};
 use chitty_core::gateway::GatewayError;
 use chitty_core::mcp::server::describe;
-use chitty_core::mcp::{Registry, Server, ToolError};
+use chitty_core::mcp::{Call, Registry, Server, ToolError};
 use chitty_core::services::{Blame, Services};
 
 use crate::domain::Runs;
@@ -20,7 +30,10 @@ const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/sv
 
 const INSTRUCTIONS: &str = "Runs that must stand up later. fortress_secure_execute asks a model \
     under a fixed policy, signs a manifest of what was asked and answered, and logs it in \
-    ChittyChain. fortress_verify_signature checks such a signature.";
+    ChittyChain; fortress_ingest_content, fortress_run_agent and fortress_get_output do the same \
+    in steps. fortress_verify_signature checks such a signature, fortress_audit_trail shows what \
+    happened. fortress_log_assertion logs a fact of yours, chitty_chain_query finds facts; \
+    chitty_evidence_create and chitty_evidence_list keep records of evidence.";
 
 pub fn server(name: &str) -> Server<Services<Runs>> {
     let (title, description) = (
@@ -30,14 +43,33 @@ pub fn server(name: &str) -> Server<Services<Runs>> {
     let info = describe(name, title, description, ICON);
     let tools = Registry::new()
         .with::<secure_execute::SecureExecute>()
+        .with::<ingest_content::IngestContent>()
+        .with::<run_agent::RunAgent>()
+        .with::<get_output::GetOutput>()
         .with::<verify_signature::VerifySignature>()
+        .with::<key_rotate::KeyRotate>()
+        .with::<key_revoke::KeyRevoke>()
+        .with::<audit_trail::AuditTrail>()
+        .with::<log_assertion::LogAssertion>()
+        .with::<chain_query::ChainQuery>()
+        .with::<evidence_create::EvidenceCreate>()
+        .with::<evidence_list::EvidenceList>()
         .with::<package_seal::PackageSeal>();
     Server::new(&info, INSTRUCTIONS, tools)
 }
 
+/// The caller, acting for itself.
+fn asker(call: &Call) -> Asker<'_> {
+    Asker {
+        user_id: &call.principal.user_id,
+        key_id: Some(&call.principal.token_id),
+        request_id: &call.request_id,
+    }
+}
+
 fn failure(services: &Services<Runs>, error: &FortressError) -> ToolError {
     let blame = match error {
-        FortressError::Signing(_) | FortressError::Ledger(_) => {
+        FortressError::Signing(_) | FortressError::Unlogged(_) | FortressError::Ledger(_) => {
             Blame::Upstream(Some(error.to_string()))
         }
         FortressError::Gateway(GatewayError::Ledger(_)) => Blame::Upstream(Some(error.to_string())),

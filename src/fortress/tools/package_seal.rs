@@ -27,7 +27,7 @@ impl Tool<Services<Runs>> for PackageSeal {
         _call: &Call,
         input: SealInput,
     ) -> Result<Reply<SealOutput>, ToolError> {
-        let sealed = services.domain.service.seal(&input);
+        let sealed = services.domain.service.seal(&input).await;
         sealed
             .map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))

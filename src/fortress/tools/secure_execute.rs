@@ -1,6 +1,7 @@
 use async_trait::async_trait;
-use chitty_core::fortress::{Asker, ExecuteInput, ExecuteOutput};
+use chitty_core::fortress::{ExecuteInput, ExecuteOutput};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use crate::domain::Runs;
@@ -23,18 +24,18 @@ impl Tool<Services<Runs>> for SecureExecute {
         hints: Hints::MODEL,
         icon: Some(super::ICON),
     };
+    const REST: Option<Rest> = Some(Rest::post("/api/v1/fortress/runs"));
 
     async fn call(
         services: &Services<Runs>,
         call: &Call,
         input: ExecuteInput,
     ) -> Result<Reply<ExecuteOutput>, ToolError> {
-        let asker = Asker {
-            user_id: &call.principal.user_id,
-            key_id: Some(&call.principal.token_id),
-            request_id: &call.request_id,
-        };
-        let run = services.domain.service.execute(asker, &input).await;
+        let run = services
+            .domain
+            .service
+            .execute(super::asker(call), &input)
+            .await;
         run.map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))
     }

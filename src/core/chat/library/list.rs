@@ -5,7 +5,8 @@ use super::super::sessions::{COLUMNS, read_session};
 use super::inputs::SessionListInput;
 use super::outputs::SessionListOutput;
 use super::sessions::with;
-use super::{Library, cursor, links};
+use super::{Library, links};
+use crate::cursor;
 use crate::records::Query;
 use crate::sql::{Outcome, Statement, Value};
 

@@ -3,7 +3,6 @@
 //! somebody else's, which reads as not there.
 
 mod create;
-mod cursor;
 mod delete;
 mod export;
 mod history;

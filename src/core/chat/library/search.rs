@@ -1,11 +1,12 @@
 use super::super::ChatError;
 use super::super::service::valid;
+use super::Library;
 use super::inputs::SearchInput;
 use super::list::Filter;
 use super::messages::role;
 use super::outputs::{SearchHit, SearchOutput};
 use super::sessions::with;
-use super::{Library, cursor};
+use crate::cursor;
 use crate::records::Query;
 use crate::sql::{DatabaseError, Outcome, Row, Statement, Value};
 use crate::time::to_rfc3339;

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::ChatError;
 use super::super::service::valid;
+use super::Library;
 use super::inputs::UserDataExportInput;
 use super::outputs::UserDataExportOutput;
-use super::{Library, cursor};
+use crate::cursor;
 use crate::sql::{DatabaseError, Row, Statement};
 use crate::time::to_rfc3339;
 use crate::usage::dollars;

@@ -84,10 +84,11 @@ impl Peer {
                 said(done, |error| error.code().to_owned())
             }
             (Service::Fortress(fortress), "fortress_verify_signature") => {
-                Ok(json!(fortress.service.verify(&decode(arguments))))
+                let done = fortress.service.verify(&decode(arguments)).await;
+                said(done, |error| error.code().to_owned())
             }
             (Service::Fortress(fortress), "fortress_package_seal") => {
-                let sealed = fortress.service.seal(&decode(arguments));
+                let sealed = fortress.service.seal(&decode(arguments)).await;
                 said(sealed, |error| error.code().to_owned())
             }
             _ => panic!("{} has no tool {tool}", self.name),

@@ -59,6 +59,17 @@ fn an_answer_over_the_bound_is_not_signed_and_its_cost_is_kept() {
 }
 
 #[test]
+fn a_model_at_another_host_is_not_asked() {
+    let world = bounded(vec![], |policy| {
+        policy.allowed_host = "else.example".to_owned();
+    });
+    let error = world.execute(&input()).unwrap_err();
+    assert_eq!((error.code(), world.asked()), ("POLICY_EXCEEDED", 0));
+    let which = "asked at model.example, only else.example is allowed";
+    assert_failed(&world, which, (None, "none"));
+}
+
+#[test]
 fn a_run_over_the_cost_bound_is_not_signed() {
     let world = bounded(vec![hi()], |policy| policy.max_cost_nanos = HI_NANOS - 1);
     let error = world.execute(&input()).unwrap_err();
@@ -138,9 +149,13 @@ fn an_unknown_models_price_is_unknown_not_zero() {
 fn no_key_that_is_ours_no_signature_and_no_model_asked() {
     let mut world = World::new(vec![hi()]);
     let gpg = crate::openpgp::tests::another_key();
-    world.service.public_key = Rc::new(PublicKey::from_armor(&gpg).unwrap());
+    world.begin_with(PublicKey::from_armor(&gpg).unwrap());
     let error = world.execute(&input()).unwrap_err();
     assert_eq!(error.code(), "SIGNING_FAILED");
-    assert_failed(&world, "another one than the signing key", (None, "none"));
+    assert_failed(
+        &world,
+        "neither stored nor in PGP_PRIVATE_KEY",
+        (None, "none"),
+    );
     assert_eq!(world.asked(), 0);
 }

@@ -24,7 +24,7 @@ fn a_run_is_answered_signed_sealed_and_logged() {
         (run.cost_nanos, run.cost_status.as_str()),
         (Some(HI_NANOS), "priced")
     );
-    assert_eq!(run.verified_by, world.service.key.fingerprint());
+    assert_eq!(run.verified_by, world.own_key());
 
     let job = world.job();
     let text = |column: &str| job.text(column).unwrap();
@@ -61,9 +61,9 @@ fn the_manifest_is_canonical_and_of_this_run() {
     assert_eq!(manifest.model_answered, "gpt-4-0613");
     assert_eq!(manifest.provider.request_id.as_deref(), Some("req_1"));
     assert_eq!(manifest.provider.response_id.as_deref(), Some("chatcmpl-1"));
-    assert_eq!(manifest.provider.host, "model.test");
+    assert_eq!(manifest.provider.host, "model.example");
     assert_eq!(manifest.policy, *world.service.policy);
-    assert_eq!(manifest.signer_fingerprint, world.service.key.fingerprint());
+    assert_eq!(manifest.signer_fingerprint, world.own_key());
     assert_eq!(manifest.started_at_ms, START_MS);
     let asked = world.model.body(0);
     assert_eq!(
@@ -115,7 +115,7 @@ fn the_fact_carries_hashes_of_manifest_and_signature() {
     assert_eq!(fact.execution_id.as_deref(), Some("E-1"));
     assert_eq!(i64::try_from(fact.timestamp_ms), Ok(START_MS));
     let expected = [
-        ("key_fingerprint", world.service.key.fingerprint()),
+        ("key_fingerprint", world.own_key()),
         ("manifest_sha256", sha256_hex(&run.manifest)),
         ("signature_sha256", sha256_hex(&run.signature)),
         ("user_id", "ann".to_owned()),

@@ -16,21 +16,18 @@ fn signed(world: &World) -> VerifyInput {
 fn a_runs_signature_holds_for_its_exact_manifest_only() {
     let world = World::new(vec![hi()]);
     let question = signed(&world);
-    let verdict = world.service.verify(&question);
+    let verdict = world.verify(&question);
     assert!(verdict.signature_valid, "{}", verdict.explanation);
     assert_eq!(verdict.reason, "valid");
     assert_eq!(verdict.content_hash, sha256_hex(&question.content));
-    assert_eq!(
-        verdict.key_fingerprint,
-        world.service.public_key.fingerprint()
-    );
+    assert_eq!(verdict.key_fingerprint, world.own_key());
     assert!(verdict.caller_key.is_none());
     for content in [
         format!("{} ", question.content),
         question.content.replace("gpt-4", "gpt-5"),
         String::new(),
     ] {
-        let verdict = world.service.verify(&VerifyInput {
+        let verdict = world.verify(&VerifyInput {
             content,
             ..question.clone()
         });
@@ -39,7 +36,7 @@ fn a_runs_signature_holds_for_its_exact_manifest_only() {
     }
     for signature in ["", "x", &question.signature[1..]] {
         let signature = signature.to_owned();
-        let verdict = world.service.verify(&VerifyInput {
+        let verdict = world.verify(&VerifyInput {
             signature,
             ..question.clone()
         });
@@ -49,16 +46,16 @@ fn a_runs_signature_holds_for_its_exact_manifest_only() {
 
 #[test]
 fn a_callers_key_is_reported_on_and_changes_nothing() {
-    let mut world = World::new(vec![hi()]);
+    let world = World::new(vec![hi()]);
     let question = signed(&world);
     let ask = |world: &World, armor: String| {
         let public_key = Some(armor);
-        world.service.verify(&VerifyInput {
+        world.verify(&VerifyInput {
             public_key,
             ..question.clone()
         })
     };
-    let own = world.service.key.public_key_armor();
+    let own = world.service.keys.secrets.key.public_key_armor();
     let verdict = ask(&world, own.clone());
     let key = verdict.caller_key.unwrap();
     assert!(verdict.signature_valid && key.signature_valid && key.is_fortress_key);
@@ -68,10 +65,11 @@ fn a_callers_key_is_reported_on_and_changes_nothing() {
     assert!(verdict.signature_valid && !key.signature_valid && !key.is_fortress_key);
     assert_eq!(key.fingerprint, None);
 
-    // The fortress has another key: the signature is good under the caller's alone.
+    // Another fortress has another key: the signature is good under the caller's alone.
     let other = PublicKey::from_armor(&crate::openpgp::tests::another_key()).unwrap();
-    world.service.public_key = Rc::new(other);
-    let verdict = ask(&world, own);
+    let mut elsewhere = World::new(vec![]);
+    elsewhere.begin_with(other);
+    let verdict = ask(&elsewhere, own);
     let key = verdict.caller_key.unwrap();
     assert!(!verdict.signature_valid && key.signature_valid && !key.is_fortress_key);
 }

@@ -1,10 +1,12 @@
 //! Tests against `gpg`. They need `gpg` (Debian: `apt-get install gnupg`) and fail without it.
 
+mod agreement;
 mod arbitrary;
 mod corpus;
 mod gpg;
 mod interop;
 mod keys;
+mod making;
 mod tamper;
 
 use std::sync::LazyLock;
@@ -152,4 +154,11 @@ impl Signer {
 
 fn regular(data: SubpacketData) -> Subpacket {
     Subpacket::regular(data).unwrap()
+}
+
+/// What `gpg` lists after it has taken in a file of keys.
+pub(crate) fn imported(file: &[u8]) -> String {
+    let gpg = Gpg::new();
+    gpg.run(&["--batch", "--import"], file);
+    gpg.run(&["--batch", "--with-colons", "--list-keys"], b"")
 }

@@ -49,7 +49,7 @@ fn scopes_stay_within_what_the_operator_gave() {
         scopes: Some(Scopes::new(["admin:*"])),
         ..service()
     };
-    let everything_a_person_may_give = "chain:verify chatgpt:complete chatgpt:read chatgpt:sessions evidence:package \
+    let everything_a_person_may_give = "chain:assert chain:verify chatgpt:complete chatgpt:read chatgpt:sessions evidence:package \
          execution:read execution:run fortress:execute fortress:verify";
     for (client, scope, expected) in [
         (

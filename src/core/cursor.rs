@@ -7,16 +7,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::super::ChatError;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cursor: not one of ours: leave it out to begin anew")]
+pub struct BadCursor;
 
-pub(super) fn write<T: Serialize>(place: &T) -> String {
+pub(crate) fn write<T: Serialize>(place: &T) -> String {
     URL_SAFE_NO_PAD.encode(json!(place).to_string())
 }
 
-pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, ChatError> {
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, BadCursor> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let place = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    place.ok_or_else(|| {
-        ChatError::InvalidInput("cursor: not one of ours: leave it out to begin anew".to_owned())
-    })
+    place.ok_or(BadCursor)
 }

@@ -1,0 +1,50 @@
+//! The keys and their history, for everybody.
+
+use super::history::KeyHistory;
+use crate::fortress::FortressError;
+use crate::fortress::service::FortressService;
+use crate::http::{Body, HttpReply};
+
+/// All keys with their times, places in the log and revocations, as JSON.
+pub const HISTORY_PATH: &str = "/keys/history.json";
+/// All public keys, armored, the newest first: for `gpg --import`.
+pub const KEYS_PATH: &str = "/keys/fortress.asc";
+
+/// A revocation is seen within a minute.
+const CACHE: &str = "public, max-age=60";
+
+impl FortressService {
+    /// The document at a path; None where there is none.
+    pub async fn published_keys(&self, path: &str) -> Option<Result<HttpReply, FortressError>> {
+        let reply = match path {
+            HISTORY_PATH => self
+                .key_history()
+                .await
+                .map(|keys| HttpReply::json(200, serde_json::json!(keys).to_string().into_bytes())),
+            KEYS_PATH => self.key_file().await.map(|text| HttpReply {
+                body: Body::Bytes(text.into_bytes()),
+                ..HttpReply::empty(200).with_header("content-type", "application/pgp-keys")
+            }),
+            _ => return None,
+        };
+        Some(reply.map(|reply| reply.with_header("cache-control", CACHE)))
+    }
+
+    async fn key_history(&self) -> Result<KeyHistory, FortressError> {
+        let known = self.known_keys().await?;
+        let active = known.active().map(|key| key.row.number);
+        let entry = |key: &super::ring::KnownKey| super::HistoryEntry {
+            public_key: key.public.to_armor(),
+            ..key.row.entry(active)
+        };
+        Ok(KeyHistory {
+            keys: known.keys.iter().map(entry).collect(),
+        })
+    }
+
+    async fn key_file(&self) -> Result<String, FortressError> {
+        let known = self.known_keys().await?;
+        let keys = known.keys.iter().rev();
+        Ok(keys.map(|key| key.public.to_armor()).collect())
+    }
+}

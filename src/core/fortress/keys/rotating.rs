@@ -1,0 +1,190 @@
+//! A new key in place of the one that signs.
+
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::history::HistoryEntry;
+use super::ring::{Known, KnownKey, PURPOSE};
+use super::settling::settle_keys;
+use super::table::{self, KeyRow};
+use crate::fortress::FortressError;
+use crate::fortress::service::FortressService;
+use crate::openpgp::{PublicKey, SigningKey, make_key};
+
+const KIND: &str = "chittymcp/key-rotation/v1";
+
+/// Which key to replace.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct RotateKeyInput {
+    /// Fingerprint of the key that signs now, 40 hex digits, as `/keys/history.json` names it.
+    /// Asking again with the same one gives the same successor.
+    #[garde(length(bytes, min = 40, max = 40))]
+    pub from_fingerprint: String,
+    /// Take the key in `PGP_NEXT_PRIVATE_KEY` instead of making one.
+    #[garde(skip)]
+    #[serde(default)]
+    pub use_secret: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RotateKeyOutput {
+    /// The key that signs from now on.
+    pub key: HistoryEntry,
+    /// The one before: what it signed counts if it is logged before `valid_until`.
+    pub previous: HistoryEntry,
+}
+
+/// What both keys sign, in RFC 8785 form.
+#[derive(Serialize)]
+struct Statement<'a> {
+    kind: &'a str,
+    made_at_ms: i64,
+    new_fingerprint: &'a str,
+    new_public_key_sha256: &'a str,
+    number: i64,
+    old_fingerprint: &'a str,
+}
+
+/// A rotation that is to be written.
+pub(super) struct Rotation<'a> {
+    pub before: &'a KeyRow,
+    /// None where the private half before is gone, or its key may sign no more.
+    pub old: Option<&'a SigningKey>,
+    pub new: &'a SigningKey,
+    pub public: &'a PublicKey,
+}
+
+impl Rotation<'_> {
+    /// Signed by whom there is.
+    pub fn row(&self, now_ms: i64) -> Result<KeyRow, FortressError> {
+        let failed = |error: crate::openpgp::SignError| FortressError::Signing(error.to_string());
+        let print = self.public.fingerprint();
+        let number = self.before.number + 1;
+        let statement = serde_json_canonicalizer::to_string(&Statement {
+            kind: KIND,
+            made_at_ms: now_ms,
+            new_fingerprint: &print,
+            new_public_key_sha256: &crate::digest::sha256_hex(self.public.to_armor()),
+            number,
+            old_fingerprint: &self.before.fingerprint,
+        });
+        let no_form = |_| FortressError::Signing("the statement has no canonical form".to_owned());
+        let statement = statement.map_err(no_form)?;
+        let secs = u64::try_from(now_ms / 1_000).unwrap_or_default();
+        let sign = |key: &SigningKey| key.sign(statement.as_bytes(), secs).map_err(failed);
+        Ok(KeyRow {
+            old_signature: self.old.map(sign).transpose()?,
+            new_signature: Some(sign(self.new)?),
+            statement: Some(statement),
+            ..row(number, &print, self.public, now_ms)
+        })
+    }
+}
+
+/// A row with nothing said yet.
+pub(super) fn row(number: i64, fingerprint: &str, public: &PublicKey, made_ms: i64) -> KeyRow {
+    KeyRow {
+        fingerprint: fingerprint.to_owned(),
+        number,
+        is_made: false,
+        public_key: public.to_armor(),
+        private_key: None,
+        created_at: made_ms,
+        statement: None,
+        old_signature: None,
+        new_signature: None,
+        valid_from: None,
+        rotation_fact: None,
+        valid_until: None,
+        valid_until_index: None,
+        end_fact: None,
+        revocation: None,
+    }
+}
+
+impl FortressService {
+    /// Puts a new key in place of the one named, once however often it is asked; each step
+    /// may fail and be repeated.
+    pub async fn rotate_key(
+        &self,
+        input: &RotateKeyInput,
+    ) -> Result<RotateKeyOutput, FortressError> {
+        let from = input.from_fingerprint.to_ascii_uppercase();
+        let known = self.read_keys().await?;
+        let named = known.keys.iter().find(|key| key.row.fingerprint == from);
+        let old = named.ok_or(FortressError::KeyNotFound)?;
+        // By its number, since a rotation may be written and not logged yet.
+        let newest = known
+            .keys
+            .last()
+            .is_some_and(|key| key.row.number == old.row.number);
+        if newest {
+            let row = self.next_key(&known, old, input.use_secret)?;
+            self.db.run(table::insert(&row)).await?;
+        }
+        let number = old.row.number;
+        settle_keys(&*self.db, &*self.ledger, self.clock.now_ms()).await?;
+        let known = self.read_keys().await?;
+        let active = known.active().map(|key| key.row.number);
+        if active != Some(number + 1) {
+            return Err(FortressError::KeyNotActive);
+        }
+        Ok(RotateKeyOutput {
+            key: entry(&known, number + 1)?,
+            previous: entry(&known, number)?,
+        })
+    }
+
+    fn next_key(
+        &self,
+        known: &Known,
+        old: &KnownKey,
+        use_secret: bool,
+    ) -> Result<KeyRow, FortressError> {
+        let now_ms = self.clock.now_ms();
+        let damaged = |error: crate::openpgp::KeyError| FortressError::Signing(error.to_string());
+        let failed = |error: crate::openpgp::SignError| FortressError::Signing(error.to_string());
+        // One that may sign no more, or is gone, vouches for nothing: the row says so.
+        let private = old.public.usable_at(self.now_secs()).ok();
+        let private = private.and_then(|()| self.private_half(old).ok());
+        let text = if use_secret {
+            let next = self
+                .keys
+                .secrets
+                .next
+                .as_ref()
+                .ok_or(FortressError::NoNextKey)?;
+            zeroize::Zeroizing::new(next.expose().to_owned())
+        } else {
+            make_key(old.public.user_id(), self.now_secs(), &*self.entropy).map_err(failed)?
+        };
+        let new = SigningKey::from_armor(&text, None).map_err(damaged)?;
+        if known.named(&new.public_key().fingerprint()).is_some() {
+            return Err(FortressError::NoNextKey);
+        }
+        let rotation = Rotation {
+            before: &old.row,
+            old: private.as_deref(),
+            new: &new,
+            public: new.public_key(),
+        };
+        let row = rotation.row(now_ms)?;
+        let aad = [row.fingerprint.as_str()];
+        let sealed = self
+            .sealer
+            .seal(PURPOSE, &aad, text.as_bytes(), &*self.entropy)?;
+        Ok(KeyRow {
+            is_made: true,
+            private_key: Some(sealed),
+            ..row
+        })
+    }
+}
+
+fn entry(known: &Known, number: i64) -> Result<HistoryEntry, FortressError> {
+    let key = known.keys.iter().find(|key| key.row.number == number);
+    let key = key.ok_or(FortressError::KeyNotFound)?;
+    Ok(key.row.entry(known.active().map(|key| key.row.number)))
+}
