@@ -36,7 +36,8 @@ pub struct Fortress {
     policy: Rc<Policy>,
     prices: Rc<PriceTable>,
     /// Of the log's checkpoints, as text.
-    log_key: Rc<str>,
+    /// None where it cannot be read: the log itself says so.
+    log_key: Option<Rc<str>>,
     server: Rc<Server<Services<Runs>>>,
 }
 
@@ -44,7 +45,7 @@ pub struct Fortress {
 pub struct Runs {
     pub service: FortressService,
     log_files: R2,
-    log_key: Rc<str>,
+    log_key: Option<Rc<str>>,
 }
 
 impl Worker for Fortress {
@@ -61,7 +62,7 @@ impl Worker for Fortress {
         let prices = prices(&mut reader);
         let (common, model, signing, chain, prices) =
             reader.finish((common, model, signing, chain, prices))?;
-        let log_key = SignerKey::from_secret_text(chain.signing_key.expose())?;
+        let log_key = SignerKey::from_secret_text(chain.signing_key.expose()).ok();
         let key = SigningKey::from_armor(signing.private_key.expose(), None)?;
         let public_key = PublicKey::from_armor(&signing.public_key)?;
         check_pair(&key, &public_key, signing.key_id.as_deref())?;
@@ -80,7 +81,7 @@ impl Worker for Fortress {
                 next: signing.next_private_key,
             })),
             prices: Rc::new(prices),
-            log_key: log_key.verifier().to_string().into(),
+            log_key: log_key.map(|key| key.verifier().to_string().into()),
             server: Rc::new(tools::server(Self::SERVER)),
         })
     }
@@ -96,7 +97,7 @@ impl Worker for Fortress {
     fn domain(&self, env: &Env, platform: &Platform) -> Result<Runs, Fault> {
         Ok(Runs {
             log_files: R2::new(env.bucket("LOG_TILES")?),
-            log_key: Rc::clone(&self.log_key),
+            log_key: self.log_key.clone(),
             service: FortressService {
                 db: Rc::clone(&platform.database),
                 gateway: self.gateway(env, platform)?,
@@ -182,8 +183,14 @@ impl Routes for Runs {
     async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
         if !is_of_keys(web.path) {
             let files: &dyn Bucket = &self.log_files;
-            return published::respond(files, &self.log_key, web.method, web.path, web.headers)
-                .await;
+            return published::respond(
+                files,
+                self.log_key.as_deref(),
+                web.method,
+                web.path,
+                web.headers,
+            )
+            .await;
         }
         if !matches!(web.method, "GET" | "HEAD") {
             return None;

@@ -214,10 +214,10 @@ describe("a tool call", () => {
     }
   });
 
-  test("for a package in a format that is not offered says so", async () => {
-    const made = await good(world, "coordinator", "chitty_secure_ai_execute", { prompt: "echo: pdf" });
-    const error = await bad(world, "coordinator", "chitty_evidence_package", { execution_id: made.execution_id, package_format: "pdf" });
-    assert.equal(error.code, "FORMAT_NOT_OFFERED");
+  test("for a package of court of a run that nobody signed says so", async () => {
+    const made = await good(world, "coordinator", "chitty_secure_ai_execute", { prompt: "echo: brief" });
+    const error = await bad(world, "coordinator", "chitty_evidence_package", { execution_id: made.execution_id, package_format: "legal_brief" });
+    assert.equal(error.code, "EXECUTION_NOT_SIGNED");
   });
 });
 

@@ -23,6 +23,7 @@ const WORKERS = {
   coordinator: {
     tools: [
       "chitty_secure_ai_execute", "chitty_execution_status", "chitty_evidence_package", "chitty_chain_verify",
+      "chitty_evidence_custody",
       "chitty_compare_ai_responses", "chitty_security_audit", "chitty_content_erase", "chitty_chain_checkpoint", "chitty_chain_prove",
       "search", "fetch", "chitty_token_mint", "chitty_token_list", "chitty_token_rotate", "chitty_token_revoke",
     ],
@@ -41,7 +42,7 @@ const WORKERS = {
   fortress: {
     tools: [
       "fortress_secure_execute", "fortress_ingest_content", "fortress_run_agent", "fortress_get_output", "fortress_verify_signature",
-      "fortress_audit_trail", "fortress_key_rotate", "fortress_key_revoke", "fortress_log_assertion", "chitty_chain_query", "chitty_evidence_create", "chitty_evidence_list",
+      "fortress_audit_trail", "fortress_key_rotate", "fortress_key_revoke", "fortress_package_seal", "fortress_log_assertion", "chitty_chain_query", "chitty_evidence_create", "chitty_evidence_list",
     ],
     call: () => ["fortress_secure_execute", { prompt: unique("client"), label: "client" }],
   },
@@ -134,7 +135,13 @@ test("every tool's results are what its output schema says", () => connected(CLI
     await check(client, "chitty_execution_status", { execution_id: made.execution_id });
     await check(client, "chitty_evidence_package", { execution_id: made.execution_id });
     await check(client, "chitty_chain_verify", security_level === "standard" ? {} : { fact_ids: made.results.chain_facts });
+    await check(client, "chitty_evidence_custody", { execution_id: made.execution_id });
+    await check(client, "chitty_security_audit", { execution_ids: [made.execution_id] });
+    if (security_level === "verified") await check(client, "chitty_content_erase", { execution_id: made.execution_id, reason: "schema", authority: "test", confirm: true });
   }
+  await check(client, "chitty_compare_ai_responses", { prompt: unique("schema") });
+  await check(client, "chitty_chain_checkpoint", {});
+  await check(client, "chitty_chain_prove", { leaf_index: 0 });
   const { results } = await check(client, "search", { query: "CASE-E2E" });
   await check(client, "fetch", { id: results[0].id });
   const minted = await check(client, "chitty_token_mint", { name: "schema", platform: "e2e" });
@@ -156,6 +163,7 @@ test("every tool's results are what its output schema says", () => connected(CLI
     await check(fortress, "chitty_evidence_create", { evidence_type: "ai_execution", description: "schema", fortress_job_id: input_id });
     await check(fortress, "chitty_evidence_list", { limit: 1 });
     await check(fortress, "fortress_audit_trail", { job_id: input_id });
+    await check(fortress, "fortress_package_seal", { package_id: "PKG-schema", tag_manifest: `${"0".repeat(64)}  manifest-sha256.txt\n` });
     const { previous } = await check(fortress, "fortress_key_rotate", { from_fingerprint: made.verified_by });
     await check(fortress, "fortress_key_revoke", { fingerprint: previous.fingerprint, reason: "superseded" });
     await check(fortress, "fortress_verify_signature", { content: made.manifest, signature: made.signature });

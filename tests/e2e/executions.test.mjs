@@ -117,7 +117,7 @@ describe("verified", () => {
     assert.equal(done.verification.answers_identical, chatgpt_response === fortress_output);
     assert.equal(new Set(chain_facts).size, 2);
     const facts = await rows(
-      "SELECT uuid, subject, predicate, object, source, execution_id, user_id FROM chitty_chain_facts WHERE execution_id = ? ORDER BY leaf_index",
+      "SELECT uuid, subject, predicate, object, source, execution_id, user_id FROM chitty_chain_facts WHERE execution_id = ? AND predicate NOT IN ('custody_event', 'recorded') ORDER BY leaf_index",
       done.execution_id,
     );
     const job = JSON.parse(done.results.fortress_manifest).job_id;

@@ -62,6 +62,8 @@ const TOOLS = {
   chitty_api_key_list: WORKS,
   chitty_api_key_rotate: WORKS,
   chitty_api_key_revoke: WORKS,
+  chitty_evidence_custody: CASES,
+  fortress_package_seal: ["admin"],
   fortress_secure_execute: CASES,
   fortress_verify_signature: ALL,
   fortress_ingest_content: CASES,

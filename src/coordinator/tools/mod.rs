@@ -38,17 +38,12 @@ const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/sv
     path%20d='M6%203h12v18l-3-2-3%202-3-2-3%202z'/%3E%3Cpath%20d='M9%208h6M9%2012h6'/%3E%3C/\
     svg%3E";
 
-const INSTRUCTIONS: &str = "AI work with receipts. chitty_secure_ai_execute asks a model at one \
-    of three levels (standard, fortress, verified); chitty_execution_status shows what is on \
-    file; chitty_chain_verify checks the log of facts; chitty_chain_checkpoint and \
-    chitty_chain_prove give its signed head and proofs; chitty_evidence_package puts everything \
-    needed for an offline check together, as JSON, as a document or as a package for court \
-    with everything in it; chitty_evidence_custody records who had evidence in hand; \
-    chitty_compare_ai_responses asks plainly and in the \
-    fortress and compares; chitty_security_audit reads everything again and names what was \
-    tampered with; chitty_content_erase erases by law. search finds cases, executions, evidence and chat \
-    sessions; fetch reads one by its id. chitty_token_mint, _list, _rotate and _revoke keep the \
-    caller's keys.";
+const INSTRUCTIONS: &str = "AI work with receipts. chitty_secure_ai_execute asks a model at level \
+    standard, fortress or verified, chitty_compare_ai_responses two ways; chitty_execution_status \
+    shows one. chitty_chain_verify, _checkpoint and _prove check the log, chitty_security_audit \
+    everything. chitty_evidence_package packs for court, _custody records who had it, \
+    chitty_content_erase erases by law. search and fetch read cases, executions, evidence and \
+    sessions. chitty_token_mint, _list, _rotate and _revoke keep your keys.";
 
 pub fn server(name: &str) -> Server<Services<Desk>> {
     let info = describe(name, "ChittyMCP coordinator", "AI work with receipts", ICON);

@@ -7,6 +7,12 @@ use crate::domain::Desk;
 
 pub struct SecurityAudit;
 
+/// Each audit leaves a report; a second one reads the same and changes nothing else.
+const REPORTS: Hints = Hints {
+    idempotent_hint: true,
+    ..Hints::ADD
+};
+
 #[async_trait(?Send)]
 impl Tool<Services<Desk>> for SecurityAudit {
     type Input = AuditInput;
@@ -17,7 +23,7 @@ impl Tool<Services<Desk>> for SecurityAudit {
         title: "Audit what is on file",
         description: "Reads executions, evidence, packages, facts and the log again and holds each against the others. Each finding names the row, the column, what is wrong, the evidence and what to do. The report is a fact in the log.",
         scopes: &["chain:verify"],
-        hints: Hints::ADD,
+        hints: REPORTS,
         icon: Some(super::ICON),
     };
 

@@ -18,7 +18,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// The answer to GET and HEAD of a path below [`PREFIX`]; None for other methods.
 pub async fn respond(
     files: &dyn Bucket,
-    verifier_key: &str,
+    verifier_key: Option<&str>,
     method: &str,
     path: &str,
     headers: &dyn Headers,
@@ -28,7 +28,10 @@ pub async fn respond(
     }
     let name = path.strip_prefix(PREFIX)?;
     let limit = match name {
-        KEY => return Some(shown(&key_file(verifier_key), headers)),
+        KEY => {
+            let unset = || plain(503, "the log's key is not set up");
+            return Some(verifier_key.map_or_else(unset, |key| shown(&key_file(key), headers)));
+        }
         CHECKPOINT | WITNESSED => MAX_NOTE_BYTES,
         _ if Tile::parse(name).is_some() => MAX_FILE_BYTES,
         _ => {
@@ -129,7 +132,7 @@ mod tests {
             .extend(stored.map(|(key, file)| (key.to_owned(), file)));
         block_on(respond(
             &files,
-            "example.com/log+1234+abcd",
+            Some("example.com/log+1234+abcd"),
             method,
             path,
             &headers,
@@ -173,7 +176,7 @@ mod tests {
                 files.0.borrow_mut().insert(key.to_owned(), object);
             }
             let none: Vec<(&str, &str)> = Vec::new();
-            let served = respond(&files, "", "GET", "/log/checkpoint", &none);
+            let served = respond(&files, None, "GET", "/log/checkpoint", &none);
             match block_on(served).unwrap().body {
                 Body::Bytes(bytes) => String::from_utf8(bytes).unwrap(),
                 other => panic!("{other:?}"),

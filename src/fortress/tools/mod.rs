@@ -29,11 +29,11 @@ const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/sv
     3%205-6'/%3E%3C/svg%3E";
 
 const INSTRUCTIONS: &str = "Runs that must stand up later. fortress_secure_execute asks a model \
-    under a fixed policy, signs a manifest of what was asked and answered, and logs it in \
-    ChittyChain; fortress_ingest_content, fortress_run_agent and fortress_get_output do the same \
-    in steps. fortress_verify_signature checks such a signature, fortress_audit_trail shows what \
-    happened. fortress_log_assertion logs a fact of yours, chitty_chain_query finds facts; \
-    chitty_evidence_create and chitty_evidence_list keep records of evidence.";
+    under a fixed policy, signs a manifest and logs it in ChittyChain; fortress_ingest_content, \
+    fortress_run_agent and fortress_get_output do so in steps. fortress_verify_signature checks, \
+    fortress_audit_trail shows what happened. fortress_log_assertion logs a fact, \
+    chitty_chain_query finds facts; chitty_evidence_create and _list keep records. \
+    fortress_key_rotate and _revoke are for operators, fortress_package_seal for the coordinator.";
 
 pub fn server(name: &str) -> Server<Services<Runs>> {
     let (title, description) = (

@@ -6,7 +6,8 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 
 use super::world::{API_KEY, MODEL_KEY, World};
 
-const QUICK: [&str; 2] = ["--time-secs", "20"];
+/// Far more than any of them takes, also on a machine that is busy.
+const QUICK: [&str; 2] = ["--time-secs", "60"];
 
 /// After whatever happened: no process, no file but what is kept of each run, and the next
 /// run goes well.
