@@ -28,8 +28,8 @@ use crate::sql::DatabaseError;
 const UPLOADS: usize = 6;
 /// When the alarm comes for what could not be done, in milliseconds.
 pub const RETRY_MS: u64 = 5_000;
-/// Rows for queries that are written before their appends are answered; more follow later.
-const ROWS_AT_ONCE: u64 = 40;
+/// Rows for queries that are written before their appends are answered; of larger rounds they follow with the alarm.
+const ROWS_AT_ONCE: u64 = 100;
 /// Rows of one batch, and batches of one alarm.
 const ROWS: u64 = 100;
 const BATCHES: usize = 50;
