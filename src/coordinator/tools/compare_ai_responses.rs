@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chitty_core::execution::{Asker, CompareInput, CompareOutput};
+use chitty_core::execution::{CompareInput, CompareOutput};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
 use chitty_core::services::Services;
 
@@ -27,11 +27,7 @@ impl Tool<Services<Desk>> for CompareAiResponses {
         input: CompareInput,
     ) -> Result<Reply<CompareOutput>, ToolError> {
         let owner = call.principal.resolve_user(input.user_id.as_deref())?;
-        let asker = Asker {
-            principal: &call.principal,
-            owner: &owner,
-            request_id: &call.request_id,
-        };
+        let asker = super::asker_for(call, &owner);
         let compared = services.domain.service.compare(&asker, &input).await;
         compared
             .map(Reply::Structured)

@@ -73,9 +73,14 @@ pub fn server(name: &str) -> Server<Services<Desk>> {
 
 /// The caller, acting for itself.
 fn asker(call: &Call) -> Asker<'_> {
+    asker_for(call, &call.principal.user_id)
+}
+
+/// The caller, acting for `owner`.
+fn asker_for<'a>(call: &'a Call, owner: &'a str) -> Asker<'a> {
     Asker {
         principal: &call.principal,
-        owner: &call.principal.user_id,
+        owner,
         request_id: &call.request_id,
     }
 }

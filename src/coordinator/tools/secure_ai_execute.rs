@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chitty_core::execution::{Asker, ExecuteInput, ExecuteOutput};
+use chitty_core::execution::{ExecuteInput, ExecuteOutput};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
 use chitty_core::services::Services;
 use serde_json::json;
@@ -31,11 +31,7 @@ impl Tool<Services<Desk>> for SecureAiExecute {
         input: ExecuteInput,
     ) -> Result<Reply<ExecuteOutput>, ToolError> {
         let owner = call.principal.resolve_user(input.user_id.as_deref())?;
-        let asker = Asker {
-            principal: &call.principal,
-            owner: &owner,
-            request_id: &call.request_id,
-        };
+        let asker = super::asker_for(call, &owner);
         let done = services.domain.service.execute(&asker, &input).await;
         done.map(Reply::Structured).map_err(|failed| {
             let details = failed

@@ -12,6 +12,7 @@ use super::recorder::SOURCE;
 use crate::auth::Principal;
 use crate::chain::fact::Fact;
 use crate::chain::hash::Hash;
+use crate::chat::deletion;
 use crate::digest::sha256_hex;
 use crate::ledger::{AppendRequest, Ledger, LedgerError};
 use crate::ports::{Bucket, BucketError, Clock, Database, MAX_DELETED_OBJECTS};
@@ -98,7 +99,7 @@ pub struct Eraser {
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Everything that says what was asked or answered, or lets it be guessed: hashes without salt too.
-const WIPE: [&str; 9] = [
+const WIPE: [&str; 6] = [
     "UPDATE secure_executions SET prompt = '', prompt_hash = ?2, chatgpt_response = NULL, \
      fortress_output = NULL, fortress_signature = NULL, label = NULL, metadata = '{}', \
      verification = CASE WHEN verification IS NULL THEN NULL ELSE '{}' END, \
@@ -117,11 +118,6 @@ const WIPE: [&str; 9] = [
     "UPDATE ai_response_comparisons SET prompt = '', prompt_hash = ?2, significant_differences = NULL, \
      security_implications = NULL, analysis_results = NULL, recommendations = NULL, metadata = '{}' \
      WHERE standard_execution_id = ?1 OR fortress_execution_id = ?1 OR analysis_execution_id = ?1",
-    // The chat session of an execution has its id.
-    "DELETE FROM chat_messages WHERE session_id = ?1 AND ?2 = ?2",
-    "DELETE FROM chat_links WHERE session_id = ?1 AND ?2 = ?2",
-    "UPDATE chat_sessions SET status = 'deleted', session_name = '', metadata = '{}', \
-     settings = NULL, case_id = NULL WHERE id = ?1 AND ?2 = ?2",
     "SELECT COUNT(*) AS packages FROM evidence_packages WHERE execution_id = ?1 AND ?2 = ?2",
 ];
 
@@ -135,7 +131,7 @@ pub async fn erase(
         return Err(EraseError::NotConfirmed);
     }
     let id = input.execution_id.as_str();
-    eraser.check(caller, id).await?;
+    let owner = eraser.owner_of(caller, id).await?;
     let facts = eraser.facts_of(id).await?;
     let receipt = eraser
         .ledger
@@ -145,7 +141,7 @@ pub async fn erase(
         eraser.ledger.erase(*fact).await?;
     }
     eraser.delete_files(id).await?;
-    let packages_erased = eraser.wipe(id, &facts).await?;
+    let packages_erased = eraser.wipe(id, &owner, &facts).await?;
     Ok(EraseOutput {
         execution_id: id.to_owned(),
         facts_erased: facts.len(),
@@ -157,15 +153,17 @@ pub async fn erase(
 }
 
 impl Eraser {
-    async fn check(&self, caller: &Principal, id: &str) -> Result<(), EraseError> {
+    /// Whose it is, if it has ended and the caller may act for them.
+    async fn owner_of(&self, caller: &Principal, id: &str) -> Result<String, EraseError> {
         let select = Statement::new("SELECT user_id, status FROM secure_executions WHERE id = ?1");
         let found = self.db.run(select.bind(id)).await?;
         let row = found.first().ok_or(EraseError::NotFound)?;
-        if caller.resolve_user(Some(&row.text("user_id")?)).is_err() {
+        let owner = row.text("user_id")?;
+        if caller.resolve_user(Some(&owner)).is_err() {
             return Err(EraseError::NotFound);
         }
         match row.text("status")?.as_str() {
-            "completed" | "failed" => Ok(()),
+            "completed" | "failed" => Ok(owner),
             other => Err(EraseError::NotEnded(other.to_owned())),
         }
     }
@@ -257,7 +255,7 @@ impl Eraser {
         Ok(())
     }
 
-    async fn wipe(&self, id: &str, facts: &[Hash]) -> Result<u64, EraseError> {
+    async fn wipe(&self, id: &str, owner: &str, facts: &[Hash]) -> Result<u64, EraseError> {
         let wipe = WIPE.map(|sql| Statement::new(sql).bind(id).bind(NO_HASH));
         let now_ms = self.clock.now_ms();
         let emptied = facts.iter().map(|fact| {
@@ -269,7 +267,9 @@ impl Eraser {
             .bind(fact.to_string())
             .timestamp(now_ms)
         });
-        let statements = wipe.into_iter().chain(emptied).collect();
+        // The chat session of an execution has its id.
+        let session = deletion(id, owner, now_ms);
+        let statements = wipe.into_iter().chain(session).chain(emptied).collect();
         let outcomes = self.db.batch(statements).await?;
         let counted = outcomes
             .get(WIPE.len() - 1)

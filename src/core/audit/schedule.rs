@@ -24,11 +24,7 @@ impl Schedule {
     pub fn of(row: &Row) -> Result<Option<Self>, DatabaseError> {
         let metadata = row.json("metadata")?;
         let text = metadata.get("schedule").and_then(serde_json::Value::as_str);
-        let level = match row.text("audit_level")?.as_str() {
-            "basic" => Level::Basic,
-            "forensic" => Level::Forensic,
-            _ => Level::Comprehensive,
-        };
+        let level = Level::named(&row.text("audit_level")?).unwrap_or_default();
         Ok(text.and_then(|text| Self::parse(text, level)))
     }
 

@@ -20,6 +20,11 @@ pub enum Level {
 }
 
 impl Level {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let levels = [Self::Basic, Self::Comprehensive, Self::Forensic];
+        levels.into_iter().find(|level| level.as_str() == name)
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Basic => "basic",

@@ -38,6 +38,7 @@ pub use asking::Heard;
 pub use error::ChatError;
 pub use input::{ChatMessage, CompletionInput, Role, SessionCreateInput};
 pub use library::Library;
+pub(crate) use library::deletion;
 pub use output::{
     CompletionOutput, CostStatus, MessageView, SessionCreateOutput, SessionSettings, SessionStatus,
     SessionView, StreamOutput, StreamStatus, UsageView,

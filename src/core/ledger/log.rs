@@ -28,9 +28,8 @@ use crate::sql::DatabaseError;
 const UPLOADS: usize = 6;
 /// When the alarm comes for what could not be done, in milliseconds.
 pub const RETRY_MS: u64 = 5_000;
-/// Rows for queries that are written before their appends are answered; of larger rounds they follow with the alarm.
-const ROWS_AT_ONCE: u64 = 100;
-/// Rows of one batch, and batches of one alarm.
+/// Rows of one batch, and batches of one alarm. What fits in a batch is written before its appends are answered; the
+/// rows of larger rounds follow with the alarm.
 const ROWS: u64 = 100;
 const BATCHES: usize = 50;
 
@@ -328,11 +327,11 @@ where
         }
         let due = self.with(|log| {
             let size = log.size();
-            let due = log.store().due_rows(size, ROWS_AT_ONCE + 1);
+            let due = log.store().due_rows(size, ROWS + 1);
             due.map_err(SequencerError::Store)
         });
         let Ok(due) = due else { return };
-        let Some(last) = due.last().filter(|_| due.len() as u64 <= ROWS_AT_ONCE) else {
+        let Some(last) = due.last().filter(|_| due.len() as u64 <= ROWS) else {
             return;
         };
         let written = match project(&*self.ports.rows, &due).await {

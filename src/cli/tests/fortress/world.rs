@@ -14,7 +14,8 @@ pub const API_KEY: &str = "test-0123456789abcdef0123456789abcdef";
 pub const MODEL_KEY: &str = "sk-test-which-no-agent-may-see";
 /// The agent runs the content.
 pub const SHELL: [&str; 2] = ["/bin/sh", "/input/content.txt"];
-const PATIENCE: Duration = Duration::from_secs(30);
+/// More than the longest time a run is given here.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Numbers of worlds.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 

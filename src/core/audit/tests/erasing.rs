@@ -1,13 +1,17 @@
 use super::*;
 use crate::audit::erasure::{EraseError, EraseInput, Eraser, erase};
 
-fn erase_first(office: &Office, confirm: bool) -> Result<EraseOutput, EraseError> {
-    let eraser = Eraser {
+fn eraser(office: &Office) -> Eraser {
+    Eraser {
         db: office.database(),
         ledger: Rc::clone(&office.world.service.ledger),
         clock: Rc::new(office.clock().clone()),
         files: Some(Rc::clone(&office.files) as Rc<_>),
-    };
+    }
+}
+
+fn erase_first(office: &Office, confirm: bool) -> Result<EraseOutput, EraseError> {
+    let eraser = eraser(office);
     let asked = EraseInput {
         execution_id: office.executions[0].clone(),
         reason: "asked for by the person".to_owned(),
@@ -81,12 +85,7 @@ fn it_must_be_meant_and_be_ones_own() {
         erase_first(&office, false),
         Err(EraseError::NotConfirmed)
     ));
-    let eraser = Eraser {
-        db: office.database(),
-        ledger: Rc::clone(&office.world.service.ledger),
-        clock: Rc::new(office.clock().clone()),
-        files: Some(Rc::clone(&office.files) as Rc<_>),
-    };
+    let eraser = eraser(&office);
     let asked = EraseInput {
         execution_id: office.executions[0].clone(),
         reason: "r".to_owned(),

@@ -20,6 +20,13 @@ const DELETE_LINKS: &str = "DELETE FROM chat_links WHERE session_id = ?1 \
 const IS_DELETED: &str =
     "SELECT 1 AS one FROM chat_sessions WHERE id = ?1 AND user_id = ?2 AND status = 'deleted'";
 
+/// What deletes a session of the owner's with all that was said in it. Again, they change nothing.
+pub(crate) fn deletion(id: &str, owner: &str, now_ms: i64) -> [Statement; 3] {
+    let of_session = |sql| Statement::new(sql).bind(id).bind(owner);
+    let mark = Statement::new(MARK).timestamp(now_ms).bind(id).bind(owner);
+    [mark, of_session(DELETE_MESSAGES), of_session(DELETE_LINKS)]
+}
+
 impl Library {
     /// Deletes a session with all that was said in it. What it cost stays on file. Again, it
     /// changes nothing.
@@ -30,17 +37,8 @@ impl Library {
     ) -> Result<SessionDeleteOutput, ChatError> {
         valid(input)?;
         let id = &input.session_id;
-        let of_session = |sql| Statement::new(sql).bind(id).bind(owner);
-        let mark = Statement::new(MARK)
-            .timestamp(self.clock.now_ms())
-            .bind(id)
-            .bind(owner);
-        let batch = vec![
-            mark,
-            of_session(DELETE_MESSAGES),
-            of_session(DELETE_LINKS),
-            of_session(IS_DELETED),
-        ];
+        let mut batch = deletion(id, owner, self.clock.now_ms()).to_vec();
+        batch.push(Statement::new(IS_DELETED).bind(id).bind(owner));
         let outcomes = self.db.batch(batch).await?;
         if outcomes.last().is_none_or(|found| found.rows.is_empty()) {
             return Err(ChatError::SessionNotFound(id.clone()));

@@ -21,6 +21,7 @@ mod user_export;
 
 use std::rc::Rc;
 
+pub(crate) use delete::deletion;
 pub use history::Loaded;
 pub use inputs::{
     ExportFormat, MessageAddInput, SearchInput, SessionArchiveInput, SessionDeleteInput,
