@@ -1,15 +1,18 @@
+mod rows;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::future::join_all;
+use futures::lock::Mutex;
 use futures::stream::{self, StreamExt};
 use serde_json::json;
 
+use super::AppendRequest;
 use super::pool::{Answers, Pending, Pool};
 use super::refusal::Refusal;
-use super::{AppendRequest, project, project_apart};
 use crate::chain::error::SequencerError;
 use crate::chain::fact::Salt;
 use crate::chain::hash::Hash;
@@ -22,16 +25,12 @@ use crate::chain::tiles::{CHECKPOINT, Tile, added, replaced};
 use crate::ports::{
     Background, Bucket, Clock, Database, Entropy, Level, MAX_DELETED_OBJECTS, Object,
 };
-use crate::sql::DatabaseError;
+use rows::Rows;
 
 /// Files sent to object storage at once; each request may have six connections waiting.
 const UPLOADS: usize = 6;
 /// When the alarm comes for what could not be done, in milliseconds.
 pub const RETRY_MS: u64 = 5_000;
-/// Rows of one batch, and batches of one alarm. What fits in a batch is written before its appends are answered; the
-/// rows of larger rounds follow with the alarm.
-const ROWS: u64 = 100;
-const BATCHES: usize = 50;
 
 /// The log's alarm clock, which outlives the program.
 #[async_trait(?Send)]
@@ -76,6 +75,8 @@ pub struct Log<S> {
     alarm_is_set: Cell<bool>,
     /// Rows could not be written of late: appends wait for them no more until they could.
     rows_late: Cell<bool>,
+    /// Held by whoever writes rows.
+    writing_rows: Mutex<()>,
 }
 
 /// Ends when whoever sees to the rounds ends, in whatever way.
@@ -102,6 +103,7 @@ where
             round_at_ms: Cell::new(i64::MIN),
             alarm_is_set: Cell::new(false),
             rows_late: Cell::new(false),
+            writing_rows: Mutex::new(()),
         })
     }
 
@@ -151,13 +153,9 @@ where
             }
         }
         match self.write_rows().await {
-            Ok(true) => None,
-            Ok(false) => Some(self.come_again(0)),
-            Err(cause) => {
-                self.say("fact_rows_late", &cause);
-                self.rows_late.set(true);
-                Some(self.come_again(RETRY_MS))
-            }
+            Rows::Written => None,
+            Rows::Left => Some(self.come_again(0)),
+            Rows::Late => Some(self.come_again(RETRY_MS)),
         }
     }
 
@@ -189,18 +187,28 @@ where
         }
     }
 
-    /// Object storage takes about one write of the same key a second.
+    /// Object storage takes about one write of the same key a second. The time between is for rows.
     async fn pace(&self) {
-        let now_ms = self.ports.clock.now_ms();
-        let since_ms = now_ms.saturating_sub(self.round_at_ms.get());
+        while let Some(left_ms) = self.until_next_round() {
+            if self.rows_late.get() || self.write_page().await != Rows::Left {
+                self.ports.clock.sleep(left_ms).await;
+                break;
+            }
+        }
+        self.round_at_ms.set(self.ports.clock.now_ms());
+    }
+
+    fn until_next_round(&self) -> Option<u64> {
+        let since_ms = self
+            .ports
+            .clock
+            .now_ms()
+            .checked_sub(self.round_at_ms.get())?;
         let left_ms = self
             .ports
             .round_ms
-            .saturating_sub(u64::try_from(since_ms).unwrap_or(0));
-        if left_ms > 0 && since_ms >= 0 {
-            self.ports.clock.sleep(left_ms).await;
-        }
-        self.round_at_ms.set(self.ports.clock.now_ms());
+            .checked_sub(u64::try_from(since_ms).ok()?)?;
+        (left_ms > 0).then_some(left_ms)
     }
 
     async fn round(
@@ -318,72 +326,6 @@ where
                 self.say("partial_files_stay", &error.to_string());
             }
         }
-    }
-
-    /// The rows of a small round, so that they are there when it is answered.
-    async fn write_few_rows(&self) {
-        if self.rows_late.get() {
-            return;
-        }
-        let due = self.with(|log| {
-            let size = log.size();
-            let due = log.store().due_rows(size, ROWS + 1);
-            due.map_err(SequencerError::Store)
-        });
-        let Ok(due) = due else { return };
-        let Some(last) = due.last().filter(|_| due.len() as u64 <= ROWS) else {
-            return;
-        };
-        let written = match project(&*self.ports.rows, &due).await {
-            Ok(()) => self
-                .rows_written(last.index)
-                .map_err(|refusal| refusal.message),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(cause) = written {
-            self.rows_late.set(true);
-            self.say("fact_rows_late", &cause);
-        }
-    }
-
-    fn rows_written(&self, index: u64) -> Result<(), Refusal> {
-        self.with(|log| {
-            let written = log.store_mut().rows_written(index);
-            written.map_err(SequencerError::Store)
-        })
-    }
-
-    /// Writes rows that are due. False if some are left.
-    async fn write_rows(&self) -> Result<bool, String> {
-        for _ in 0..BATCHES {
-            let due = self
-                .read(|log| {
-                    let due = log.store().due_rows(log.size(), ROWS);
-                    due.map_err(SequencerError::Store)
-                })
-                .await
-                .map_err(|refusal| refusal.message)?;
-            let Some(last) = due.last() else {
-                self.rows_late.set(false);
-                return Ok(true);
-            };
-            match project(&*self.ports.rows, &due).await {
-                Err(DatabaseError::Constraint { .. }) => {
-                    let refused = project_apart(&*self.ports.rows, &due).await;
-                    for row in refused.map_err(|error| error.to_string())? {
-                        let fields =
-                            json!({ "leaf_index": row.index, "cause": row.cause.to_string() });
-                        self.ports
-                            .log
-                            .record(Level::Error, "fact_row_refused", fields);
-                    }
-                }
-                outcome => outcome.map_err(|error| error.to_string())?,
-            }
-            self.rows_written(last.index)
-                .map_err(|refusal| refusal.message)?;
-        }
-        Ok(false)
     }
 
     /// Works on the open log, synchronously. One whose storage failed is opened again.

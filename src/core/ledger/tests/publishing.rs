@@ -163,20 +163,30 @@ fn a_storage_that_is_behind_or_another_is_refused_and_named() {
     assert_eq!(refusal(&garbled), (500, "published_differs".to_owned()));
 }
 
+fn counted(db: &crate::sql::SqliteDatabase) -> i64 {
+    let statement = Statement::new("SELECT count(*) AS n FROM chitty_chain_facts");
+    let found = block_on(db.run(statement)).unwrap();
+    found.rows[0].int("n").unwrap()
+}
+
 #[test]
 fn rows_of_a_large_round_follow_by_the_alarm() {
     let db = Rc::new(crate::sql::SqliteDatabase::with_schema());
     let http = LogHttp::new(Some(Rc::clone(&db) as Rc<dyn Database>));
-    let count = || {
-        let statement = Statement::new("SELECT count(*) AS n FROM chitty_chain_facts");
-        block_on(db.run(statement)).unwrap().rows[0]
-            .int("n")
-            .unwrap()
-    };
     append_all(&http, 0..3);
-    assert_eq!(count(), 3);
+    assert_eq!(counted(&db), 3);
     append_all(&http, 3..253);
-    assert_eq!((count(), http.alarm.0.get()), (3, 1));
+    assert_eq!((counted(&db), http.alarm.0.get()), (3, 1));
     assert_eq!(block_on(http.log().tend()), None);
-    assert_eq!(count(), 253);
+    assert_eq!(counted(&db), 253);
+}
+
+#[test]
+fn rows_of_a_large_round_are_written_before_the_next_round() {
+    let db = Rc::new(crate::sql::SqliteDatabase::with_schema());
+    let http = LogHttp::new(Some(Rc::clone(&db) as Rc<dyn Database>));
+    append_all(&http, 0..250);
+    assert_eq!(counted(&db), 0);
+    append_all(&http, 250..251);
+    assert_eq!(counted(&db), 251);
 }
