@@ -110,6 +110,8 @@ pub struct Object {
     pub content_type: String,
     /// The `Cache-Control` it is to be served with; empty if it never is.
     pub cache_control: String,
+    /// What the storage calls this state of it; empty in one that is to be put.
+    pub version: String,
 }
 
 /// Most bytes of one object.
@@ -125,8 +127,14 @@ pub trait Bucket {
     async fn get(&self, key: &str, limit: usize) -> Result<Option<Object>, BucketError>;
     /// Replaces what is there.
     async fn put(&self, key: &str, object: Object) -> Result<(), BucketError>;
-    /// Leaves what is there, and says false then.
-    async fn put_if_absent(&self, key: &str, object: Object) -> Result<bool, BucketError>;
+    /// Replaces nothing but that version, and nothing at all if it is `None`. The version it
+    /// becomes, or `None` if something else is there.
+    async fn swap(
+        &self,
+        key: &str,
+        object: Object,
+        version: Option<&str>,
+    ) -> Result<Option<String>, BucketError>;
     /// At most [`MAX_DELETED_OBJECTS`] at once; those that are not there are passed over.
     async fn delete(&self, keys: &[String]) -> Result<(), BucketError>;
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use async_trait::async_trait;
 use futures::future::LocalBoxFuture;
 
+use crate::digest::sha256_hex;
 use crate::ports::{
     Background, Bucket, BucketError, Clock, Entropy, EntropyError, Level, Log, Object, TimeZones,
 };
@@ -185,7 +186,10 @@ impl Bucket for MemoryBucket {
                 bytes: object.bytes.len(),
                 limit,
             }),
-            found => Ok(found.cloned()),
+            found => Ok(found.map(|object| Object {
+                version: sha256_hex(&object.bytes),
+                ..object.clone()
+            })),
         }
     }
 
@@ -195,11 +199,19 @@ impl Bucket for MemoryBucket {
         Ok(())
     }
 
-    async fn put_if_absent(&self, key: &str, object: Object) -> Result<bool, BucketError> {
-        if self.0.borrow().contains_key(key) {
-            return Ok(false);
+    async fn swap(
+        &self,
+        key: &str,
+        object: Object,
+        version: Option<&str>,
+    ) -> Result<Option<String>, BucketError> {
+        let there = self.get(key, usize::MAX).await?;
+        if there.as_ref().map(|object| object.version.as_str()) != version {
+            return Ok(None);
         }
-        self.put(key, object).await.map(|()| true)
+        let version = sha256_hex(&object.bytes);
+        self.put(key, object).await?;
+        Ok(Some(version))
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {

@@ -22,6 +22,7 @@ struct Head {
     size: usize,
     content_type: String,
     cache_control: String,
+    etag: String,
 }
 
 impl R2 {
@@ -29,10 +30,18 @@ impl R2 {
         Self(JsValue::from(bucket))
     }
 
-    async fn upload(&self, key: &str, object: &Object, once: bool) -> Result<bool, BucketError> {
+    /// The new version, if `only_if` held.
+    async fn upload(
+        &self,
+        key: &str,
+        object: &Object,
+        only_if: &serde_json::Value,
+    ) -> Result<Option<String>, BucketError> {
         BucketError::check_size(object)?;
-        let told = settle(Ticket::upload(&self.0, key, object, once)).await?;
-        Ok(!told.is_empty())
+        let only_if = only_if.to_string();
+        let told = settle(Ticket::upload(&self.0, key, object, &only_if)).await?;
+        let version = String::from_utf8(told).map_err(|_| unavailable("an unreadable answer"))?;
+        Ok((!version.is_empty()).then_some(version))
     }
 }
 
@@ -53,15 +62,25 @@ impl Bucket for R2 {
             bytes,
             content_type: head.content_type,
             cache_control: head.cache_control,
+            version: head.etag,
         }))
     }
 
     async fn put(&self, key: &str, object: Object) -> Result<(), BucketError> {
-        self.upload(key, &object, false).await.map(drop)
+        self.upload(key, &object, &json!(null)).await.map(drop)
     }
 
-    async fn put_if_absent(&self, key: &str, object: Object) -> Result<bool, BucketError> {
-        self.upload(key, &object, true).await
+    async fn swap(
+        &self,
+        key: &str,
+        object: Object,
+        version: Option<&str>,
+    ) -> Result<Option<String>, BucketError> {
+        let only_if = match version {
+            Some(version) => json!({ "etagMatches": version }),
+            None => json!({ "etagDoesNotMatch": "*" }),
+        };
+        self.upload(key, &object, &only_if).await
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {
@@ -97,7 +116,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_head_and_the_bytes() {
-        let head = br#"{"size":3,"contentType":"text/plain","cacheControl":""}"#;
+        let head = br#"{"size":3,"contentType":"text/plain","cacheControl":"","etag":"e"}"#;
         let mut told = u32::try_from(head.len()).unwrap().to_be_bytes().to_vec();
         told.extend(head);
         told.extend(b"abc");

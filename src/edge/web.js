@@ -145,9 +145,9 @@ export function download(bucket, key, limit, ticket, tell) {
 async function downloaded(bucket, key, limit) {
   const object = await bucket.get(key);
   if (!object) return new Uint8Array(0);
-  const { size, httpMetadata } = object;
+  const { size, httpMetadata, etag } = object;
   const { contentType = "", cacheControl = "" } = httpMetadata ?? {};
-  const head = encoder.encode(JSON.stringify({ size, contentType, cacheControl }));
+  const head = encoder.encode(JSON.stringify({ size, contentType, cacheControl, etag }));
   const fits = size <= limit;
   if (!fits) await object.body.cancel();
   const whole = new Uint8Array(4 + head.length + (fits ? size : 0));
@@ -157,12 +157,11 @@ async function downloaded(bucket, key, limit) {
   return whole;
 }
 
-/** Puts an object into an R2 bucket and tells one byte, or none if `once` and there is one of that key. */
-export function upload(bucket, key, contentType, cacheControl, bytes, once, ticket, tell) {
+/** Puts an object into an R2 bucket if `onlyIf`, JSON, holds; tells its etag, and nothing if it was not put. */
+export function upload(bucket, key, contentType, cacheControl, bytes, onlyIf, ticket, tell) {
   const httpMetadata = { contentType, cacheControl: cacheControl || undefined };
-  const onlyIf = once ? new Headers({ "if-none-match": "*" }) : undefined;
-  bucket.put(key, bytes.slice(), { httpMetadata, onlyIf }).then(
-    (object) => tell(ticket, new Uint8Array(object ? 1 : 0)),
+  bucket.put(key, bytes.slice(), { httpMetadata, onlyIf: JSON.parse(onlyIf) ?? undefined }).then(
+    (object) => tell(ticket, encoder.encode(object?.etag ?? "")),
     (error) => tell(ticket, undefined, String(error?.message ?? error)),
   );
 }

@@ -30,7 +30,7 @@ extern "C" {
         content_type: &str,
         cache_control: &str,
         bytes: &[u8],
-        once: bool,
+        only_if: &str,
         ticket: u32,
         tell: &Tell,
     );
@@ -141,14 +141,15 @@ impl Ticket {
         ticket
     }
 
-    /// Told a byte when `object` is in the bucket, and none if it was to be put only `once` and
-    /// there is one already.
-    pub(crate) fn upload(bucket: &JsValue, key: &str, object: &Object, once: bool) -> Self {
+    /// Told the etag of `object` when it is in the bucket, and nothing if `only_if`, JSON of an
+    /// `R2Conditional` or null, did not hold.
+    pub(crate) fn upload(bucket: &JsValue, key: &str, object: &Object, only_if: &str) -> Self {
         let ticket = Self::new();
         let Object {
             bytes,
             content_type,
             cache_control,
+            version: _,
         } = object;
         let number = ticket.number.0;
         TELL.with(|tell| {
@@ -158,7 +159,7 @@ impl Ticket {
                 content_type,
                 cache_control,
                 bytes,
-                once,
+                only_if,
                 number,
                 tell,
             );

@@ -246,6 +246,7 @@ impl<S: Sql> Keeper<S> {
             bytes: anchor.cosigned.clone().into_bytes().into(),
             content_type: "text/plain; charset=utf-8".to_owned(),
             cache_control: "no-cache".to_owned(),
+            version: String::new(),
         };
         let put = self.ports.files.put(WITNESSED, object).await;
         put.map_err(text)

@@ -299,6 +299,7 @@ impl Auditor<'_> {
         let found = self.check_entries(&entries, progress.before_ms).await?;
         progress.add(found);
         for entry in &entries {
+            progress.add(gap(progress.next, entry.leaf_index));
             note_erasures(&mut progress.erased, entry);
             progress.frontier.push(leaf_of(entry));
             progress.before_ms = entry.logged_at_ms;
@@ -309,6 +310,7 @@ impl Auditor<'_> {
     }
 
     fn end_log(&self, progress: &mut Progress, head: &Checkpoint) {
+        progress.add(gap(progress.next, head.size));
         let forensic = self.scope.level == Level::Forensic;
         let read = (progress.frontier.size, progress.frontier.root());
         if forensic && read != (head.size, head.root) {
@@ -326,6 +328,17 @@ impl Auditor<'_> {
     }
 }
 
+/// The entries from `next` to `found` are missing.
+fn gap(next: u64, found: u64) -> Option<Finding> {
+    let last = found.checked_sub(1).filter(|last| *last >= next)?;
+    let what = format!("the log's storage does not have the entries {next} to {last}");
+    Some(Finding::new(
+        Code::FactMissing,
+        format!("fact:{next}"),
+        what,
+    ))
+}
+
 fn content_gone(fact: &Hash) -> Finding {
     let what = "the fact's content is gone, and no erasure of it is in the log";
     Finding::new(
@@ -337,17 +350,15 @@ fn content_gone(fact: &Hash) -> Finding {
 
 /// The fact of an erasure names what it erased, and comes later.
 fn note_erasures(erased: &mut BTreeSet<Hash>, entry: &StoredFact) {
-    match &entry.content {
-        StoredContent::Erased => {
-            erased.insert(entry.fact_id);
-        }
-        StoredContent::Present { fact, .. } if fact.predicate == super::erasure::PREDICATE => {
-            for id in fact.object.split(' ') {
-                if let Ok(id) = Hash::from_hex(id) {
-                    erased.remove(&id);
-                }
+    if entry.content == StoredContent::Erased {
+        erased.insert(entry.fact_id);
+    }
+    let fact = entry.content.fact();
+    if let Some(fact) = fact.filter(|fact| fact.predicate == super::erasure::PREDICATE) {
+        for id in fact.object.split(' ') {
+            if let Ok(id) = Hash::from_hex(id) {
+                erased.remove(&id);
             }
         }
-        StoredContent::Present { .. } => {}
     }
 }

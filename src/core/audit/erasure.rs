@@ -14,7 +14,7 @@ use crate::chain::fact::Fact;
 use crate::chain::hash::Hash;
 use crate::chat::deletion;
 use crate::digest::sha256_hex;
-use crate::ledger::{AppendRequest, Ledger, LedgerError};
+use crate::ledger::{AppendRequest, Ledger, LedgerError, emptied};
 use crate::ports::{Bucket, BucketError, Clock, Database, MAX_DELETED_OBJECTS};
 use crate::sql::{DatabaseError, Row, Statement};
 use crate::validation::printable;
@@ -258,15 +258,7 @@ impl Eraser {
     async fn wipe(&self, id: &str, owner: &str, facts: &[Hash]) -> Result<u64, EraseError> {
         let wipe = WIPE.map(|sql| Statement::new(sql).bind(id).bind(NO_HASH));
         let now_ms = self.clock.now_ms();
-        let emptied = facts.iter().map(|fact| {
-            Statement::new(
-                "UPDATE chitty_chain_facts SET subject = '', predicate = '', object = '', \
-                 fact_json = NULL, salt = NULL, metadata = '{}', idempotency_key = NULL, \
-                 erased_at = COALESCE(erased_at, ?2) WHERE uuid = ?1",
-            )
-            .bind(fact.to_string())
-            .timestamp(now_ms)
-        });
+        let emptied = facts.iter().map(|fact| emptied(fact, now_ms));
         // The chat session of an execution has its id.
         let session = deletion(id, owner, now_ms);
         let statements = wipe.into_iter().chain(session).chain(emptied).collect();

@@ -22,15 +22,12 @@ pub(super) fn leaf_of(stored: &StoredFact) -> Hash {
 }
 
 pub(super) fn check_content(name: &str, stored: &StoredFact) -> Option<Finding> {
-    let StoredContent::Present { canonical, .. } = &stored.content else {
+    let StoredContent::Altered { canonical } = &stored.content else {
         return None;
     };
-    let computed = fact_id(canonical);
-    let expected = stored.fact_id.to_string();
-    (computed != stored.fact_id).then(|| {
-        let what = "the content is not what the fact id commits to";
-        Finding::new(Code::FactAltered, name, what).evidence(expected, computed.to_string())
-    })
+    let what = "the content is not what the fact id commits to";
+    let finding = Finding::new(Code::FactAltered, name, what);
+    Some(finding.evidence(stored.fact_id.to_string(), fact_id(canonical).to_string()))
 }
 
 /// Column by column. What says whether somebody checked the fact before is not evidence of
@@ -42,13 +39,10 @@ pub(super) fn check_fact_row(
     owned: &Owned,
 ) -> Vec<Finding> {
     let Some(row) = row else {
-        let missing = match stored.content {
-            StoredContent::Present { .. } => {
-                let what = "the log has a fact whose row the database does not have";
-                Some(Finding::new(Code::FactRowMissing, name, what))
-            }
-            StoredContent::Erased => None,
-        };
+        let missing = stored.content.fact().map(|_| {
+            let what = "the log has a fact whose row the database does not have";
+            Finding::new(Code::FactRowMissing, name, what)
+        });
         return missing.into_iter().collect();
     };
     let mut wrong = Vec::new();
@@ -85,6 +79,8 @@ pub(super) fn check_fact_row(
                 hold(column, Some(String::new()), text(column));
             }
         }
+        // Nothing that the row could be held against.
+        StoredContent::Altered { .. } => (),
     }
     wrong.extend(check_flags(name, row));
     wrong

@@ -12,7 +12,7 @@ use super::recorder::PREDICATE;
 use super::rows::Record;
 use super::tables::Table;
 use crate::chain::hash::Hash;
-use crate::chain::receipt::{StoredContent, StoredFact};
+use crate::chain::receipt::StoredFact;
 use crate::sql::{DatabaseError, Row, Statement};
 
 const ROWS: &str = "SELECT uuid, leaf_index, leaf_hash, fact_json, salt, subject, predicate, object, \
@@ -74,10 +74,10 @@ impl Auditor<'_> {
             return Ok(Vec::new());
         }
         let ask = |entry: &&StoredFact| {
-            let subject = match &entry.content {
-                StoredContent::Present { fact, .. } => fact.subject.as_str(),
-                StoredContent::Erased => "",
-            };
+            let subject = entry
+                .content
+                .fact()
+                .map_or("", |fact| fact.subject.as_str());
             let before = i64::try_from(entry.leaf_index).unwrap_or(i64::MAX);
             Statement::new(
                 "SELECT uuid FROM chitty_chain_facts WHERE subject = ?1 AND leaf_index < ?2 \
@@ -125,7 +125,7 @@ impl Auditor<'_> {
     async fn owned(&self, entries: &[StoredFact]) -> Result<Owned, AuditError> {
         let mut ask = Vec::new();
         for entry in entries {
-            let StoredContent::Present { fact, .. } = &entry.content else {
+            let Some(fact) = entry.content.fact() else {
                 continue;
             };
             let owner = fact.metadata.get("user_id").map_or("", String::as_str);
@@ -200,20 +200,15 @@ impl Place {
 
 /// The row that a fact records.
 fn record_of(stored: &StoredFact) -> Option<(&'static Table, &str)> {
-    match &stored.content {
-        StoredContent::Present { fact, .. } if fact.predicate == PREDICATE => {
-            Table::of_subject(&fact.subject)
-        }
-        _ => None,
-    }
+    let fact = stored.content.fact()?;
+    (fact.predicate == PREDICATE)
+        .then(|| Table::of_subject(&fact.subject))
+        .flatten()
 }
 
 fn replacement(earlier: &StoredFact, later: &StoredFact) -> Option<Finding> {
     let (table, id) = record_of(later)?;
-    let record = |stored: &StoredFact| match &stored.content {
-        StoredContent::Present { fact, .. } => Record::of(fact, table, id),
-        StoredContent::Erased => None,
-    };
+    let record = |stored: &StoredFact| Record::of(stored.content.fact()?, table, id);
     let (earlier, later) = (record(earlier)?, record(later)?);
     let failed = digest::short_of("failed");
     let erased = table.content.is_some_and(|content| {

@@ -59,6 +59,8 @@ pub enum Code {
     FactRowExtra,
     /// A fact's content is not what its id commits to.
     FactAltered,
+    /// An entry that the checkpoint covers is not in the log's storage.
+    FactMissing,
     /// A fact was logged earlier than the one before it.
     TimeWentBack,
     /// The leaves do not have the root that the checkpoint signs.
@@ -102,7 +104,7 @@ impl Code {
             Self::FactRowMissing | Self::FactRowAltered | Self::FactRowExtra => {
                 "The log is the truth: write the row again from its entry, and find out who wrote to the database."
             }
-            Self::FactAltered | Self::TreeAltered | Self::TimeWentBack => {
+            Self::FactAltered | Self::FactMissing | Self::TreeAltered | Self::TimeWentBack => {
                 "The log's own storage was changed: stop appending, keep a copy, and restore it to the newest state that its published checkpoints allow."
             }
             Self::CheckpointUnsigned => {

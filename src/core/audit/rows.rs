@@ -9,7 +9,6 @@ use super::recorder::{PREDICATE, REFUSED, SOURCE, subject};
 use super::tables::{Form, Table};
 use crate::chain::fact::Fact;
 use crate::chain::hash::Hash;
-use crate::chain::receipt::StoredContent;
 use crate::ledger::LoggedFact;
 use crate::sql::{DatabaseError, Row};
 
@@ -63,13 +62,9 @@ impl Auditor<'_> {
             let what = "the log holds another record under this row's name";
             return Ok(vec![Finding::new(Code::RecordRefused, name, what)]);
         }
-        let content = record.map(|record| &record.stored.content);
-        let record = match content {
-            Some(StoredContent::Present { fact, .. }) => Record::of(fact, table, &id),
-            // Its content was erased with the row's; the record after it counts.
-            Some(StoredContent::Erased) | None => None,
-        };
-        let Some(record) = record else {
+        // One whose content was erased, with the row's, has a record after it that counts.
+        let fact = record.and_then(|record| record.stored.content.fact());
+        let Some(record) = fact.and_then(|fact| Record::of(fact, table, &id)) else {
             let what = "the row names a record that the log does not have of it";
             let finding = Finding::new(Code::RecordMissing, name, what);
             return Ok(vec![finding.column("recorded_fact").evidence(None, named)]);

@@ -34,6 +34,8 @@ pub enum SequencerError<E> {
     NotSigned { asked: u64, next: u64 },
     #[error("the clock reads {now_ms} ms, which is no usable time")]
     Clock { now_ms: u64 },
+    #[error("entry {index} is missing in the stored log: stop writing and restore it")]
+    Missing { index: u64 },
     #[error("the stored log is damaged ({what}): stop writing and restore it")]
     Damaged { what: String },
     #[error("the newest checkpoint does not open with this log key, restore the key: {0}")]
@@ -84,7 +86,9 @@ impl<E> SequencerError<E> {
             Self::PublishedDiffers { .. } | Self::PublishedUnreadable(_) => "published_differs",
             Self::Clock { .. } => "bad_clock",
             Self::WrongKey(_) => "wrong_log_key",
-            Self::Damaged { .. } | Self::Tree(TreeError::MissingNode { .. }) => "log_damaged",
+            Self::Missing { .. }
+            | Self::Damaged { .. }
+            | Self::Tree(TreeError::MissingNode { .. }) => "log_damaged",
             Self::Tree(TreeError::Full) => "log_full",
             Self::Tree(_) => "invalid_range",
         }

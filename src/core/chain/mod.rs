@@ -9,7 +9,6 @@
 //! Storage is behind [`store::LogStore`]; nothing here does I/O, reads a clock
 //! or makes randomness.
 
-pub mod audit;
 pub mod checkpoint;
 pub mod error;
 pub mod fact;

@@ -106,6 +106,42 @@ pub enum StoredContent {
     Present { fact: Fact, canonical: String },
     /// Deleted on request; the log's proofs about the fact still hold.
     Erased,
+    /// What is stored is not what `fact_id` hashes.
+    Altered { canonical: String },
+}
+
+impl StoredContent {
+    /// What is stored under `fact_id`; nothing, once erased.
+    #[must_use]
+    pub fn of(id: &Hash, stored: Option<String>) -> Self {
+        let Some(canonical) = stored else {
+            return Self::Erased;
+        };
+        match SaltedFact::parse(&canonical) {
+            Ok(SaltedFact { fact, .. }) if fact_id(&canonical) == *id => {
+                Self::Present { fact, canonical }
+            }
+            _ => Self::Altered { canonical },
+        }
+    }
+
+    /// The fact, if it is there as it was logged.
+    #[must_use]
+    pub fn fact(&self) -> Option<&Fact> {
+        match self {
+            Self::Present { fact, .. } => Some(fact),
+            Self::Erased | Self::Altered { .. } => None,
+        }
+    }
+
+    /// What is stored, whatever it is.
+    #[must_use]
+    pub fn canonical(&self) -> Option<&str> {
+        match self {
+            Self::Present { canonical, .. } | Self::Altered { canonical } => Some(canonical),
+            Self::Erased => None,
+        }
+    }
 }
 
 /// The outcome of one check.

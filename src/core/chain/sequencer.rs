@@ -327,21 +327,14 @@ impl<S: LogStore> Sequencer<S> {
     /// The fact as stored, its content checked against the fact id.
     ///
     /// # Errors
-    /// Not logged, damaged, or storage failed.
+    /// Not logged, missing, or storage failed.
     pub fn fact(&self, fact: FactRef) -> Outcome<StoredFact, S> {
         let row = self.find(fact)?;
-        let content = match &row.content {
-            Some(canonical) => StoredContent::Present {
-                fact: parse_content(&row, canonical)?.fact,
-                canonical: canonical.clone(),
-            },
-            None => StoredContent::Erased,
-        };
         Ok(StoredFact {
             fact_id: row.fact_id,
             leaf_index: row.index,
             logged_at_ms: row.logged_at_ms,
-            content,
+            content: StoredContent::of(&row.fact_id, row.content),
         })
     }
 
@@ -378,12 +371,8 @@ impl<S: LogStore> Sequencer<S> {
     /// A row that must be there.
     pub(super) fn row(&self, index: u64) -> Outcome<EntryRow, S> {
         let row = self.store.entry(index).map_err(SequencerError::Store)?;
-        match row {
-            Some(row) if row.index == index => Ok(row),
-            _ => Err(SequencerError::damaged(&format!(
-                "entry {index} is missing"
-            ))),
-        }
+        row.filter(|row| row.index == index)
+            .ok_or(SequencerError::Missing { index })
     }
 
     /// The round that holds the last of `size` entries.
@@ -435,23 +424,17 @@ fn replay<E>(row: &EntryRow, request: &AppendRequest) -> Result<Placed, Sequence
     let Some(content) = &row.content else {
         return Err(SequencerError::ReplayOfErased { index });
     };
-    if parse_content(row, content)?.fact != request.fact {
-        return Err(SequencerError::Conflict { index });
+    match StoredContent::of(&row.fact_id, Some(content.clone())).fact() {
+        Some(fact) if *fact == request.fact => Ok(Placed {
+            index,
+            entry: row.entry(),
+            replayed: true,
+        }),
+        Some(_) => Err(SequencerError::Conflict { index }),
+        None => Err(SequencerError::damaged(&format!(
+            "content of entry {index} is altered"
+        ))),
     }
-    Ok(Placed {
-        index,
-        entry: row.entry(),
-        replayed: true,
-    })
-}
-
-fn parse_content<E>(row: &EntryRow, content: &str) -> Result<SaltedFact, SequencerError<E>> {
-    let parsed = SaltedFact::parse(content).ok();
-    parsed
-        .filter(|_| fact_id(content) == row.fact_id)
-        .ok_or_else(|| {
-            SequencerError::damaged(&format!("content of entry {} is altered", row.index))
-        })
 }
 
 fn check_idempotency_key<E>(key: &str) -> Result<(), SequencerError<E>> {

@@ -16,7 +16,6 @@ use super::service::Evidence;
 use crate::auth::Principal;
 use crate::chain::fact::Fact;
 use crate::chain::hash::Hash;
-use crate::chain::receipt::StoredContent;
 use crate::execution::Asker;
 use crate::ledger::{AppendRequest, LedgerError, LoggedFact};
 use crate::sql::Statement;
@@ -152,10 +151,7 @@ pub struct CustodyLine {
 impl CustodyLine {
     pub(super) fn of(logged: &LoggedFact) -> Self {
         let ms = |ms: u64| time::to_rfc3339(i64::try_from(ms).unwrap_or(i64::MAX));
-        let fact = match &logged.stored.content {
-            StoredContent::Present { fact, .. } => Some(fact),
-            StoredContent::Erased => None,
-        };
+        let fact = logged.stored.content.fact();
         Self {
             fact_id: logged.stored.fact_id.to_string(),
             leaf_index: logged.stored.leaf_index,

@@ -250,6 +250,10 @@ impl Brief<'_> {
                     format!("{} {} {}", fact.subject, fact.predicate, fact.object)
                 }
                 StoredContent::Erased => "content erased; the proof holds".to_owned(),
+                StoredContent::Altered { .. } => {
+                    "what is stored is NOT what was logged; the proof is of what was logged"
+                        .to_owned()
+                }
             };
             self.flow.space(3.0);
             self.flow.keep(48.0);

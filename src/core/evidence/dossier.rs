@@ -1,7 +1,7 @@
 //! Everything that is known of an execution when it is packaged.
 
 use crate::chain::hash::Hash;
-use crate::chain::receipt::{ConsistencyProof, StoredContent};
+use crate::chain::receipt::ConsistencyProof;
 use crate::execution::ExecutionView;
 use crate::fortress::{Manifest, VerifyOutput};
 use crate::ledger::LoggedFact;
@@ -54,10 +54,7 @@ impl Chain {
 
 /// The bytes that a fact's id hashes; None where they were erased.
 pub(super) fn canonical(fact: &LoggedFact) -> Option<&str> {
-    match &fact.stored.content {
-        StoredContent::Present { canonical, .. } => Some(canonical),
-        StoredContent::Erased => None,
-    }
+    fact.stored.content.canonical()
 }
 
 /// Those of `wanted` that are in `logged`, in the order wanted; the first that is not.

@@ -54,6 +54,7 @@ impl Evidence<'_> {
             bytes: Bytes::from(sealed),
             content_type: "application/octet-stream".to_owned(),
             cache_control: String::new(),
+            version: String::new(),
         };
         Ok(files.put(&key(name), object).await?)
     }

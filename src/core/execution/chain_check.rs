@@ -12,7 +12,7 @@ use super::service::ExecutionService;
 use super::workers::Asker;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
-use crate::chain::receipt::{FactVerdicts, StoredContent, verify_fact};
+use crate::chain::receipt::{FactVerdicts, verify_fact};
 use crate::digest::sha256_hex;
 use crate::fortress::VerifyInput;
 use crate::ids;
@@ -194,10 +194,7 @@ impl ExecutionService {
         let Some(fact) = logged.find(|fact| fact.stored.fact_id.to_string() == id) else {
             return Ok(FactCheck::missing(id));
         };
-        let content = match &fact.stored.content {
-            StoredContent::Present { canonical, .. } => Some(canonical.as_str()),
-            StoredContent::Erased => None,
-        };
+        let content = fact.stored.content.canonical();
         let verdicts = verify_fact(content, &fact.receipt, known.key);
         let mut check = FactCheck::of_log(fact, &verdicts);
         if known.input.verify_signatures {
@@ -220,7 +217,7 @@ impl ExecutionService {
         on_file: &OnFile,
         check: &mut FactCheck,
     ) -> Result<(), ExecutionError> {
-        let StoredContent::Present { fact: content, .. } = &fact.stored.content else {
+        let Some(content) = fact.stored.content.fact() else {
             return Ok(());
         };
         let (Some(job_id), Some(manifest_sha256)) =
@@ -291,10 +288,8 @@ impl ExecutionService {
 }
 
 fn owner_of(fact: &LoggedFact) -> Option<&str> {
-    match &fact.stored.content {
-        StoredContent::Present { fact, .. } => fact.metadata.get("user_id").map(String::as_str),
-        StoredContent::Erased => None,
-    }
+    let fact = fact.stored.content.fact()?;
+    fact.metadata.get("user_id").map(String::as_str)
 }
 
 /// What facts are checked against.

@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 
 use super::chain_check::ChainVerifyInput;
-use crate::chain::receipt::StoredContent;
 use crate::ledger::LoggedFact;
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
@@ -76,10 +75,8 @@ impl Run {
 
 /// The job that a fact records the run of.
 pub(super) fn job_of(fact: &LoggedFact) -> Option<&str> {
-    match &fact.stored.content {
-        StoredContent::Present { fact, .. } => fact.subject.strip_prefix("fortress:job:"),
-        StoredContent::Erased => None,
-    }
+    let fact = fact.stored.content.fact()?;
+    fact.subject.strip_prefix("fortress:job:")
 }
 
 /// `select` with the values in parentheses; with none, a statement that finds nothing.
@@ -104,7 +101,7 @@ fn row_agrees(
     let same_place = row.opt_int("leaf_index")? == i64::try_from(stored.leaf_index).ok()
         && row.opt_text("leaf_hash")? == Some(logged.receipt.leaf_hash.to_string())
         && row.opt_text("fact_json")?.as_deref() == content;
-    let StoredContent::Present { fact, .. } = &stored.content else {
+    let Some(fact) = stored.content.fact() else {
         return Ok(same_place);
     };
     let texts = [

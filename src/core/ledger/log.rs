@@ -68,6 +68,8 @@ pub struct Log<S> {
     /// Empty until opened, and again after storage failed.
     sequencer: RefCell<Option<Sequencer<S>>>,
     pool: Pool,
+    /// What the storage calls the published checkpoint.
+    head_version: RefCell<Option<String>>,
     /// Somebody sees to the rounds.
     running: Cell<bool>,
     /// When the newest round began.
@@ -80,13 +82,29 @@ pub struct Log<S> {
 }
 
 /// Ends when whoever sees to the rounds ends, in whatever way.
-struct Running<'a, S>(&'a Log<S>);
+struct Running<'a, S> {
+    log: &'a Log<S>,
+    /// Nobody waits, or somebody else will answer.
+    is_done: bool,
+}
+
+impl<'a, S> Running<'a, S> {
+    fn of(log: &'a Log<S>) -> Self {
+        log.running.set(true);
+        Self {
+            log,
+            is_done: false,
+        }
+    }
+}
 
 impl<S> Drop for Running<'_, S> {
     fn drop(&mut self) {
-        self.0.running.set(false);
-        // Nobody else will answer them; they ask again.
-        self.0.pool.clear();
+        self.log.running.set(false);
+        if !self.is_done {
+            // Nobody else will answer them; they ask again.
+            self.log.pool.clear();
+        }
     }
 }
 
@@ -99,6 +117,7 @@ where
             ports,
             sequencer: RefCell::new(None),
             pool: Pool::default(),
+            head_version: RefCell::new(None),
             running: Cell::new(false),
             round_at_ms: Cell::new(i64::MIN),
             alarm_is_set: Cell::new(false),
@@ -110,17 +129,25 @@ where
     /// Logs facts, each exactly once for its key, and answers when they are published.
     pub(super) async fn append(self: &Rc<Self>, requests: Vec<AppendRequest>) -> Answers {
         let answers = self.pool.add(requests)?;
-        if !self.running.replace(true) {
-            let log = Rc::clone(self);
-            let work = async move {
-                let _running = Running(&*log);
-                log.rounds().await;
-            };
-            self.ports.background.spawn(Box::pin(work));
-        }
+        self.run_rounds();
         answers
             .await
             .unwrap_or_else(|_gone| Err(Refusal::stopped()))
+    }
+
+    /// Has somebody see to the rounds until nobody waits.
+    fn run_rounds(self: &Rc<Self>) {
+        if self.pool.is_empty() || self.running.get() {
+            return;
+        }
+        self.running.set(true);
+        let log = Rc::clone(self);
+        let work = async move {
+            let mut running = Running::of(&log);
+            log.rounds().await;
+            running.is_done = true;
+        };
+        self.ports.background.spawn(Box::pin(work));
     }
 
     /// Reads from the published log.
@@ -129,34 +156,48 @@ where
         read: impl FnOnce(&Sequencer<S>) -> Result<T, SequencerError<S::Error>>,
     ) -> Result<T, Refusal> {
         self.opened().await?;
-        self.with(|log| read(log))
+        let log = self.sequencer.borrow();
+        let log = log.as_ref().ok_or_else(Refusal::stopped)?;
+        read(log).map_err(|error| Refusal::of(&error))
     }
 
     /// Deletes a fact's content and salt; every proof still holds.
     pub(super) async fn erase(&self, fact_id: Hash) -> Result<StoredFact, Refusal> {
+        // No row of it may be on its way.
+        let _no_writing = self.writing_rows.lock().await;
         self.opened().await?;
         self.with(|log| log.erase(FactRef::FactId(fact_id)))
     }
 
     /// What the alarm is for: publishes what is committed, writes rows. Returns when to come
     /// again, in milliseconds, if something is left.
-    pub async fn tend(&self) -> Option<u64> {
+    pub async fn tend(self: &Rc<Self>) -> Option<u64> {
         self.alarm_is_set.set(false);
-        if !self.running.replace(true) {
-            let _running = Running(self);
-            let caught_up = self.caught_up().await;
-            // Those who came meanwhile.
-            self.rounds().await;
-            if let Err(refusal) = caught_up {
-                self.say("log_not_published", &refusal.message);
-                return Some(self.come_again(RETRY_MS));
-            }
+        if self.running.get() {
+            // Whether that round comes through is not known yet.
+            self.write_rows().await;
+            return Some(self.come_again(RETRY_MS));
+        }
+        if let Err(refusal) = self.catch_up().await {
+            self.say("log_not_published", &refusal.message);
+            return Some(self.come_again(RETRY_MS));
         }
         match self.write_rows().await {
             Rows::Written => None,
             Rows::Left => Some(self.come_again(0)),
             Rows::Late => Some(self.come_again(RETRY_MS)),
         }
+    }
+
+    /// Publishes what is committed while nobody sees to the rounds.
+    async fn catch_up(self: &Rc<Self>) -> Result<(), Refusal> {
+        let mut running = Running::of(self);
+        let caught_up = self.caught_up().await;
+        running.is_done = true;
+        drop(running);
+        // Those who came meanwhile.
+        self.run_rounds();
+        caught_up
     }
 
     fn come_again(&self, ms: u64) -> u64 {
@@ -274,12 +315,14 @@ where
         if self.sequencer.borrow().is_some() {
             return Ok(());
         }
+        let version = published.as_ref().map(|file| file.version.clone());
         let published = published.map(|file| String::from_utf8_lossy(&file.bytes).into_owned());
         let (store, key) =
             (self.ports.open)().map_err(|cause| Refusal::unavailable("not_opened", &cause))?;
         let opened = Sequencer::open(store, key, published.as_deref());
         let opened = opened.map_err(|error| Refusal::of(&error))?;
         self.sequencer.replace(Some(opened));
+        self.head_version.replace(version);
         Ok(())
     }
 
@@ -296,8 +339,7 @@ where
             .buffer_unordered(UPLOADS)
             .try_collect::<()>()
             .await?;
-        self.put(CHECKPOINT, checkpoint_file(&round.checkpoint))
-            .await?;
+        self.put_head(checkpoint_file(&round.checkpoint)).await?;
         self.with(|log| {
             log.note_published(round.size);
             Ok(())
@@ -307,6 +349,26 @@ where
     async fn put(&self, key: &str, file: Object) -> Result<(), Refusal> {
         let put = self.ports.files.put(key, file).await;
         put.map_err(|error| Refusal::unavailable("files_failed", &error.to_string()))
+    }
+
+    /// Over the head that is known to be there: one that was given up and comes late must not
+    /// take the place of a newer one.
+    async fn put_head(&self, file: Object) -> Result<(), Refusal> {
+        let known = self.head_version.borrow().clone();
+        let put = self
+            .ports
+            .files
+            .swap(CHECKPOINT, file, known.as_deref())
+            .await;
+        let put = put.map_err(|error| Refusal::unavailable("files_failed", &error.to_string()))?;
+        if put.is_none() {
+            // Read again which one it is.
+            self.sequencer.take();
+            let cause = "another checkpoint was published meanwhile, ask again";
+            return Err(Refusal::unavailable("head_changed", cause));
+        }
+        self.head_version.replace(put);
+        Ok(())
     }
 
     fn published(&self) -> u64 {
@@ -365,6 +427,7 @@ fn tile_file(tile: Tile, bytes: Vec<u8>) -> Object {
         bytes: bytes.into(),
         content_type: "application/octet-stream".to_owned(),
         cache_control: cache_control.to_owned(),
+        version: String::new(),
     }
 }
 
@@ -373,5 +436,6 @@ fn checkpoint_file(checkpoint: &str) -> Object {
         bytes: checkpoint.to_owned().into_bytes().into(),
         content_type: "text/plain; charset=utf-8".to_owned(),
         cache_control: "no-cache".to_owned(),
+        version: String::new(),
     }
 }

@@ -24,6 +24,7 @@ use crate::chain::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredFac
 pub use crate::chain::sequencer::{AppendRequest, FactRef};
 
 pub use log::{Alarm, Log, LogPorts, RETRY_MS};
+pub use projection::emptied;
 use projection::{project, project_apart};
 pub use prove::{
     CheckpointInput, CheckpointOutput, ProveError, ProveInput, ProveOutput, checkpoint, prove,
@@ -56,8 +57,9 @@ pub trait Ledger {
     /// The newest facts, newest last.
     async fn recent(&self, count: usize) -> Result<Vec<LoggedFact>, LedgerError>;
 
-    /// The facts from that place on, in order; at most [`MAX_FACTS`], fewer at the end of the log.
-    /// Without proofs: whoever reads all of them can compute the root.
+    /// The facts from that place on, in order; at most [`MAX_FACTS`], fewer if they are large, and
+    /// without those that are missing in the log's storage. None at the end of the log. Without
+    /// proofs: whoever reads all of them can compute the root.
     async fn entries(&self, from: u64) -> Result<Vec<StoredFact>, LedgerError>;
 
     /// Deletes content and salt of a fact for good; every proof still holds. May be repeated.
@@ -112,6 +114,13 @@ enum Command {
     Checkpoint(u64),
     Inclusion { fact: FactRef, size: Option<u64> },
     Consistency { first: u64, second: u64 },
+}
+
+/// The facts that fit into one answer: of the first `asked` that were asked for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Found {
+    asked: usize,
+    facts: Vec<LoggedFact>,
 }
 
 /// The outcome for one of many facts, as JSON.

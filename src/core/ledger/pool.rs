@@ -12,10 +12,10 @@ use crate::chain::receipt::Receipt;
 
 /// Most facts of a round, and their bytes.
 const MAX_ROUND: usize = 4_000;
-const MAX_ROUND_BYTES: usize = 8 * 1024 * 1024;
+const MAX_ROUND_BYTES: usize = 3 * 1024 * 1024;
 /// Most facts that wait, and their bytes.
 const MAX_WAITING: usize = 16_000;
-const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
+const MAX_WAITING_BYTES: usize = 12 * 1024 * 1024;
 
 /// An outcome for each fact, or what kept all of them.
 pub(super) type Answers = Result<Vec<Result<Receipt, Refusal>>, Refusal>;
@@ -47,6 +47,9 @@ impl Pool {
             return Err(Refusal::too_many(MAX_APPENDS));
         }
         let bytes = requests.iter().map(|request| weight(&request.fact)).sum();
+        if bytes > MAX_ROUND_BYTES {
+            return Err(Refusal::too_large(MAX_ROUND_BYTES));
+        }
         let facts = self.facts.get() + requests.len();
         if facts > MAX_WAITING || self.bytes.get() + bytes > MAX_WAITING_BYTES {
             return Err(Refusal::busy());
@@ -93,12 +96,19 @@ impl Pool {
     }
 }
 
-/// About the bytes that it takes.
+/// About the bytes that it takes as JSON. Within the statement that stores it they are up to
+/// four times as many.
 fn weight(fact: &Fact) -> usize {
-    let metadata = fact
-        .metadata
-        .iter()
-        .map(|(key, value)| key.len() + value.len());
+    let metadata = fact.metadata.iter().flat_map(|(key, value)| [key, value]);
     let fields = [&fact.subject, &fact.predicate, &fact.object, &fact.source];
-    metadata.sum::<usize>() + fields.map(String::len).iter().sum::<usize>()
+    metadata.chain(fields).map(|text| escaped(text)).sum()
+}
+
+fn escaped(text: &str) -> usize {
+    let length = |byte| match byte {
+        b'"' | b'\\' => 2,
+        ..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(length).sum()
 }

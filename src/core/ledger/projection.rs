@@ -1,3 +1,4 @@
+use crate::chain::hash::Hash;
 use crate::chain::store::EntryRow;
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Statement};
@@ -44,10 +45,24 @@ pub(super) async fn project_apart(
     Ok(refused)
 }
 
-/// None for an erased entry: its row, if any, was emptied when it was erased.
+/// Empties the row of an erased fact. Again, it changes nothing.
+pub fn emptied(fact_id: &Hash, now_ms: i64) -> Statement {
+    Statement::new(
+        "UPDATE chitty_chain_facts SET subject = '', predicate = '', object = '', \
+         fact_json = NULL, salt = NULL, metadata = '{}', idempotency_key = NULL, \
+         erased_at = COALESCE(erased_at, ?2) WHERE uuid = ?1",
+    )
+    .bind(fact_id.to_string())
+    .timestamp(now_ms)
+}
+
+/// None for what is no fact. An erased entry has no row, but for one that came late.
 fn row(entry: &EntryRow) -> Option<Statement> {
     use crate::chain::fact::SaltedFact;
-    let canonical = entry.content.as_ref()?;
+    let Some(canonical) = &entry.content else {
+        let logged_at_ms = i64::try_from(entry.logged_at_ms).ok()?;
+        return Some(emptied(&entry.fact_id, logged_at_ms));
+    };
     let fact = SaltedFact::parse(canonical).ok()?.fact;
     let metadata = serde_json::json!(fact.metadata);
     Some(

@@ -71,6 +71,7 @@ fn key_file(verifier_key: &str) -> Object {
         bytes: format!("{verifier_key}\n").into_bytes().into(),
         content_type: TEXT.to_owned(),
         cache_control: KEY_CACHE.to_owned(),
+        version: String::new(),
     }
 }
 
@@ -120,6 +121,7 @@ mod tests {
             bytes: bytes.into(),
             content_type: "application/octet-stream".to_owned(),
             cache_control: cache.to_owned(),
+            version: String::new(),
         };
         let stored = [
             (FILE, object(b"hashes", "immutable")),
@@ -172,6 +174,7 @@ mod tests {
                     bytes: text.into(),
                     content_type: TEXT.to_owned(),
                     cache_control: "no-cache".to_owned(),
+                    version: String::new(),
                 };
                 files.0.borrow_mut().insert(key.to_owned(), object);
             }

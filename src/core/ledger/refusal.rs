@@ -6,7 +6,6 @@ use crate::chain::error::SequencerError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Refusal {
     /// HTTP status; from 500 on the same may be asked again.
-    #[serde(skip)]
     pub status: u16,
     pub code: String,
     pub message: String,
@@ -44,6 +43,11 @@ impl Refusal {
             "busy",
             "too many facts wait to be logged, ask again in a second",
         )
+    }
+
+    pub fn too_large(most: usize) -> Self {
+        let message = format!("the facts have more than {most} bytes together: log fewer at once");
+        Self::new(400, "too_large", &message)
     }
 
     pub fn too_many(most: usize) -> Self {

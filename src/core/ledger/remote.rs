@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
-use super::{AppendRequest, Appended, Command, FactRef, Head, Ledger, LedgerError, LoggedFact};
+use super::{
+    AppendRequest, Appended, Command, FactRef, Found, Head, Ledger, LedgerError, LoggedFact,
+};
 use crate::anchoring::{Anchoring, RemoteAnchors};
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredFact};
@@ -75,15 +77,19 @@ impl Ledger for RemoteLedger {
         let outcomes: Vec<Appended> = self.insist(&command).await?;
         let outcome = |outcome| match outcome {
             Appended::Receipt(receipt) => Ok(receipt),
-            Appended::Refused(Refusal { code, message, .. }) => {
-                Err(LedgerError::Refused { code, message })
-            }
+            Appended::Refused(refusal) => Err(refused(refusal)),
         };
         Ok(outcomes.into_iter().map(outcome).collect())
     }
 
     async fn facts(&self, facts: &[Hash]) -> Result<Vec<LoggedFact>, LedgerError> {
-        self.ask(&Command::Facts(facts.to_vec())).await
+        let (mut found, mut left) = (Vec::new(), facts);
+        while !left.is_empty() {
+            let Found { asked, facts } = self.ask(&Command::Facts(left.to_vec())).await?;
+            found.extend(facts);
+            left = left.get(asked.max(1)..).unwrap_or_default();
+        }
+        Ok(found)
     }
 
     async fn recent(&self, count: usize) -> Result<Vec<LoggedFact>, LedgerError> {
@@ -154,9 +160,20 @@ pub(crate) async fn ask<O: DeserializeOwned>(
         return serde_json::from_slice(&body).map_err(|e| unavailable(e.to_string()));
     }
     match serde_json::from_slice::<Refusal>(&body) {
-        // Its storage failed: what was asked may be done or not.
-        Ok(Refusal { message, .. }) if status >= 500 => Err(unavailable(message)),
-        Ok(Refusal { code, message, .. }) => Err(LedgerError::Refused { code, message }),
+        Ok(refusal) => Err(refused(refusal)),
         Err(_) => Err(unavailable(format!("status {status}"))),
     }
+}
+
+fn refused(refusal: Refusal) -> LedgerError {
+    let Refusal {
+        status,
+        code,
+        message,
+    } = refusal;
+    if status >= 500 {
+        // Its storage failed: what was asked may be done or not.
+        return LedgerError::Unavailable(message);
+    }
+    LedgerError::Refused { code, message }
 }

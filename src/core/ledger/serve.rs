@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::log::Log;
 use super::refusal::Refusal;
-use super::{Appended, Command, FactRef, Head, LoggedFact, MAX_FACTS};
+use super::{Appended, Command, FactRef, Found, Head, LoggedFact, MAX_FACTS};
 use crate::chain::error::SequencerError;
+use crate::chain::hash::Hash;
 use crate::chain::receipt::{Receipt, StoredFact};
 use crate::chain::sequencer::Sequencer;
 use crate::chain::store::LogStore;
@@ -17,6 +18,12 @@ pub struct Served {
     pub status: u16,
     pub body: String,
 }
+
+/// Bytes of facts in one answer. As JSON, and within JSON again, they are three times as many.
+const MAX_CONTENT: usize = 4 * 1024 * 1024;
+
+/// Places looked at for one answer, where entries are missing.
+const MOST_LOOKED_AT: u64 = 10 * MAX_FACTS as u64;
 
 type Outcome<T, S> = Result<T, SequencerError<<S as crate::chain::tree::Nodes>::Error>>;
 
@@ -40,15 +47,7 @@ where
             answer(answers.map(|all| all.into_iter().map(Appended::from).collect::<Vec<_>>()))
         }
         Command::Facts(ids) if ids.len() > MAX_FACTS => refused(&Refusal::too_many(MAX_FACTS)),
-        Command::Facts(ids) => {
-            let find = |log: &Sequencer<S>| {
-                ids.into_iter().try_fold(Vec::new(), |mut found, id| {
-                    found.extend(find(log, FactRef::FactId(id))?);
-                    Ok(found)
-                })
-            };
-            answer(log.read(find).await)
-        }
+        Command::Facts(ids) => answer(log.read(|log| facts(log, &ids)).await),
         Command::Recent(count) => answer(log.read(|log| recent(log, count.min(MAX_FACTS))).await),
         Command::Head => answer(log.read(head).await),
         Command::Checkpoint(size) => answer(log.read(|log| log.checkpoint_at(size)).await),
@@ -73,11 +72,50 @@ fn recent<S: LogStore>(log: &Sequencer<S>, count: usize) -> Outcome<Vec<LoggedFa
     Ok(found)
 }
 
+fn facts<S: LogStore>(log: &Sequencer<S>, ids: &[Hash]) -> Outcome<Found, S> {
+    let (mut facts, mut asked, mut room) = (Vec::new(), 0, Room::default());
+    for id in ids {
+        let found = find(log, FactRef::FactId(*id))?;
+        if !found.as_ref().is_none_or(|fact| room.takes(&fact.stored)) {
+            break;
+        }
+        facts.extend(found);
+        asked += 1;
+    }
+    Ok(Found { asked, facts })
+}
+
 fn entries<S: LogStore>(log: &Sequencer<S>, from: u64) -> Outcome<Vec<StoredFact>, S> {
-    let end = log.size().min(from.saturating_add(MAX_FACTS as u64));
-    (from..end)
-        .map(|index| log.fact(FactRef::Index(index)))
-        .collect()
+    let (mut entries, mut room) = (Vec::new(), Room::default());
+    let end = log.size().min(from.saturating_add(MOST_LOOKED_AT));
+    for index in from..end {
+        match log.fact(FactRef::Index(index)) {
+            Ok(entry) if entries.len() < MAX_FACTS && room.takes(&entry) => entries.push(entry),
+            Ok(_) => break,
+            Err(SequencerError::Missing { .. }) => (),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(entries)
+}
+
+/// What is left of an answer, in bytes of content.
+struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(MAX_CONTENT)
+    }
+}
+
+impl Room {
+    /// The first one always fits.
+    fn takes(&mut self, fact: &StoredFact) -> bool {
+        let bytes = fact.content.canonical().map_or(0, str::len);
+        let fits = self.0 == MAX_CONTENT || bytes <= self.0;
+        self.0 = self.0.saturating_sub(bytes);
+        fits
+    }
 }
 
 fn head<S: LogStore>(log: &Sequencer<S>) -> Outcome<Head, S> {

@@ -5,6 +5,7 @@ mod erasing;
 mod matrix;
 mod recording;
 mod stolen;
+mod storage;
 
 use std::rc::Rc;
 

@@ -5,7 +5,6 @@
     clippy::indexing_slicing
 )]
 
-mod audit;
 mod facts;
 mod faults;
 pub(crate) mod memory;

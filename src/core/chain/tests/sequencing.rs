@@ -31,7 +31,9 @@ fn log_of(size: u64) -> (Sequencer<MemoryStore>, Vec<Receipt>) {
 
 fn content(log: &Sequencer<MemoryStore>, receipt: &Receipt) -> Option<String> {
     match log.fact(FactRef::FactId(receipt.fact_id)).unwrap().content {
-        StoredContent::Present { canonical, .. } => Some(canonical),
+        StoredContent::Present { canonical, .. } | StoredContent::Altered { canonical } => {
+            Some(canonical)
+        }
         StoredContent::Erased => None,
     }
 }
@@ -301,15 +303,18 @@ fn damaged_storage_is_refused_on_opening() {
 }
 
 #[test]
-fn altered_content_is_not_served() {
+fn altered_content_is_served_as_such_and_never_replayed() {
     let (log, receipts) = log_of(3);
     let mut store = log.into_store();
     let row = store.entries.get_mut(&1).unwrap();
     let mut forged = SaltedFact::parse(row.content.as_ref().unwrap()).unwrap();
     forged.fact = fact(77);
-    row.content = Some(forged.canonical().unwrap());
-    let log = open(store, test_key()).unwrap();
-    let error = log.fact(FactRef::FactId(receipts[1].fact_id)).unwrap_err();
+    let canonical = forged.canonical().unwrap();
+    row.content = Some(canonical.clone());
+    let mut log = open(store, test_key()).unwrap();
+    let stored = log.fact(FactRef::FactId(receipts[1].fact_id)).unwrap();
+    assert_eq!(stored.content, StoredContent::Altered { canonical });
+    let error = log.append(&request(1), NOW_MS, &salt(9)).unwrap_err();
     assert_eq!(error.code(), "log_damaged");
 }
 

@@ -16,7 +16,7 @@ use super::ring::{Known, KnownKey};
 use super::table::Place;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
-use crate::chain::receipt::{StoredContent, verify_fact};
+use crate::chain::receipt::verify_fact;
 use crate::digest::sha256_hex;
 use crate::fortress::FortressError;
 use crate::fortress::manifest::Manifest;
@@ -169,7 +169,7 @@ impl FortressService {
 
 /// Whether the fact is of this run, this manifest and this signature.
 fn records(fact: &LoggedFact, job_id: &str, content: &str, signature: &str) -> bool {
-    let StoredContent::Present { fact, .. } = &fact.stored.content else {
+    let Some(fact) = fact.stored.content.fact() else {
         return false;
     };
     let says = |name: &str, text: &str| fact.metadata.get(name) == Some(&sha256_hex(text));
@@ -180,9 +180,7 @@ fn records(fact: &LoggedFact, job_id: &str, content: &str, signature: &str) -> b
 }
 
 fn proven(fact: &LoggedFact, key: &VerifierKey) -> Option<Place> {
-    let StoredContent::Present { canonical, .. } = &fact.stored.content else {
-        return None;
-    };
+    let canonical = fact.stored.content.canonical()?;
     let verdicts = verify_fact(Some(canonical), &fact.receipt, key);
     let all = [verdicts.integrity, verdicts.completeness, verdicts.signer];
     all.iter()

@@ -57,8 +57,14 @@ fn facts_come_with_proofs_that_hold_and_unknown_ones_are_absent() {
     let ids: Vec<Hash> = (0..5).map(|number| append(&http, number).fact_id).collect();
     let asked = vec![ids[3], Hash::of(b"unknown"), ids[0]];
     let (_, body) = command(&http, &Command::Facts(asked));
-    let found: Vec<LoggedFact> = serde_json::from_value(body).unwrap();
-    assert_eq!(subjects(&found), ["case/3", "case/0"]);
+    let Found {
+        asked,
+        facts: found,
+    } = serde_json::from_value(body).unwrap();
+    assert_eq!(
+        (asked, subjects(&found)),
+        (3, vec!["case/3".to_owned(), "case/0".to_owned()])
+    );
     let (_, head) = command(&http, &Command::Head);
     let key: VerifierKey = head["verifier_key"].as_str().unwrap().parse().unwrap();
     for fact in &found {
@@ -73,6 +79,62 @@ fn facts_come_with_proofs_that_hold_and_unknown_ones_are_absent() {
             head["checkpoint"].as_str().unwrap()
         );
     }
+}
+
+/// Facts of almost the most bytes, which are many more as JSON within JSON.
+fn large(number: u64) -> AppendRequest {
+    let mut request = request(number);
+    request.fact.object = "\"".repeat(32_000);
+    request
+}
+
+#[test]
+fn answers_stay_within_bounds_whatever_the_facts_hold() {
+    let http = LogHttp::new(None);
+    let (ledger, counted) = (RemoteLedger::new(Rc::clone(&http) as Rc<dyn Http>), 100);
+    let mut ids = Vec::new();
+    for numbers in [0..40, 40..80, 80..counted] {
+        let requests: Vec<AppendRequest> = numbers.map(large).collect();
+        let answers = block_on(ledger.append_all(&requests)).unwrap();
+        ids.extend(answers.into_iter().map(|answer| answer.unwrap().fact_id));
+    }
+    let found = block_on(ledger.facts(&ids)).unwrap();
+    let found: Vec<Hash> = found.iter().map(|fact| fact.stored.fact_id).collect();
+    assert_eq!(found, ids);
+    let (mut read, mut answers) = (0, 0);
+    while read < counted {
+        let body = serde_json::to_vec(&Command::Entries(read)).unwrap();
+        let served = http.serve(&body);
+        assert!(served.body.len() < 16 * 1024 * 1024);
+        let entries: Vec<StoredFact> = serde_json::from_str(&served.body).unwrap();
+        assert_eq!(entries[0].leaf_index, read);
+        (read, answers) = (read + entries.len() as u64, answers + 1);
+    }
+    assert_eq!((read, answers), (counted, 2));
+}
+
+#[test]
+fn more_bytes_than_a_round_holds_are_refused() {
+    let http = LogHttp::new(None);
+    let requests: Vec<AppendRequest> = (0..60).map(large).collect();
+    let (status, body) = command(&http, &Command::AppendAll(requests));
+    assert_eq!((status, body["code"].as_str()), (400, Some("too_large")));
+}
+
+#[test]
+fn an_entry_that_is_missing_or_altered_hides_no_other() {
+    let http = LogHttp::new(None);
+    (0..5).for_each(|number| drop(append(&http, number)));
+    http.alter(1, None);
+    http.alter(3, Some("{}"));
+    let (status, body) = command(&http, &Command::Entries(0));
+    let entries: Vec<StoredFact> = serde_json::from_value(body).unwrap();
+    let at: Vec<u64> = entries.iter().map(|entry| entry.leaf_index).collect();
+    assert_eq!((status, at), (200, vec![0, 2, 3, 4]));
+    let altered = StoredContent::Altered {
+        canonical: "{}".to_owned(),
+    };
+    assert_eq!(entries[2].content, altered);
 }
 
 #[test]

@@ -182,6 +182,17 @@ impl LogHttp {
         (SaltedFact::parse(&canonical).unwrap().fact, canonical)
     }
 
+    /// Changes an entry behind the log's back, or takes it away.
+    pub fn alter(&self, index: u64, content: Option<&str>) {
+        let mut store = self.store.0.borrow_mut();
+        match content {
+            Some(content) => {
+                store.entries.get_mut(&index).unwrap().content = Some(content.to_owned());
+            }
+            None => drop(store.entries.remove(&index)),
+        }
+    }
+
     pub fn erase(&self, index: u64) {
         self.store.0.borrow_mut().erase_content(index).unwrap();
     }
@@ -242,6 +253,7 @@ fn subjects(facts: &[LoggedFact]) -> Vec<String> {
     let subject = |fact: &LoggedFact| match &fact.stored.content {
         StoredContent::Present { fact, .. } => fact.subject.clone(),
         StoredContent::Erased => "erased".to_owned(),
+        StoredContent::Altered { .. } => "altered".to_owned(),
     };
     facts.iter().map(subject).collect()
 }

@@ -92,9 +92,28 @@ struct ShakyFiles {
     weather: Weather,
     files: MemoryBucket,
     heads: RefCell<BTreeMap<u64, (String, Checkpoint)>>,
+    late: RefCell<Vec<Swap>>,
 }
 
+/// Key, object, and the version it is to replace.
+type Swap = (String, Object, Option<String>);
+
 impl ShakyFiles {
+    fn swap_now(&self, (key, object, version): &Swap) -> Option<String> {
+        let swapped = block_on(self.files.swap(key, object.clone(), version.as_deref())).unwrap();
+        if swapped.is_some() {
+            self.look_at(key, object);
+        }
+        swapped
+    }
+
+    /// What was given up and is on its way arrives.
+    fn land(&self) {
+        for swap in self.late.take() {
+            self.swap_now(&swap);
+        }
+    }
+
     fn look_at(&self, key: &str, object: &Object) {
         if key != CHECKPOINT {
             return;
@@ -146,8 +165,29 @@ impl Bucket for ShakyFiles {
         }
     }
 
-    async fn put_if_absent(&self, _key: &str, _object: Object) -> Result<bool, BucketError> {
-        unreachable!("the log replaces its files")
+    async fn swap(
+        &self,
+        key: &str,
+        object: Object,
+        version: Option<&str>,
+    ) -> Result<Option<String>, BucketError> {
+        let step = self.weather.step().await;
+        let swap = (key.to_owned(), object, version.map(str::to_owned));
+        if step == Step::Fails {
+            if self.weather.random.one_in(2) {
+                self.late.borrow_mut().push(swap);
+            }
+            return Err(BucketError::Unavailable("shaky".into()));
+        }
+        // One that was given up may come first.
+        if self.weather.random.one_in(3) {
+            self.land();
+        }
+        let swapped = self.swap_now(&swap);
+        match step {
+            Step::Done => Ok(swapped),
+            _ => Err(BucketError::Unavailable("shaky".into())),
+        }
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {
@@ -214,6 +254,7 @@ impl Clock for ShakyClock {
 struct ShakyAlarm {
     weather: Weather,
     is_set: Cell<bool>,
+    rings: Cell<bool>,
 }
 
 #[async_trait(?Send)]
@@ -264,6 +305,7 @@ impl World {
             weather: weather.clone(),
             files: MemoryBucket::default(),
             heads: RefCell::default(),
+            late: RefCell::default(),
         });
         let rows = Rc::new(ShakyRows {
             weather: weather.clone(),
@@ -272,6 +314,7 @@ impl World {
         let alarm = Rc::new(ShakyAlarm {
             weather: weather.clone(),
             is_set: Cell::new(false),
+            rings: Cell::new(false),
         });
         let clock = ShakyClock {
             now_ms: Rc::new(Cell::new(i64::try_from(LOGGED_AT_MS).unwrap())),
@@ -320,6 +363,10 @@ impl World {
     fn crash(&mut self) {
         let tasks = std::mem::take(&mut *self.tasks.0.borrow_mut());
         drop(tasks);
+        // One whose handler did not end rings again.
+        if self.alarm.rings.replace(false) {
+            self.alarm.is_set.set(true);
+        }
         self.store.0.borrow().set_fault(None);
         let seed = self.random.next();
         self.log = Self::started(
@@ -354,11 +401,13 @@ impl World {
 
     fn ring(&self) {
         self.alarm.is_set.set(false);
+        self.alarm.rings.set(true);
         let (log, alarm) = (Rc::clone(&self.log), Rc::clone(&self.alarm));
         self.tasks.spawn(Box::pin(async move {
             if log.tend().await.is_some() {
                 alarm.is_set.set(true);
             }
+            alarm.rings.set(false);
         }));
     }
 
@@ -386,13 +435,33 @@ impl World {
         }));
     }
 
-    /// Fine weather: the alarm rings as long as it wants to, who was not answered repeats.
+    /// Fine weather and nobody asks: the alarm alone brings out what is stored.
+    fn settle_unasked(&self) {
+        self.clear_up();
+        let stored = self.store.0.borrow().entries.len();
+        if stored > 0 {
+            let head = publishing::rebuild(&self.files.files);
+            assert_eq!(head.size, stored as u64, "stored and not published");
+        }
+        assert_eq!(self.rows.keys.borrow().len(), stored, "a row is missing");
+    }
+
+    /// Fine weather: who was not answered repeats, at most three times.
     fn settle(&mut self) {
-        self.weather.fails_one_in.set(0);
-        self.store.0.borrow().set_fault(None);
+        (0..3).for_each(|_| self.repeat());
+    }
+
+    fn repeat(&mut self) {
         let unanswered = |number: &u64| !self.acknowledged.borrow().contains_key(number);
         let numbers: Vec<u64> = self.tried.iter().copied().filter(unanswered).collect();
         self.ask(numbers);
+        self.clear_up();
+    }
+
+    /// The alarm rings as long as it wants to.
+    fn clear_up(&self) {
+        self.weather.fails_one_in.set(0);
+        self.store.0.borrow().set_fault(None);
         for turns in 0.. {
             assert!(turns < 100_000, "it never comes to rest");
             if self.tasks.0.borrow().is_empty() {
@@ -481,7 +550,7 @@ fn run_schedule(seed: u64) {
                 (0..=random.below(2)).map(|_| random.below(keys)).collect();
             world.ask(numbers.into_iter().collect());
         }
-        if random.one_in(8) && world.alarm.is_set.get() {
+        if random.one_in(4) && world.alarm.is_set.get() && !world.alarm.rings.get() {
             world.ring();
         }
         (0..random.below(24)).for_each(|_| world.turn());
@@ -489,7 +558,11 @@ fn run_schedule(seed: u64) {
             world.crash();
         }
     }
+    if random.one_in(3) {
+        world.settle_unasked();
+    }
     world.settle();
+    world.files.land();
     world.check();
 }
 
