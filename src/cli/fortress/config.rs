@@ -57,8 +57,8 @@ pub struct Serve {
 
 #[derive(Debug, Args)]
 struct LimitOptions {
-    /// Seconds that a run may take
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    /// Seconds that a run may take; a fortress worker waits 60 for it, and for its turn
+    #[arg(long, default_value_t = 45, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     time_secs: u64,
     /// Seconds of processor that its processes may use together
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
@@ -76,7 +76,7 @@ struct LimitOptions {
     #[arg(long, default_value_t = 4_096, value_parser = clap::value_parser!(u64).range(8..=1_000_000))]
     files: u64,
     /// Calls to the model
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=50))]
     model_calls: u32,
 }
 

@@ -24,7 +24,7 @@ pub enum ApiError {
     RunFailed {
         code: String,
         reason: String,
-        /// What it asked of the model.
+        /// What it asked of the model; null where the server ended before the run did.
         calls: Value,
     },
     #[error("the server is busy: try again in a while")]
@@ -58,7 +58,16 @@ impl IntoResponse for ApiError {
         let (status, code) = self.parts();
         let mut body = json!({ "error": { "code": code, "message": self.to_string() } });
         let error = body.get_mut("error").and_then(Value::as_object_mut);
-        if let (Self::RunFailed { calls, .. }, Some(error)) = (&self, error) {
+        if let (
+            Self::RunFailed {
+                code,
+                reason,
+                calls,
+            },
+            Some(error),
+        ) = (&self, error)
+        {
+            error.insert("reason".to_owned(), json!(format!("{code}: {reason}")));
             error.insert("calls".to_owned(), calls.clone());
         }
         let mut response = (status, Json(body)).into_response();
