@@ -4,7 +4,7 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use chitty_core::chain::keys::SignerKey;
 use chitty_core::fortress::keys::{HISTORY_PATH, KEYS_PATH, KeyRing, KeySecrets};
-use chitty_core::fortress::{FortressService, Policy};
+use chitty_core::fortress::{FortressApi, FortressService, Policy};
 use chitty_core::front::{Access, Dependencies, Routes, unavailable};
 use chitty_core::gateway::{self, Gateway, OwnKeys};
 use chitty_core::http::HttpReply;
@@ -19,7 +19,9 @@ use chitty_core::services::{Platform, Services};
 use chitty_core::usage::PriceTable;
 use chitty_edge::bindings::{ledger, models, shield, usage_points, user_ledger};
 use chitty_edge::bucket::R2;
-use chitty_edge::config::{ChainSettings, Common, ModelSettings, Reader, SigningSettings, prices};
+use chitty_edge::config::{
+    ChainSettings, Common, FortressApiSettings, ModelSettings, Reader, SigningSettings, prices,
+};
 use chitty_edge::platform::{Fault, Isolate, Worker};
 use serde_json::json;
 use worker::Env;
@@ -34,6 +36,8 @@ pub struct Fortress {
     breakers: Rc<Breakers>,
     keys: Rc<KeyRing>,
     policy: Rc<Policy>,
+    /// The Fortress API that runs are given to.
+    api: Option<FortressApiSettings>,
     prices: Rc<PriceTable>,
     /// Of the log's checkpoints, as text.
     /// None where it cannot be read: the log itself says so.
@@ -60,8 +64,9 @@ impl Worker for Fortress {
         let signing = SigningSettings::read(&mut reader);
         let chain = ChainSettings::read(&mut reader);
         let prices = prices(&mut reader);
-        let (common, model, signing, chain, prices) =
-            reader.finish((common, model, signing, chain, prices))?;
+        let api = FortressApiSettings::read(&mut reader, common.environment);
+        let (common, model, signing, chain, prices, api) =
+            reader.finish((common, model, signing, chain, prices, api))?;
         let log_key = SignerKey::from_secret_text(chain.signing_key.expose()).ok();
         let key = SigningKey::from_armor(signing.private_key.expose(), None)?;
         let public_key = PublicKey::from_armor(&signing.public_key)?;
@@ -75,6 +80,7 @@ impl Worker for Fortress {
                 fallbacks: BTreeMap::new(),
             }),
             breakers: Rc::default(),
+            api,
             keys: Rc::new(KeyRing::new(KeySecrets {
                 key: Rc::new(key),
                 public_key,
@@ -95,12 +101,14 @@ impl Worker for Fortress {
     }
 
     fn domain(&self, env: &Env, platform: &Platform) -> Result<Runs, Fault> {
+        let gateway = self.gateway(env, platform)?;
         Ok(Runs {
             log_files: R2::new(env.bucket("LOG_TILES")?),
             log_key: self.log_key.clone(),
             service: FortressService {
+                api: self.api(&gateway),
                 db: Rc::clone(&platform.database),
-                gateway: self.gateway(env, platform)?,
+                gateway,
                 ledger: ledger(env)?,
                 sealer: Rc::clone(&platform.sealer),
                 keys: Rc::clone(&self.keys),
@@ -113,6 +121,15 @@ impl Worker for Fortress {
 }
 
 impl Fortress {
+    fn api(&self, gateway: &Gateway) -> Option<Rc<FortressApi>> {
+        let api = self.api.clone()?;
+        Some(Rc::new(FortressApi {
+            http: Rc::clone(&gateway.models.http),
+            url: api.url,
+            key: api.key,
+        }))
+    }
+
     /// The user's account and the shield in front are those of the chatgpt worker's calls.
     fn gateway(&self, env: &Env, platform: &Platform) -> Result<Gateway, Fault> {
         Ok(Gateway {
@@ -210,9 +227,10 @@ impl Dependencies for Runs {
     /// `model` is up if a key for it is set: asking the provider would cost money.
     async fn check(&self) -> Vec<(&'static str, bool)> {
         let mut providers = self.service.gateway.routes.providers.iter();
-        vec![
-            ("model", providers.any(|provider| provider.is_ready())),
-            ("chain", self.service.ledger.head().await.is_ok()),
-        ]
+        let answers = match &self.service.api {
+            None => ("model", providers.any(|provider| provider.is_ready())),
+            Some(api) => ("fortress_api", api.is_alive().await),
+        };
+        vec![answers, ("chain", self.service.ledger.head().await.is_ok())]
     }
 }

@@ -71,12 +71,40 @@ impl EventCost {
         }
     }
 
+    /// Of attempts together: as certain as the least certain one.
+    pub fn of_all(events: &[UsageEvent]) -> Self {
+        let costs = events.iter().map(|event| event.cost.clone());
+        costs.fold(Self::None, Self::plus)
+    }
+
+    fn plus(self, other: Self) -> Self {
+        let nanos = self.nanos().zip(other.nanos());
+        match (self, other) {
+            (Self::None, cost) | (cost, Self::None) => cost,
+            (Self::Unpriced, _) | (_, Self::Unpriced) => Self::Unpriced,
+            (Self::Priced { price_id, .. }, Self::Priced { .. }) => Self::Priced {
+                nanos: sum(nanos),
+                price_id,
+            },
+            (Self::Priced { price_id, .. } | Self::Estimated { price_id, .. }, _) => {
+                Self::Estimated {
+                    nanos: sum(nanos),
+                    price_id,
+                }
+            }
+        }
+    }
+
     fn price_id(&self) -> Option<&str> {
         match self {
             Self::Priced { price_id, .. } | Self::Estimated { price_id, .. } => Some(price_id),
             Self::None | Self::Unpriced => None,
         }
     }
+}
+
+fn sum(nanos: Option<(i64, i64)>) -> i64 {
+    nanos.map_or(0, |(one, other)| one.saturating_add(other))
 }
 
 /// The error of a call that was cut off from whoever made it.

@@ -1,3 +1,4 @@
+use super::runner::RemoteError;
 use crate::chain::fact::FactError;
 use crate::cursor::BadCursor;
 use crate::gateway::GatewayError;
@@ -72,8 +73,14 @@ pub enum FortressError {
     HalfGone,
     #[error("PGP_NEXT_PRIVATE_KEY is not set, or is a key that was used before")]
     NoNextKey,
+    #[error(
+        "the Fortress server signs runs and must have the next key too: put it into PGP_NEXT_PRIVATE_KEY and ask with use_secret"
+    )]
+    KeyOfTheServer,
     #[error("{0}")]
     InvalidInput(String),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
@@ -102,12 +109,13 @@ impl FortressError {
             Self::Interrupted => "RUN_INTERRUPTED",
             Self::Signing(_) => "SIGNING_FAILED",
             Self::Unlogged(error) | Self::Ledger(error) => error.code(),
+            Self::Remote(error) => error.code(),
             Self::KeyNotFound => "KEY_NOT_FOUND",
             Self::KeyNotActive => "KEY_NOT_ACTIVE",
             Self::KeyInUse => "KEY_IN_USE",
             Self::RevokedAlready => "KEY_REVOKED_ALREADY",
             Self::HalfGone => "PRIVATE_HALF_GONE",
-            Self::NoNextKey => "NO_NEXT_KEY",
+            Self::NoNextKey | Self::KeyOfTheServer => "NO_NEXT_KEY",
             Self::Database(_) => "DATABASE_UNAVAILABLE",
             Self::Seal(_) | Self::Entropy(_) => "INTERNAL",
         }

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use super::error::FortressError;
 use super::policy::Policy;
-use crate::analytics::{EventCost, UsageEvent, record};
+use crate::analytics::{EventCost, UsageEvent, record_all};
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
 
@@ -183,7 +183,7 @@ impl Jobs {
         id: &str,
         end: &Completed<'_>,
     ) -> Result<bool, DatabaseError> {
-        let mut statements: Vec<_> = end.events.iter().flat_map(record).collect();
+        let mut statements = record_all(end.events);
         statements.extend([completion(id, end), status(id)]);
         let outcomes = match self.db.batch(statements.clone()).await {
             Err(DatabaseError::Unavailable(_)) => self.db.batch(statements).await?,
@@ -203,7 +203,7 @@ impl Jobs {
         events: &[UsageEvent],
         now_ms: i64,
     ) -> Result<(), DatabaseError> {
-        let spent = events.last().map(|event| &event.cost);
+        let spent = EventCost::of_all(events);
         let update = Statement::new(
             "UPDATE fortress_jobs SET status = 'failed', error_message = ?2, cost_nanos = ?3, \
              cost_status = ?4, completed_at = ?5, updated_at = ?5, recorded_fact = NULL \
@@ -212,11 +212,11 @@ impl Jobs {
         )
         .bind(id)
         .bind(reason)
-        .bind(spent.and_then(EventCost::nanos))
-        .bind(spent.map_or("none", EventCost::status))
+        .bind(spent.nanos())
+        .bind(spent.status())
         .timestamp(now_ms)
         .bind(INTERRUPTED);
-        let mut statements: Vec<_> = events.iter().flat_map(record).collect();
+        let mut statements = record_all(events);
         statements.push(update);
         self.db.batch(statements).await.map(drop)
     }

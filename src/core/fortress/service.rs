@@ -6,21 +6,19 @@ use super::error::FortressError;
 use super::jobs::{Completed, Job, Jobs};
 use super::keys::KeyRing;
 use super::logging::log_job;
-use super::manifest::{Manifest, Parameters, Provider};
 use super::policy::Policy;
+use super::runner::{Embedded, FortressApi, Remote, Run, Runner, Signed};
 use super::types::{ChainPosition, ExecuteInput, ExecuteOutput};
 use crate::analytics::{EventCost, UsageEvent};
-use crate::budget::Actual;
 use crate::digest::sha256_hex;
-use crate::gateway::{Gateway, Order, Served};
+use crate::gateway::{Gateway, Order};
 use crate::ledger::Ledger;
-use crate::llm::{Limits, Message, ModelAnswer, ModelRequest, Role};
+use crate::llm::{Limits, Message, ModelRequest, Role};
 use crate::ports::{Clock, Database, Entropy};
 use crate::seal::Sealer;
 
 /// Runs are repeatable questions, not prose.
 pub(crate) const TEMPERATURE: f64 = 0.0;
-const TEMPERATURE_TEXT: &str = "0";
 /// After the policy's own time, for writing down what came of it.
 const GRACE_MS: i64 = 30_000;
 
@@ -35,6 +33,8 @@ pub struct FortressService {
     pub clock: Rc<dyn Clock>,
     pub entropy: Rc<dyn Entropy>,
     pub policy: Rc<Policy>,
+    /// The Fortress API that runs are given to, where one is set.
+    pub api: Option<Rc<FortressApi>>,
 }
 
 /// Whose run it is, and in which request.
@@ -115,63 +115,32 @@ impl FortressService {
             },
             ..self.gateway.clone()
         };
-        let mut spent = Spent::default();
-        let run = self.answer_and_sign(&gateway, order, &job, input, &mut spent);
-        let outcome = run.await;
+        let run = Run {
+            gateway: &gateway,
+            order,
+            job: &job,
+            input,
+        };
+        let ran = match self.api.as_deref() {
+            None => Embedded(self).run(&run).await,
+            Some(api) => Remote { service: self, api }.run(&run).await,
+        };
+        let outcome = match ran.result {
+            Ok(signed) => self.keep(&job, &signed, &ran.events).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &outcome {
             let now_ms = self.clock.now_ms();
             let (jobs, reason) = (self.jobs(), error.reason());
-            let failed = jobs.fail(&job.id, &reason, &spent.events, now_ms);
+            let failed = jobs.fail(&job.id, &reason, &ran.events, now_ms);
             // The error itself matters more than a failure to write it: then the sweep
             // ends the job at its deadline.
             if failed.await.is_err() {
-                gateway.record(spent.events.clone()).await;
+                gateway.record(ran.events.clone()).await;
             }
         }
-        gateway.settle(order, spent.actual).await;
+        gateway.settle(order, ran.actual).await;
         outcome
-    }
-
-    /// `spent` is set as soon as the model was asked.
-    async fn answer_and_sign(
-        &self,
-        gateway: &Gateway,
-        order: &Order,
-        job: &Job,
-        input: &ExecuteInput,
-        spent: &mut Spent,
-    ) -> Result<Job, FortressError> {
-        self.bound_host(gateway)?;
-        // Asked before a model is paid for what could not be signed.
-        self.signer().await?;
-        let started_at_ms = self.clock.now_ms();
-        let called = gateway.serve(order, None).await;
-        *spent = Spent {
-            events: called.events,
-            actual: called.actual,
-        };
-        let Served { answer, cost, .. } = called.result?;
-        let completed_at_ms = self.clock.now_ms();
-        let text_bytes = answer.choice.said().len();
-        bound("answer", text_bytes, self.policy.max_output_bytes)?;
-        self.bound_cost(&cost)?;
-        // Again: the keys may have changed meanwhile.
-        let by = self.signer().await?;
-        let fingerprint = by.key.fingerprint();
-        let times = (started_at_ms, completed_at_ms);
-        let manifest = self.manifest(job, input, &answer, times, &fingerprint);
-        let manifest = manifest.canonical().ok_or_else(|| {
-            FortressError::Signing("the manifest has no canonical form".to_owned())
-        })?;
-        let signature = self.sign(&manifest, &by)?;
-        let signed = Signed {
-            answer: &answer,
-            cost: &cost,
-            manifest,
-            signature,
-            fingerprint,
-        };
-        self.store(job, signed, &spent.events).await
     }
 
     /// The run's own id is the call's: it is made, reserved and counted once.
@@ -195,80 +164,39 @@ impl FortressService {
         }
     }
 
-    fn manifest(
+    /// Puts what was signed on file, if it is within the policy.
+    async fn keep(
         &self,
         job: &Job,
-        input: &ExecuteInput,
-        answer: &ModelAnswer,
-        (started_at_ms, completed_at_ms): (i64, i64),
-        signer: &str,
-    ) -> Manifest {
-        Manifest {
-            kind: Manifest::kind(),
-            job_id: job.id.clone(),
-            evidence_id: job.evidence_id.clone(),
-            label: input.label.clone(),
-            prompt_sha256: job.prompt_hash.clone(),
-            output_sha256: sha256_hex(answer.choice.said()),
-            model_requested: input.model().to_owned(),
-            model_answered: answer.model.clone(),
-            provider: Provider {
-                host: self.policy.allowed_host.clone(),
-                request_id: answer.provider_request_id.clone(),
-                response_id: answer.response_id.clone(),
-                service_tier: answer.service_tier.clone(),
-                system_fingerprint: answer.system_fingerprint.clone(),
-                finish_reason: answer.choice.finish_reason.clone(),
-            },
-            parameters: Parameters {
-                max_tokens: self.policy.max_output_tokens,
-                temperature: TEMPERATURE_TEXT.to_owned(),
-            },
-            policy: (*self.policy).clone(),
-            policy_sha256: self.policy.sha256().unwrap_or_default(),
-            usage: answer.usage.map(Into::into),
-            started_at_ms,
-            completed_at_ms,
-            signer_fingerprint: signer.to_owned(),
-        }
-    }
-
-    async fn store(
-        &self,
-        job: &Job,
-        signed: Signed<'_>,
+        signed: &Signed,
         events: &[UsageEvent],
     ) -> Result<Job, FortressError> {
-        let Signed {
-            answer,
-            cost,
-            manifest,
-            signature,
-            fingerprint,
-        } = signed;
+        let said = &signed.output;
+        bound("answer", said.len(), self.policy.max_output_bytes)?;
+        self.bound_cost(&signed.cost)?;
         let sealed_output = self.sealer.seal(
             "output",
             &[&job.user_id, &job.id],
-            answer.choice.said().as_bytes(),
+            said.as_bytes(),
             &*self.entropy,
         )?;
         let output_file = format!("{}.txt", job.id);
         let now_ms = self.clock.now_ms();
         let count = |n: u64| i64::try_from(n).ok();
-        let prompt_tokens = answer.usage.and_then(|usage| count(usage.prompt));
-        let completion_tokens = answer.usage.and_then(|usage| count(usage.completion));
+        let prompt_tokens = signed.usage.and_then(|usage| count(usage.prompt));
+        let completion_tokens = signed.usage.and_then(|usage| count(usage.completion));
         let end = Completed {
             sealed_output: &sealed_output,
-            output_hash: &sha256_hex(answer.choice.said()),
+            output_hash: &sha256_hex(said),
             output_file: &output_file,
-            manifest: &manifest,
-            signature: &signature,
-            fingerprint: &fingerprint,
-            model_answered: &answer.model,
-            provider_request_id: answer.provider_request_id.as_deref(),
+            manifest: &signed.manifest,
+            signature: &signed.signature,
+            fingerprint: &signed.fingerprint,
+            model_answered: &signed.model,
+            provider_request_id: signed.provider_request_id.as_deref(),
             prompt_tokens,
             completion_tokens,
-            cost,
+            cost: &signed.cost,
             events,
             now_ms,
         };
@@ -279,14 +207,14 @@ impl FortressService {
             status: "completed".to_owned(),
             sealed_output: Some(sealed_output),
             output_file: Some(output_file),
-            manifest: Some(manifest),
-            signature: Some(signature),
-            fingerprint: Some(fingerprint),
-            model_answered: Some(answer.model.clone()),
+            manifest: Some(signed.manifest.clone()),
+            signature: Some(signed.signature.clone()),
+            fingerprint: Some(signed.fingerprint.clone()),
+            model_answered: Some(signed.model.clone()),
             prompt_tokens,
             completion_tokens,
-            cost_nanos: cost.nanos(),
-            cost_status: cost.status().to_owned(),
+            cost_nanos: signed.cost.nanos(),
+            cost_status: signed.cost.status().to_owned(),
             completed_at_ms: Some(now_ms),
             ..job.clone()
         })
@@ -317,7 +245,7 @@ impl FortressService {
     }
 
     /// Whichever provider the gateway would ask, it is at the one host.
-    fn bound_host(&self, gateway: &Gateway) -> Result<(), FortressError> {
+    pub(super) fn bound_host(&self, gateway: &Gateway) -> Result<(), FortressError> {
         let allowed = &self.policy.allowed_host;
         for provider in &gateway.routes.providers {
             let url = url::Url::parse(provider.base_url.as_str()).ok();
@@ -353,23 +281,6 @@ impl FortressService {
     pub(super) fn now_secs(&self) -> u64 {
         u64::try_from(self.clock.now_ms() / 1000).unwrap_or_default()
     }
-}
-
-/// What asking the model came to.
-#[derive(Default)]
-struct Spent {
-    events: Vec<UsageEvent>,
-    actual: Option<Actual>,
-}
-
-/// What a run that went well is made of.
-struct Signed<'a> {
-    answer: &'a ModelAnswer,
-    cost: &'a EventCost,
-    manifest: String,
-    signature: String,
-    /// Of the key that signed.
-    fingerprint: String,
 }
 
 pub(super) fn bound(what: &str, bytes: usize, limit: usize) -> Result<(), FortressError> {

@@ -12,7 +12,9 @@ use crate::budget::{
     UserLedgerError, family_of,
 };
 use crate::ids;
-use crate::llm::{Called, Delta, Limits, ModelAnswer, ModelRequest, Models, Stop, Target};
+use crate::llm::{
+    Attempt, Delta, Limits, ModelAnswer, ModelError, ModelRequest, Models, Stop, Target,
+};
 use crate::ports::{Background, Clock, Database, Level, Log};
 use crate::usage::{PriceKey, PriceTable};
 
@@ -71,6 +73,11 @@ impl Entry {
     /// What is left of the caller's limits and budgets, this call counted.
     pub fn standing(&self) -> &Standing {
         &self.admitted.standing
+    }
+
+    /// Who is to be asked first, and for which model.
+    pub fn target(&self) -> Option<&Target> {
+        self.route.first()
     }
 }
 
@@ -148,18 +155,41 @@ impl Gateway {
                 stream.await
             }
         };
+        let (events, cost_note) = self.book(order, &entry, &called.attempts);
+        outcome(called.result, events, cost_note)
+    }
+
+    /// What the books have of an admitted call that was made elsewhere. For
+    /// [`Gateway::settle`], and to be written.
+    pub fn made_elsewhere(
+        &self,
+        order: &Order,
+        entry: &Entry,
+        attempts: &[Attempt],
+    ) -> (Vec<UsageEvent>, Actual) {
+        let (events, _) = self.book(order, entry, attempts);
+        let actual = books::actual(&events);
+        (events, actual)
+    }
+
+    fn book(
+        &self,
+        order: &Order,
+        entry: &Entry,
+        attempts: &[Attempt],
+    ) -> (Vec<UsageEvent>, Option<String>) {
         let books = Books {
             prices: &self.prices,
             order,
             bounds: entry.bounds,
             elapsed_ms: self.clock.now_ms() - entry.started_ms,
         };
-        let outcome = outcome(&books, called);
+        let (events, cost_note) = books.events(attempts);
         if let Some(points) = &self.points {
-            let told = outcome.events.iter().map(DataPoint::from);
+            let told = events.iter().map(DataPoint::from);
             told.for_each(|point| points.write(&point));
         }
-        outcome
+        (events, cost_note)
     }
 
     /// After so long a call has ended, or whoever made it is no more.
@@ -296,11 +326,14 @@ fn within(request: &ModelRequest, admitted: &Admitted) -> ModelRequest {
     }
 }
 
-fn outcome(books: &Books<'_>, called: Called) -> Outcome {
-    let (events, cost_note) = books.events(&called.attempts);
+fn outcome(
+    result: Result<ModelAnswer, ModelError>,
+    events: Vec<UsageEvent>,
+    cost_note: Option<String>,
+) -> Outcome {
     let actual = books::actual(&events);
     let cost = events.last().map(|last| last.cost.clone());
-    let served = called.result.map(|answer| Served {
+    let served = result.map(|answer| Served {
         answer,
         cost: cost.unwrap_or(EventCost::Unpriced),
         cost_note,

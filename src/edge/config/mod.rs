@@ -11,7 +11,8 @@ use wasm_bindgen::JsValue;
 
 pub use providers::routes;
 pub use settings::{
-    ChainSettings, Common, Environment, ModelSettings, SigningSettings, limits, prices,
+    ChainSettings, Common, Environment, FortressApiSettings, ModelSettings, SigningSettings,
+    limits, prices,
 };
 pub use vouchers::vouchers;
 

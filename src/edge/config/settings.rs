@@ -63,18 +63,9 @@ pub struct ModelSettings {
 
 impl ModelSettings {
     pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
-        let development = environment == Environment::Development;
-        let base_url = match reader.optional("OPENAI_BASE_URL") {
-            Some(text) => BaseUrl::parse(&text, development).unwrap_or_else(|_| {
-                let form = "an https URL of a public host without user, query or fragment \
-                            (in development also http, and this machine)";
-                reader.wrong("OPENAI_BASE_URL", form);
-                BaseUrl::default()
-            }),
-            None => BaseUrl::default(),
-        };
+        let base_url = base_url(reader, "OPENAI_BASE_URL", environment);
         Self {
-            base_url,
+            base_url: base_url.unwrap_or_default(),
             api_key: reader.optional_secret("OPENAI_API_KEY"),
         }
     }
@@ -144,6 +135,23 @@ impl SigningSettings {
     }
 }
 
+/// A Fortress API that runs are given to, instead of asking the model from here.
+#[derive(Debug, Clone)]
+pub struct FortressApiSettings {
+    pub url: BaseUrl,
+    pub key: Secret,
+}
+
+impl FortressApiSettings {
+    /// None where `FORTRESS_API_URL` is not set.
+    pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<Self> {
+        reader.optional("FORTRESS_API_URL")?;
+        let key = reader.required_secret("FORTRESS_API_KEY");
+        let url = base_url(reader, "FORTRESS_API_URL", environment)?;
+        Some(Self { url, key })
+    }
+}
+
 /// The key of the log's checkpoints, one line (C2SP signed-note).
 #[derive(Debug, Clone)]
 pub struct ChainSettings {
@@ -163,6 +171,18 @@ impl ChainSettings {
             round_ms: round_ms(reader),
         }
     }
+}
+
+/// None where it is not set, or wrong, which is named.
+fn base_url(reader: &mut Reader<'_>, name: &str, environment: Environment) -> Option<BaseUrl> {
+    let text = reader.optional(name)?;
+    let url = BaseUrl::parse(&text, environment == Environment::Development);
+    if url.is_err() {
+        let form = "an https URL of a public host without user, query or fragment \
+                    (in development also http, and this machine)";
+        reader.wrong(name, form);
+    }
+    url.ok()
 }
 
 fn round_ms(reader: &mut Reader<'_>) -> u64 {

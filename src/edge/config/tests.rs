@@ -242,3 +242,36 @@ fn a_provider_gives_no_role_of_power_and_domains_are_domains() {
         assert!(domains(bad).is_err(), "{bad}");
     }
 }
+
+fn fortress_api(values: &[(&'static str, &'static str)]) -> Result<Option<String>, ConfigError> {
+    let source = Values(values.to_vec());
+    let mut reader = Reader::new(&source);
+    let environment = settings::environment(&mut reader);
+    let api = FortressApiSettings::read(&mut reader, environment);
+    reader.finish(api.map(|api| format!("{} {}", api.url, api.key.expose())))
+}
+
+#[test]
+fn a_fortress_api_is_asked_by_https_with_a_key_and_never_here_outside_development() {
+    const PRODUCTION: (&str, &str) = ("CHITTY_ENV", "production");
+    const KEY: (&str, &str) = ("FORTRESS_API_KEY", "api-key");
+    const NAME: &str = "FORTRESS_API_URL";
+    assert_eq!(fortress_api(&[PRODUCTION, KEY]).unwrap(), None);
+    let public = (NAME, "https://fortress.example.org/");
+    let api = fortress_api(&[PRODUCTION, KEY, public]).unwrap();
+    assert_eq!(api.unwrap(), "https://fortress.example.org api-key");
+    let error = fortress_api(&[PRODUCTION, public]).unwrap_err();
+    assert!(error.to_string().contains("FORTRESS_API_KEY"), "{error}");
+    for url in [
+        "http://fortress.example.org",
+        "https://localhost:8000",
+        "https://127.0.0.1",
+        "fortress.example.org",
+    ] {
+        let error = fortress_api(&[PRODUCTION, KEY, (NAME, url)]).unwrap_err();
+        assert!(error.to_string().contains(NAME), "{url}: {error}");
+    }
+    let local = (NAME, "http://127.0.0.1:8000");
+    let api = fortress_api(&[("CHITTY_ENV", "development"), KEY, local]);
+    assert_eq!(api.unwrap().unwrap(), "http://127.0.0.1:8000 api-key");
+}

@@ -72,6 +72,7 @@ fn failure(services: &Services<Runs>, error: &FortressError) -> ToolError {
         FortressError::Signing(_) | FortressError::Unlogged(_) | FortressError::Ledger(_) => {
             Blame::Upstream(Some(error.to_string()))
         }
+        FortressError::Remote(error) => Blame::Upstream(Some(error.cause())),
         FortressError::Gateway(GatewayError::Ledger(_)) => Blame::Upstream(Some(error.to_string())),
         FortressError::Model(model) if !model.is_callers() => Blame::Upstream(None),
         _ if error.is_internal() => Blame::Ours,

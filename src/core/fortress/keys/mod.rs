@@ -19,6 +19,7 @@ mod table;
 pub use history::{
     HistoryEntry, KeyHistory, KeyStatus, Moment, RevocationEntry, RotationEntry, history,
 };
+pub(super) use judging::Judged;
 pub use judging::{KeyStanding, LoggedAt};
 pub use publish::{HISTORY_PATH, KEYS_PATH};
 pub use revoking::{RevocationReason, RevokeKeyInput, RevokeKeyOutput};

@@ -157,6 +157,8 @@ impl FortressService {
                 .as_ref()
                 .ok_or(FortressError::NoNextKey)?;
             zeroize::Zeroizing::new(next.expose().to_owned())
+        } else if self.api.is_some() {
+            return Err(FortressError::KeyOfTheServer);
         } else {
             make_key(old.public.user_id(), self.now_secs(), &*self.entropy).map_err(failed)?
         };

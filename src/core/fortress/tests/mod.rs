@@ -4,6 +4,7 @@ mod budgets;
 mod faults;
 mod policies;
 mod records;
+mod remote;
 mod revocation;
 mod rotation;
 mod runs;
@@ -210,6 +211,7 @@ impl World {
             clock: Rc::new(clock.clone()),
             entropy: Rc::new(FakeEntropy::default()),
             policy: Rc::new(Policy::current("model.example")),
+            api: None,
         };
         // As of an isolate that has served before: the calls that tests count are a run's own.
         clock.run(service.known_keys()).ok();
@@ -305,6 +307,16 @@ impl World {
     pub fn asked(&self) -> usize {
         self.model.seen.borrow().len()
     }
+}
+
+/// Of an agent that was run elsewhere.
+pub(crate) fn sandbox() -> SandboxPolicy {
+    serde_json::from_value(json!({
+        "agent": ["/usr/bin/agent"], "agent_files": {}, "max_cpu_secs": 1, "max_memory_bytes": 1,
+        "max_processes": 1, "max_disk_bytes": 1, "max_files": 1, "max_diagnostic_bytes": 1,
+        "max_model_calls": 3,
+    }))
+    .unwrap()
 }
 
 fn input() -> ExecuteInput {

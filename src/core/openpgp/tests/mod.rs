@@ -34,13 +34,21 @@ const NAME: &str = "Signer <signer@example.org>";
 /// An armored private key without expiry, made in 2023 and once a run: for tests whose clock
 /// stands still.
 pub(crate) fn lasting_key() -> &'static str {
-    static KEY: LazyLock<String> = LazyLock::new(|| {
-        let gpg = Gpg::new();
-        let options = ["--passphrase", "", "--faked-system-time", "1700000000"];
-        let fingerprint = gpg.make_key_with(&options, NAME, "ed25519", "sign", "never");
-        gpg.export_secret(&fingerprint)
-    });
+    static KEY: LazyLock<String> = LazyLock::new(|| made_in_2023(NAME));
     &KEY
+}
+
+/// Somebody else's.
+pub(crate) fn another_lasting_key() -> &'static str {
+    static KEY: LazyLock<String> = LazyLock::new(|| made_in_2023("Other <other@example.org>"));
+    &KEY
+}
+
+fn made_in_2023(name: &str) -> String {
+    let gpg = Gpg::new();
+    let options = ["--passphrase", "", "--faked-system-time", "1700000000"];
+    let fingerprint = gpg.make_key_with(&options, name, "ed25519", "sign", "never");
+    gpg.export_secret(&fingerprint)
 }
 
 /// An armored public key that nothing here signs with.
