@@ -2,12 +2,15 @@
 
 use super::dossier::{Chain, Dossier, SignedRun};
 use crate::chain::checkpoint::Checkpoint;
+use crate::fortress::Manifest;
 use crate::time;
 
 pub const LIMITS: &str = include_str!("texts/LIMITS.txt");
 pub const NO_TIMESTAMP: &str = include_str!("texts/NO-TIMESTAMP.txt");
 pub const CERTIFICATION: &str = include_str!("texts/certification.txt");
 pub const PROCESS: &str = include_str!("texts/process.txt");
+const RUN_BY_MODEL: &str = include_str!("texts/run-by-model.txt");
+const RUN_BY_AGENT: &str = include_str!("texts/run-by-agent.txt");
 pub const VERIFY: &str = include_str!("texts/VERIFY.txt");
 pub const VERIFY_SH: &str = include_str!("texts/verify.sh");
 pub const VERIFY_PY: &str = include_str!("texts/verify.py");
@@ -53,7 +56,8 @@ pub fn values(dossier: &Dossier, run: &SignedRun, chain: &Chain) -> Values {
     let manifest = &run.manifest;
     let head = Checkpoint::parse_unverified(&chain.checkpoint).ok();
     let provider = &manifest.provider;
-    vec![
+    let mut values = how_it_ran(manifest);
+    values.extend([
         ("package", dossier.package_id.clone()),
         ("prepared", time::to_rfc3339(dossier.created_ms)),
         (
@@ -69,8 +73,6 @@ pub fn values(dossier: &Dossier, run: &SignedRun, chain: &Chain) -> Values {
         ("started", time::to_rfc3339(manifest.started_at_ms)),
         ("completed", time::to_rfc3339(manifest.completed_at_ms)),
         ("model_requested", manifest.model_requested.clone()),
-        ("model_answered", manifest.model_answered.clone()),
-        ("host", provider.host.clone()),
         (
             "request_id",
             provider
@@ -99,5 +101,26 @@ pub fn values(dossier: &Dossier, run: &SignedRun, chain: &Chain) -> Values {
             "root",
             head.map(|head| head.root.to_string()).unwrap_or_default(),
         ),
+    ]);
+    values
+}
+
+/// Who was given the prompt: the model, or an agent that may have asked it.
+pub(super) fn how_it_ran(manifest: &Manifest) -> Values {
+    let host = ("host", manifest.provider.host.clone());
+    let (told, to_whom) = match manifest.policy.sandbox {
+        None => (RUN_BY_MODEL, "to"),
+        Some(_) => (RUN_BY_AGENT, "to an agent in a sandbox, which could ask"),
+    };
+    let answered = match manifest.model_answered.as_str() {
+        "" => "none",
+        model => model,
+    };
+    let told = fill(told, &vec![host.clone()]);
+    vec![
+        ("how_it_ran", told),
+        ("to_whom", to_whom.to_owned()),
+        ("model_answered", answered.to_owned()),
+        host,
     ]
 }

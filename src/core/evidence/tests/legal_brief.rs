@@ -1,5 +1,6 @@
 use super::*;
 use crate::digest::sha256_hex;
+use crate::fortress::Manifest;
 use crate::openpgp::{PublicKey, verify};
 
 #[test]
@@ -82,6 +83,43 @@ fn nothing_in_it_says_more_than_is_known() {
         assert!(!text.contains("admissible"), "{path}");
         assert!(!text.contains("{{"), "{path} has a place left open");
     }
+}
+
+#[test]
+fn it_tells_a_model_from_an_agent_that_may_ask_one() {
+    let desk = Desk::new();
+    let done = desk.world.done(SecurityLevel::Fortress);
+    let files = unzip(&desk.brief(&done.execution_id).1);
+    let text = |path: &str| String::from_utf8(files[path].clone()).unwrap();
+    let process = text("data/legal/process-description-901b9");
+    assert!(
+        process.contains("sent it to model.example under"),
+        "{process}"
+    );
+    let draft = text("data/legal/certification-902-13-14.DRAFT");
+    assert!(
+        draft.contains("gave one prompt to\n     the model"),
+        "{draft}"
+    );
+
+    let signed = done.results.fortress_manifest.unwrap();
+    let mut manifest = Manifest::parse(&signed).unwrap();
+    let sandbox = crate::fortress::tests::sandbox();
+    manifest.policy.sandbox = Some(sandbox);
+    manifest.model_answered = String::new();
+    let values = texts::how_it_ran(&manifest);
+    let process = texts::fill(texts::PROCESS, &values);
+    assert!(
+        process.contains("gave it to an agent, a program"),
+        "{process}"
+    );
+    assert!(!process.contains("no tools"), "{process}");
+    assert!(process.contains("named the model \"none\""), "{process}");
+    let draft = texts::fill(texts::CERTIFICATION, &values);
+    assert!(
+        draft.contains("an agent in a sandbox, which could ask\n     the model"),
+        "{draft}"
+    );
 }
 
 #[test]
