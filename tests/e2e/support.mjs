@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { admitDevToken, makeKeys } from "../../scripts/lib/dev-keys.mjs";
 import { PRODUCT, startStack } from "../../scripts/lib/stack.mjs";
 import { startStandIn } from "../standins/openai.mjs";
+import { startFortressServer } from "./fortress-server.mjs";
 
 export const MODERN = "2026-07-28";
 export const LEGACY = "2025-11-25";
@@ -16,14 +17,21 @@ const POLL_MS = 25;
 
 export const sha256 = (data) => createHash("sha256").update(data).digest("hex");
 
+/** What is tested is rarely the limits. */
+const UNBOUNDED = JSON.stringify({ requests_per_minute: 100_000, tokens_per_minute: { "*": 1_000_000_000, "gpt-4": 1_000_000_000, "gpt-3.5": 1_000_000_000 }, concurrent: 1_000 });
+
+let remote = false;
+
+/** From now on the fortress gives its runs to a Fortress server, which each world has one of. */
+export function overFortressServer() {
+  remote = true;
+}
+
 /**
  * Starts everything on storage and keys of its own. `restart` starts the workers again on the same
  * storage, with other secrets and variables if wanted, and at the same addresses with `stay`; `close` ends all and
  * removes the storage.
  */
-/** What is tested is rarely the limits. */
-const UNBOUNDED = JSON.stringify({ requests_per_minute: 100_000, tokens_per_minute: { "*": 1_000_000_000, "gpt-4": 1_000_000_000, "gpt-3.5": 1_000_000_000 }, concurrent: 1_000 });
-
 export async function startWorld(overrides = {}) {
   const folder = mkdtempSync(join(tmpdir(), "chitty-e2e-"));
   const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -31,6 +39,7 @@ export async function startWorld(overrides = {}) {
   process.once("exit", remove);
   const [keys, model] = await Promise.all([makeKeys(), startStandIn()]);
   const world = { folder, keys, model, token: keys.token, user: keys.userId };
+  if (remote) world.fortressServer = await startFortressServer({ key: keys.secrets.PGP_PRIVATE_KEY, modelUrl: model.url });
   world.restart = async ({ secrets = {}, vars = {}, stay = false, outbound, points, shield, fronts } = {}) => {
     await world.stack?.stop();
     const portOf = (name) => (stay ? Number(new URL(world.stack.urls[name]).port) : 0);
@@ -38,7 +47,7 @@ export async function startWorld(overrides = {}) {
       ports: Object.fromEntries(PRODUCT.map((name) => [name, portOf(name)])),
       persist: folder,
       secrets: { ...keys.secrets, OPENAI_API_KEY: MODEL_KEY, ...secrets },
-      vars: { OPENAI_BASE_URL: model.url, ANTHROPIC_BASE_URL: model.url, RATE_LIMITS: UNBOUNDED, CHAIN_ROUND_MS: "50", ...vars },
+      vars: { OPENAI_BASE_URL: model.url, ANTHROPIC_BASE_URL: model.url, RATE_LIMITS: UNBOUNDED, CHAIN_ROUND_MS: "50", ...world.fortressServer?.vars, ...vars },
       outbound,
       points,
       shield,
@@ -48,6 +57,7 @@ export async function startWorld(overrides = {}) {
   };
   world.close = async () => {
     await world.stack?.stop();
+    await world.fortressServer?.close();
     await model.close();
     remove();
     process.off("exit", remove);

@@ -1,0 +1,5 @@
+// The tests of executions once more, with a Fortress server that runs and signs in the worker's place.
+import { overFortressServer } from "./support.mjs";
+
+overFortressServer();
+await import("./executions.test.mjs");
