@@ -5,6 +5,7 @@ import { readLog } from "../e2e/tiles.mjs";
 import { watchMachine } from "./cpu.mjs";
 import { say } from "./rounds.mjs";
 import { quantile } from "./statistics.mjs";
+import { measureVerifying } from "./verifying.mjs";
 
 /** Facts a second that are offered, whatever comes back, and how many a request brings. */
 const OFFERED = 2_000;
@@ -66,7 +67,9 @@ export async function measureLog(servers) {
   say(`As many as go for ${SATURATED_SECONDS} s ...`);
   const saturated = await saturate(base, SATURATED_SECONDS);
   const machine = noise();
+  say("Checking proofs and signatures ...");
+  const verifying = await measureVerifying(servers, product);
   say("Reading the published log ...");
   const { size } = await readLog(base);
-  return { sustained, saturated, size, noise: machine, offered: OFFERED, batch: BATCH, writers: WRITERS, seconds: SUSTAINED_SECONDS };
+  return { sustained, saturated, size, noise: machine, verifying, offered: OFFERED, batch: BATCH, writers: WRITERS, seconds: SUSTAINED_SECONDS };
 }

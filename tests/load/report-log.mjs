@@ -10,8 +10,30 @@ const AZUL = 3_333;
 const verdict = (holds) => (holds === undefined ? "" : holds ? "met" : "**missed**");
 const row = (name, { rate, p50, p99, most }, holds) => [name, number(rate), number(p50), number(p99), number(most), verdict(holds)];
 
+/** Microseconds and bytes of an inclusion proof; signatures a second. */
+const MOST_INCLUSION = 40;
+const MOST_PROOF = 2048;
+const LEAST_SIGNATURES = 3_000;
+
+function renderVerifying({ inclusion, signature, levels }) {
+  const signatures = 1_000_000 / signature.micros;
+  const holds = inclusion.micros <= MOST_INCLUSION && inclusion.proofBytes <= MOST_PROOF;
+  return (
+    "### Verifying\nThe core's checks in a worker of their own, thousands in one request, less the request. " +
+    `Targets: inclusion among 2^${levels} leaves within ${MOST_INCLUSION} µs by a proof of at most ${number(MOST_PROOF)} bytes ` +
+    `(a C2SP tlog-proof with its checkpoint); ${number(LEAST_SIGNATURES)} signatures of runs a second.\n\n` +
+    table(
+      ["check", "µs", "a second", "bytes", ""],
+      [
+        [`inclusion among 2^${levels} leaves`, number(inclusion.micros, 1), number(1_000_000 / inclusion.micros), number(inclusion.proofBytes), verdict(holds)],
+        ["OpenPGP signature of a run", number(signature.micros, 1), number(signatures), "", verdict(signatures >= LEAST_SIGNATURES)],
+      ],
+    )
+  );
+}
+
 /** The section, as Markdown. */
-export function renderLog({ machine, sustained, saturated, size, noise, offered, batch, writers, seconds }) {
+export function renderLog({ machine, sustained, saturated, size, noise, verifying, offered, batch, writers, seconds }) {
   // A fact that is offered is also appended, or the run ends; what is late makes the rate lower.
   const holds = sustained.rate >= LEAST_RATE * 0.97 && sustained.p99 <= MOST_P99;
   return [
@@ -29,5 +51,6 @@ export function renderLog({ machine, sustained, saturated, size, noise, offered,
         row(`${writers} requests at once, each followed by the next`, saturated),
       ],
     ),
+    renderVerifying(verifying),
   ].join("\n\n");
 }

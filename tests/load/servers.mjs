@@ -10,6 +10,7 @@ import { startStandIn } from "../standins/openai.mjs";
 
 Object.assign(WORKERS, {
   bare: { config: "tests/load/bare/wrangler.toml" },
+  checks: { config: "tests/load/checks/wrangler.toml" },
   typescript: { config: "tests/load/typescript/wrangler.toml" },
   "oauth-provider": { config: "tests/load/oauth-provider/wrangler.toml" },
   ledger: { config: "tests/load/ledger/wrangler.toml" },

@@ -17,7 +17,8 @@ const ECHO_HEADERS = { "mcp-param-region": "eu-central", "mcp-param-shard": "7" 
 const ECHOED = '"structuredContent":{"region":"eu-central","shard":7}';
 const QUESTION = { model: "gpt-4", messages: [{ role: "user", content: "echo: measured" }], max_tokens: 64 };
 
-function request(method, params, headers = {}) {
+/** An MCP request as a stateless client sends it. */
+export function request(method, params, headers = {}) {
   return {
     headers: {
       "content-type": "application/json",
