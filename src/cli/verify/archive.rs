@@ -114,8 +114,13 @@ impl<'f> Reading<'f> {
             return Err((Code::AmbiguousName, said.to_owned()));
         }
         self.ranges.push(local.compressed_data_range());
-        let bytes = inflate(local.data(), entry, self.left)?;
-        self.left = self.left.saturating_sub(bytes.len() as u64);
+        let stated = entry.uncompressed_size_hint();
+        // Taken off whatever comes of it: entries that fail cost as much as those that do not.
+        self.left = self.left.checked_sub(stated).ok_or_else(|| {
+            let said = format!("unpacked, the package has over {MAX_BYTES} bytes");
+            (Code::TooLarge, said)
+        })?;
+        let bytes = inflate(local.data(), entry, stated)?;
         local
             .claim_verifier()
             .valid(rawzip::ZipVerification {
@@ -179,36 +184,26 @@ impl<'f> Reading<'f> {
     }
 }
 
+/// Unpacks to the size that the entry states, and no further.
 fn inflate(
     data: &[u8],
     entry: &ZipFileHeaderRecord<'_>,
-    left: u64,
+    stated: u64,
 ) -> Result<Vec<u8>, (Code, String)> {
-    let too_large = || {
-        (
-            Code::TooLarge,
-            format!("unpacked, the package has over {MAX_BYTES} bytes"),
-        )
-    };
-    if entry.uncompressed_size_hint() > left {
-        return Err(too_large());
-    }
+    let damaged = |said: String| (Code::DamagedZip, said);
     let mut bytes = Vec::new();
     let read = match entry.compression_method() {
-        CompressionMethod::STORE => data.take(left + 1).read_to_end(&mut bytes),
+        CompressionMethod::STORE => data.take(stated + 1).read_to_end(&mut bytes),
         CompressionMethod::DEFLATE => flate2::read::DeflateDecoder::new(data)
-            .take(left + 1)
+            .take(stated + 1)
             .read_to_end(&mut bytes),
-        other => {
-            return Err((
-                Code::DamagedZip,
-                format!("compressed by the method {other:?}"),
-            ));
-        }
+        other => return Err(damaged(format!("compressed by the method {other:?}"))),
     };
-    read.map_err(|error| (Code::DamagedZip, error.to_string()))?;
-    if bytes.len() as u64 > left {
-        return Err(too_large());
+    read.map_err(|error| damaged(error.to_string()))?;
+    if bytes.len() as u64 > stated {
+        return Err(damaged(format!(
+            "larger than the {stated} bytes that it states"
+        )));
     }
     Ok(bytes)
 }

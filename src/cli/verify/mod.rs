@@ -85,7 +85,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn judge(bytes: &[u8], arguments: &Arguments) -> Report {
+pub(crate) fn judge(bytes: &[u8], arguments: &Arguments) -> Report {
     let mut findings = Findings::default();
     let Some(archive) = archive::read(bytes, &mut findings) else {
         return Report::of_nothing(bytes, findings.0);

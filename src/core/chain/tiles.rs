@@ -19,7 +19,9 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub const TILE_WIDTH: u64 = 256;
 /// Levels of the tree that one level of tiles spans.
 const TILE_HEIGHT: u32 = 8;
-/// Highest level of tiles of a tree of 2^53 leaves.
+/// Most leaves of a log: JSON carries no larger number exactly.
+const MAX_LEAVES: u64 = 1 << 53;
+/// Highest level of tiles of a tree of so many leaves.
 const MAX_LEVEL: u8 = 6;
 /// Largest file in bytes: a full bundle of the largest entries.
 pub const MAX_FILE_BYTES: usize = 256 * (2 + u16::MAX as usize);
@@ -56,7 +58,9 @@ impl Tile {
         let groups = index.split('/').map(|group| group.trim_start_matches('x'));
         let index = groups.collect::<String>().parse().ok()?;
         let tile = Self { kind, index, width };
-        let fits = (1..=TILE_WIDTH).contains(&width) && tile.level() <= MAX_LEVEL;
+        let fits = (1..=TILE_WIDTH).contains(&width)
+            && tile.level() <= MAX_LEVEL
+            && index < MAX_LEAVES / TILE_WIDTH;
         (fits && tile.to_string() == path).then_some(tile)
     }
 

@@ -244,11 +244,30 @@ impl<'a> HashedFields<'a> {
             sub::EXPIRES => once(&mut self.expires_after, seconds(data)),
             sub::ISSUER_FINGERPRINT => once(&mut self.issuer, fingerprint(data)),
             sub::ISSUER_KEY_ID => once(&mut self.issuer_key_id, (data.len() == 8).then_some(data)),
-            sub::NOTATION | sub::KEY_SERVER | sub::POLICY | sub::SIGNER_USER_ID if !critical => {
-                Ok(())
+            // Programs differ over what is cut or no text, and so refuse the whole signature.
+            sub::NOTATION if !critical => well_formed(is_notation(data)),
+            sub::KEY_SERVER | sub::POLICY if !critical => {
+                well_formed(std::str::from_utf8(data).is_ok())
             }
+            sub::SIGNER_USER_ID if !critical => Ok(()),
             _ => Err(Reason::UnsupportedSubpacket),
         }
+    }
+}
+
+fn well_formed(holds: bool) -> Result<(), Reason> {
+    holds.then_some(()).ok_or(Reason::MalformedSignature)
+}
+
+/// Four octets of flags, of which one bit has a meaning, two lengths, name and value (RFC 9580
+/// §5.2.3.24).
+fn is_notation(data: &[u8]) -> bool {
+    match data {
+        [0 | 0x80, 0, 0, 0, n1, n2, v1, v2, texts @ ..] => {
+            let [name, value] = [[*n1, *n2], [*v1, *v2]].map(u16::from_be_bytes);
+            texts.len() == usize::from(name) + usize::from(value)
+        }
+        _ => false,
     }
 }
 

@@ -63,6 +63,8 @@ fn what_is_no_path_is_refused() {
         "tile/0/000/",
         "tile/0/../checkpoint",
         "tile/0/99999999999999999999999",
+        // Its positions would have no number of 64 bits.
+        "tile/0/x018/x446/x744/x073/x709/x551/615",
         "tile/entries/é",
         "/tile/0/000",
     ] {

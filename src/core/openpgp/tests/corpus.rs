@@ -205,6 +205,42 @@ fn nothing_passes_that_gpg_does_not_call_good_and_valid() {
     assert!(gpg < cases.len() && ours <= gpg);
 }
 
+/// Signed by the key's owner, and yet rPGP cannot read them: found by fuzzing.
+#[test]
+fn statements_that_are_cut_or_no_text_are_refused() {
+    let signer = Signer::new();
+    let notation = [20, 0x80, 0, 0, 0, 0, 3, 0, 1, b'a', b'@', b'b', b'x'];
+    let statement = |body: &[u8]| [&[u8::try_from(body.len()).unwrap()], body].concat();
+    let text = |body: &[u8]| armored(&signer.craft_raw(CONTENT, 0, &statement(body)));
+    let good = [
+        &notation[..],
+        b"\x1Ahttps://example.org",
+        b"\x18hkp://example.org",
+    ];
+    for body in good {
+        assert_eq!(reason(CONTENT, &text(body), &signer.public), Reason::Valid);
+    }
+    let with = |at: usize, octet: u8| {
+        let mut changed = notation.to_vec();
+        changed[at] = octet;
+        changed
+    };
+    let bad = [
+        notation[..12].to_vec(),
+        notation[..4].to_vec(),
+        with(1, 0x40),
+        with(4, 1),
+        with(5, 0xFF),
+        with(8, 0),
+        b"\x1Ahttps://\xFF".to_vec(),
+        b"\x18hkp://\xFF".to_vec(),
+    ];
+    for body in bad {
+        let said = reason(CONTENT, &text(&body), &signer.public);
+        assert_eq!(said, Reason::MalformedSignature, "{body:?}");
+    }
+}
+
 #[test]
 fn nothing_passes_of_revoked_or_expired_keys() {
     for menu in 0..4 {
