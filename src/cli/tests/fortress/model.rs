@@ -157,12 +157,13 @@ fn calls_are_bounded() {
 fn a_failed_run_tells_of_the_models_refusal() {
     let (url, _) = model(401);
     let world = world(&url, &[]);
-    let said = world.bad(&format!("{} exit 3", ask("{}", "/v1/chat/completions")));
-    assert!(said.contains("status 3"), "{said}");
-    assert!(
-        said.contains("the model's last answer was HTTP 401"),
-        "{said}"
-    );
+    let id = world.ingest(&format!("{} exit 3", ask("{}", "/v1/chat/completions")));
+    let (_, body) = world.run(&id);
+    let reason =
+        "AGENT_FAILED: the agent ended with status 3; the model's last answer was HTTP 401";
+    assert_eq!(body["error"]["reason"], reason, "{body}");
+    assert_eq!(body["error"]["calls"][0]["status"], 401, "{body}");
+    assert_eq!(body["error"]["calls"].as_array().unwrap().len(), 1);
     let gone = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

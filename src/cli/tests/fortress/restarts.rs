@@ -40,6 +40,8 @@ fn jobs_survive_a_restart_and_those_that_ran_have_failed() {
     let said = body["error"]["message"].as_str().unwrap();
     assert_eq!(status, 422);
     assert!(said.contains("INTERRUPTED"), "{said}");
+    // Nobody knows what it had asked.
+    assert_eq!(body["error"]["calls"], serde_json::Value::Null, "{body}");
 }
 
 #[test]
