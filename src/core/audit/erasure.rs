@@ -171,15 +171,17 @@ impl Eraser {
     /// All facts about the execution, but those that tell of erasures.
     async fn facts_of(&self, id: &str) -> Result<Vec<Hash>, EraseError> {
         let statements = [
-            "SELECT uuid AS fact FROM chitty_chain_facts WHERE execution_id = ?1 AND predicate NOT IN ('content_erased', 'custody_event')",
-            "SELECT recorded_fact AS fact FROM secure_executions WHERE id = ?1",
-            "SELECT recorded_fact AS fact FROM fortress_jobs WHERE execution_id = ?1",
-            "SELECT assertion_id AS fact FROM fortress_jobs WHERE execution_id = ?1",
-            "SELECT recorded_fact AS fact FROM evidence_records WHERE execution_id = ?1",
-            "SELECT recorded_fact AS fact FROM evidence_packages WHERE execution_id = ?1",
-            "SELECT chain_facts AS facts FROM secure_executions WHERE id = ?1",
+            "SELECT uuid AS fact FROM chitty_chain_facts WHERE execution_id = ?1 AND NOT (source = ?2 AND predicate IN ('content_erased', 'custody_event'))",
+            "SELECT recorded_fact AS fact FROM secure_executions WHERE id = ?1 AND ?2 = ?2",
+            "SELECT recorded_fact AS fact FROM fortress_jobs WHERE execution_id = ?1 AND ?2 = ?2",
+            "SELECT assertion_id AS fact FROM fortress_jobs WHERE execution_id = ?1 AND ?2 = ?2",
+            "SELECT recorded_fact AS fact FROM evidence_records WHERE execution_id = ?1 AND ?2 = ?2",
+            "SELECT recorded_fact AS fact FROM evidence_packages WHERE execution_id = ?1 AND ?2 = ?2",
+            "SELECT chain_facts AS facts FROM secure_executions WHERE id = ?1 AND ?2 = ?2",
         ];
-        let statements = statements.map(|sql| Statement::new(sql).bind(id)).to_vec();
+        let statements = statements
+            .map(|sql| Statement::new(sql).bind(id).bind(SOURCE))
+            .to_vec();
         let mut facts = BTreeSet::new();
         for row in self
             .db

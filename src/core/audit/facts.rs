@@ -4,11 +4,10 @@
 use std::collections::HashMap;
 
 use super::auditor::Auditor;
-use super::digest;
 use super::error::AuditError;
 use super::fact_rows::{Owned, check_content, check_fact_row};
 use super::finding::{Code, Finding};
-use super::recorder::PREDICATE;
+use super::recorder::{PREDICATE, SOURCE};
 use super::rows::Record;
 use super::tables::Table;
 use crate::chain::hash::Hash;
@@ -44,7 +43,7 @@ impl Auditor<'_> {
             findings.extend(check_content(&name, stored));
             let row = rows.get(&stored.leaf_index);
             findings.extend(check_fact_row(&name, stored, row, &owned));
-            findings.extend(missing_row(stored, &recorded));
+            findings.extend(self.missing_row(stored, &recorded));
         }
         findings.extend(self.replaced(entries).await?);
         Ok(findings)
@@ -81,10 +80,12 @@ impl Auditor<'_> {
             let before = i64::try_from(entry.leaf_index).unwrap_or(i64::MAX);
             Statement::new(
                 "SELECT uuid FROM chitty_chain_facts WHERE subject = ?1 AND leaf_index < ?2 \
-                 ORDER BY leaf_index DESC LIMIT 1",
+                 AND predicate = ?3 AND source = ?4 ORDER BY leaf_index DESC LIMIT 1",
             )
             .bind(subject)
             .bind(before)
+            .bind(PREDICATE)
+            .bind(SOURCE)
         };
         let found = self.db.batch(later.iter().map(ask).collect()).await?;
         let mut pairs = Vec::new();
@@ -163,9 +164,9 @@ impl Auditor<'_> {
         let of: Vec<_> = entries.iter().filter_map(record_of).collect();
         let ask = |(table, id): &(&Table, &str)| {
             let sql = format!(
-                "SELECT r.recorded_fact, f.leaf_index FROM {} r \
-                 LEFT JOIN chitty_chain_facts f ON f.uuid = r.recorded_fact WHERE r.id = ?1",
-                table.name
+                "SELECT recorded_fact, {} AS lasting, {} AS since, (SELECT leaf_index \
+                 FROM chitty_chain_facts WHERE uuid = recorded_fact) AS leaf_index FROM {} WHERE id = ?1",
+                table.lasting, table.since, table.name
             );
             Statement::new(sql).bind(*id)
         };
@@ -180,12 +181,41 @@ impl Auditor<'_> {
         }
         Ok(names)
     }
+
+    /// What a record says was there. A row may be between two records for as long as the sweep
+    /// takes, if it is such as is recorded.
+    fn missing_row(
+        &self,
+        stored: &StoredFact,
+        recorded: &HashMap<String, Option<Place>>,
+    ) -> Option<Finding> {
+        let (table, id) = record_of(stored)?;
+        let name = format!("{}:{id}", table.name);
+        let fact = Some(stored.fact_id.to_string());
+        let Some(Some(place)) = recorded.get(&name) else {
+            let what = "the log records the row, and the database does not have it";
+            return Some(Finding::new(Code::RowMissing, name, what).evidence(fact, None));
+        };
+        let what = match (&place.fact, place.index) {
+            (None, _) if !place.lasting || self.is_late(place.since_ms) => {
+                "the row is on record, and says that it is not"
+            }
+            (Some(_), Some(index)) if index < stored.leaf_index => {
+                "a later state of the row is recorded than the one that it names"
+            }
+            _ => return None,
+        };
+        let finding = Finding::new(Code::RowRolledBack, name, what);
+        Some(finding.evidence(fact, place.fact.clone()))
+    }
 }
 
-/// Which record a row names.
+/// Which record a row names, and whether it may be due for another.
 struct Place {
     fact: Option<String>,
     index: Option<u64>,
+    lasting: bool,
+    since_ms: Option<i64>,
 }
 
 impl Place {
@@ -194,6 +224,8 @@ impl Place {
         Ok(Self {
             fact: row.opt_text("recorded_fact")?,
             index: index.and_then(|index| u64::try_from(index).ok()),
+            lasting: row.boolean("lasting")?,
+            since_ms: row.opt_timestamp("since").ok().flatten(),
         })
     }
 }
@@ -201,7 +233,7 @@ impl Place {
 /// The row that a fact records.
 fn record_of(stored: &StoredFact) -> Option<(&'static Table, &str)> {
     let fact = stored.content.fact()?;
-    (fact.predicate == PREDICATE)
+    (fact.predicate == PREDICATE && fact.source == SOURCE)
         .then(|| Table::of_subject(&fact.subject))
         .flatten()
 }
@@ -210,40 +242,9 @@ fn replacement(earlier: &StoredFact, later: &StoredFact) -> Option<Finding> {
     let (table, id) = record_of(later)?;
     let record = |stored: &StoredFact| Record::of(stored.content.fact()?, table, id);
     let (earlier, later) = (record(earlier)?, record(later)?);
-    let failed = digest::short_of("failed");
-    let erased = table.content.is_some_and(|content| {
-        later
-            .columns
-            .get(content)
-            .is_some_and(|now| now == digest::NULL)
-    });
-    if erased || earlier.columns.get("status") == Some(&failed) {
-        return None;
-    }
-    let moved = |(name, now): &(&String, &String)| {
-        earlier.columns.get(*name) != Some(*now) && !table.moving.contains(&name.as_str())
-    };
-    let (column, now) = later.columns.iter().find(moved)?;
+    let column = table.replaced(&earlier, &later)?;
     let what = "the log records a later state of the row that a final row does not change to";
     let finding = Finding::new(Code::RecordReplaced, format!("{}:{id}", table.name), what);
-    let before = earlier.columns.get(column).cloned();
-    Some(
-        finding
-            .column(column.as_str())
-            .evidence(before, now.clone()),
-    )
-}
-
-fn missing_row(stored: &StoredFact, recorded: &HashMap<String, Option<Place>>) -> Option<Finding> {
-    let (table, id) = record_of(stored)?;
-    let name = format!("{}:{id}", table.name);
-    let fact = Some(stored.fact_id.to_string());
-    if let Some(Some(place)) = recorded.get(&name) {
-        let back = place.index.is_some_and(|index| index < stored.leaf_index);
-        let what = "a later state of the row is recorded than the one that it names";
-        let finding = || Finding::new(Code::RowRolledBack, name, what);
-        return back.then(|| finding().evidence(fact, place.fact.clone()));
-    }
-    let what = "the log records the row, and the database does not have it";
-    Some(Finding::new(Code::RowMissing, name, what).evidence(fact, None))
+    let of = |record: &Record| record.columns.get(column).cloned();
+    Some(finding.column(column).evidence(of(&earlier), of(&later)))
 }

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use garde::Validate as _;
 
 use super::auditor::Signatures;
 use crate::execution::{Asker, Workers};
@@ -18,6 +19,10 @@ impl Signatures for FortressSignatures<'_> {
             signature: signature.to_owned(),
             public_key: None,
         };
+        // The fortress refuses to look at these, however often it is asked.
+        if let Err(faults) = question.validate() {
+            return Ok(Err(faults.to_string()));
+        }
         let asked = self.workers.verify_signature(self.asker, &question).await;
         let verdict = asked.map_err(|error| error.to_string())?;
         Ok(if verdict.signature_valid {

@@ -13,7 +13,7 @@ use crate::ledger::LoggedFact;
 use crate::sql::{DatabaseError, Row};
 
 /// How long the sweep may take to record a row.
-const GRACE_MS: i64 = 15 * 60_000;
+const GRACE_MS: u64 = 15 * 60_000;
 
 /// What a record says of its row.
 pub(super) struct Record {
@@ -71,10 +71,7 @@ impl Auditor<'_> {
         };
         let mut wrong = match digest::of_row(table, row, self.sealer) {
             Ok(found) => differences(table, &name, &record, &found),
-            Err(unreadable) => {
-                let finding = Finding::new(Code::RowUnreadable, name.as_str(), unreadable.why);
-                vec![finding.column(unreadable.column)]
-            }
+            Err(unreadable) => vec![not_readable(&name, unreadable)],
         };
         let counted = row.opt_int("records").ok().flatten();
         if counted != Some(record.state + 1) {
@@ -87,12 +84,24 @@ impl Auditor<'_> {
     }
 
     fn unrecorded(&self, table: &Table, row: &Row, name: &str) -> Option<Finding> {
-        // A time that cannot be read is no reason to wait.
-        let since_ms = row.opt_timestamp(table.since).ok().flatten().unwrap_or(0);
-        let late = self.now_ms.saturating_sub(since_ms) > GRACE_MS;
+        // The sweep cannot record it, and tries for ever.
+        if let Err(unreadable) = digest::of_row(table, row, self.sealer) {
+            return Some(not_readable(name, unreadable));
+        }
         let what = "the row is final and not recorded in the log";
+        let late = self.is_late(row.opt_timestamp(table.since).ok().flatten());
         late.then(|| Finding::new(Code::RowUnrecorded, name, what))
     }
+
+    /// Whether the sweep must have recorded a row of that time. None, and a time to come, is no
+    /// reason to wait.
+    pub(super) fn is_late(&self, since_ms: Option<i64>) -> bool {
+        since_ms.is_none_or(|since_ms| self.now_ms.abs_diff(since_ms) > GRACE_MS)
+    }
+}
+
+fn not_readable(name: &str, unreadable: digest::Unreadable) -> Finding {
+    Finding::new(Code::RowUnreadable, name, unreadable.why).column(unreadable.column)
 }
 
 fn differences(table: &Table, name: &str, record: &Record, found: &RowDigest) -> Vec<Finding> {

@@ -70,12 +70,13 @@ impl Schedule {
         moments.find(|moment| *moment <= now_ms)
     }
 
-    /// Rows of that time and later are looked at: a day more than passes between two runs.
-    pub fn since_ms(&self, now_ms: i64) -> i64 {
+    /// Rows of that time and later are looked at: a day more than passes between two runs. What a
+    /// row says of its time may be forged, so the deepest looks at all.
+    pub fn since_ms(&self, now_ms: i64) -> Option<i64> {
         match self.level {
-            Level::Basic => now_ms - 2 * DAY_MS,
-            Level::Comprehensive => now_ms - 8 * DAY_MS,
-            Level::Forensic => 0,
+            Level::Basic => Some(now_ms - 2 * DAY_MS),
+            Level::Comprehensive => Some(now_ms - 8 * DAY_MS),
+            Level::Forensic => None,
         }
     }
 }

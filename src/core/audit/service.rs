@@ -88,13 +88,13 @@ impl AuditService {
             return Err(AskError::NotAllowed);
         }
         let executions = match &input.execution_ids {
-            Some(ids) if !ids.is_empty() => self.named(caller, ids).await?,
-            _ => self.recent(caller, all).await?,
+            Some(ids) => self.named(caller, ids).await?,
+            None => self.recent(caller, all).await?,
         };
         let scope = Scope {
             level: input.audit_level,
-            executions,
-            since_ms: 0,
+            executions: Some(executions),
+            since_ms: None,
             signatures: input.include_signatures && input.verify_signatures,
             // Facts of everybody are read only for who may.
             chain: all && input.include_chain_verification && input.audit_level > Level::Basic,
@@ -177,12 +177,23 @@ impl AuditService {
             let found = self.db.run(select.bind(id.as_str())).await?;
             let owner = found.first().map(|row| row.text("user_id")).transpose()?;
             let theirs = |owner: &String| caller.resolve_user(Some(owner)).is_ok();
-            // One that is gone is for who may read all: its record is not.
-            if !(all || owner.as_ref().is_some_and(theirs)) {
+            let known = match &owner {
+                Some(owner) => all || theirs(owner),
+                // One that is gone is for who may read all: its record is not.
+                None => all && self.is_on_record(id).await?,
+            };
+            if !known {
                 return Err(AskError::UnknownExecution(id.clone()));
             }
         }
         Ok(ids.to_vec())
+    }
+
+    async fn is_on_record(&self, id: &str) -> Result<bool, AskError> {
+        let select =
+            Statement::new("SELECT uuid FROM chitty_chain_facts WHERE subject = ?1 LIMIT 1");
+        let subject = format!("row:secure_executions:{id}");
+        Ok(self.db.run(select.bind(subject)).await?.first().is_some())
     }
 
     async fn recent(&self, caller: &Principal, all: bool) -> Result<Vec<String>, AskError> {

@@ -76,7 +76,7 @@ impl AuditService {
             }
             let scope = Scope {
                 level: schedule.level,
-                executions: Vec::new(),
+                executions: None,
                 since_ms: schedule.since_ms(now_ms),
                 signatures: true,
                 chain: schedule.level > Level::Basic,

@@ -1,5 +1,10 @@
 //! The tables whose rows the log commits to, and how each column is read.
 
+use super::digest::short_of;
+use super::rows::Record;
+use crate::ledger::MAX_FACTS;
+use crate::{execution, fortress};
+
 /// How a column is compared, whatever engine stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -22,25 +27,57 @@ pub(super) struct Table {
     pub lasting: &'static str,
     /// When that was.
     pub since: &'static str,
-    /// Columns that may change in a row that is final. All of them where it failed, since a worker
-    /// that was slow and not gone says more, and where its content was erased.
-    pub moving: &'static [&'static str],
-    /// A sealed column that is empty only if the content was erased.
-    pub content: Option<&'static str>,
+    pub change: Change,
     /// The execution that a row belongs to.
     pub execution: &'static str,
     pub columns: &'static [(&'static str, Form)],
 }
 
+/// What a final row may still say anew. Erasure is beside it: the record before it is erased too.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// What its record before says.
+    pub from: &'static [(&'static str, &'static str)],
+    /// What the record after says.
+    pub to: &'static [(&'static str, &'static str)],
+    pub columns: &'static [&'static str],
+}
+
 use Form::{Bool, Int, Json, Link, Sealed, Text, Time};
+
+/// Rows with sealed content that are read at a time, and rows without.
+const PAGES: (usize, usize) = (10, MAX_FACTS);
 
 pub(super) const TABLES: [Table; 4] = [
     Table {
         name: "secure_executions",
         lasting: "status IN ('completed', 'failed')",
         since: "updated_at",
-        moving: &[],
-        content: Some("prompt"),
+        // A worker that was slow and not gone says more of an execution that counts as interrupted.
+        change: Change {
+            from: &[
+                ("status", "failed"),
+                ("error_message", execution::INTERRUPTED),
+            ],
+            to: &[("status", "failed")],
+            columns: &[
+                "error_message",
+                "chatgpt_response",
+                "fortress_output",
+                "verification_status",
+                "verification",
+                "fortress_job_id",
+                "chain_facts",
+                "prompt_tokens",
+                "completion_tokens",
+                "cost_nanos",
+                "cost_status",
+                "chat_session_id",
+                "completed_at",
+                "updated_at",
+                "metadata",
+            ],
+        },
         execution: "id",
         columns: &[
             ("id", Text),
@@ -82,8 +119,20 @@ pub(super) const TABLES: [Table; 4] = [
         // A completed one is final once it is logged.
         lasting: "(status = 'failed' OR (status = 'completed' AND assertion_id IS NOT NULL))",
         since: "updated_at",
-        moving: &[],
-        content: Some("sealed_prompt"),
+        change: Change {
+            from: &[
+                ("status", "failed"),
+                ("error_message", fortress::INTERRUPTED),
+            ],
+            to: &[("status", "failed")],
+            columns: &[
+                "error_message",
+                "cost_nanos",
+                "cost_status",
+                "completed_at",
+                "updated_at",
+            ],
+        },
         execution: "execution_id",
         columns: &[
             ("id", Text),
@@ -123,16 +172,12 @@ pub(super) const TABLES: [Table; 4] = [
         name: "evidence_records",
         lasting: "TRUE",
         since: "updated_at",
-        moving: &[
-            "status",
-            "updated_at",
-            "completed_at",
-            "signature_verified",
-            "signature_verified_at",
-            "evidence_package_id",
-            "package_format",
-        ],
-        content: None,
+        // Its newest package.
+        change: Change {
+            from: &[],
+            to: &[],
+            columns: &["evidence_package_id", "package_format", "updated_at"],
+        },
         execution: "execution_id",
         columns: &[
             ("id", Text),
@@ -161,17 +206,11 @@ pub(super) const TABLES: [Table; 4] = [
         name: "evidence_packages",
         lasting: "TRUE",
         since: "updated_at",
-        moving: &[
-            "status",
-            "updated_at",
-            "verified",
-            "verified_at",
-            "package_signature",
-            "package_file_path",
-            "package_data",
-            "legal_metadata",
-        ],
-        content: None,
+        change: Change {
+            from: &[],
+            to: &[("status", "delivered")],
+            columns: &["status", "updated_at"],
+        },
         execution: "execution_id",
         columns: &[
             ("id", Text),
@@ -205,6 +244,33 @@ impl Table {
     pub fn of_subject(subject: &str) -> Option<(&'static Self, &str)> {
         let (name, id) = subject.strip_prefix("row:")?.split_once(':')?;
         Some((Self::named(name)?, id))
+    }
+
+    /// Rows that are read at a time.
+    pub fn page(&self) -> usize {
+        let sealed = |(_, form): &(&str, Form)| matches!(form, Sealed(_));
+        let (with, without) = PAGES;
+        if self.columns.iter().any(sealed) {
+            with
+        } else {
+            without
+        }
+    }
+
+    /// The first column that a later record must not say anew.
+    pub fn replaced(&self, earlier: &Record, later: &Record) -> Option<&'static str> {
+        let says = |record: &Record, said: &[(&str, &str)]| {
+            said.iter()
+                .all(|(column, text)| record.columns.get(*column) == Some(&short_of(text)))
+        };
+        let change = &self.change;
+        let allowed = says(earlier, change.from) && says(later, change.to);
+        let mut differing = self
+            .columns
+            .iter()
+            .map(|(column, _)| *column)
+            .filter(|column| earlier.columns.get(*column) != later.columns.get(*column));
+        differing.find(|column| !(allowed && change.columns.contains(column)))
     }
 
     /// `a, b, …`, with what the audit needs beside them.

@@ -220,12 +220,13 @@ impl Evidence<'_> {
         subject: &Subject<'_>,
     ) -> Result<Vec<Hash>, EvidenceError> {
         let select = Statement::new(
-            "SELECT uuid FROM chitty_chain_facts WHERE execution_id = ?1 AND predicate = ?2 \
+            "SELECT uuid FROM chitty_chain_facts WHERE execution_id = ?1 AND predicate = ?2 AND source = ?4 \
              AND leaf_index IS NOT NULL ORDER BY leaf_index LIMIT ?3",
         )
         .bind(subject.execution_id)
         .bind(PREDICATE)
-        .bind(i64::try_from(MAX_EVENTS).unwrap_or(i64::MAX));
+        .bind(i64::try_from(MAX_EVENTS).unwrap_or(i64::MAX))
+        .bind(SOURCE);
         let rows = self.executions.db.run(select).await?.rows;
         let mut ids = Vec::new();
         for row in &rows {

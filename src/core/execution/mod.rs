@@ -28,7 +28,7 @@ pub use chain_check::{ChainCheck, ChainVerifyInput, ChainVerifyOutput};
 pub use compare::{CompareInput, CompareOutput};
 pub use error::{ExecutionError, Failed};
 pub use service::ExecutionService;
-pub use store::Executions;
+pub use store::{Executions, INTERRUPTED};
 pub use types::{
     ExecuteInput, ExecuteOutput, ExecutionView, FinishReasons, Results, SecurityLevel, StatusInput,
     StatusOutput, Verification,

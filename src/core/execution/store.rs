@@ -9,7 +9,7 @@ use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
 
 /// Why an execution failed that was still executing at its deadline.
-const INTERRUPTED: &str = "interrupted: the worker ended before the execution did";
+pub const INTERRUPTED: &str = "interrupted: the worker ended before the execution did";
 
 /// The executions, in the table `secure_executions`, and their evidence.
 pub struct Executions {

@@ -18,6 +18,9 @@ use crate::validation::printable_if_some;
 
 /// Sources of facts that our own workers state. Nobody else's fact may pass for one of those.
 const OWN_SOURCES: [&str; 3] = ["fortress-mcp", "fortress-keys", "chittyos-coordinator"];
+/// What only our own workers say, and of what.
+const OWN_PREDICATES: [&str; 3] = ["recorded", "content_erased", "custody_event"];
+const OWN_SUBJECTS: [&str; 2] = ["row:", "fortress:"];
 
 /// A fact to log. It is the caller's word: the log proves that it was said, and when.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
@@ -66,9 +69,7 @@ impl FortressService {
         owner: &str,
         input: &AssertionInput,
     ) -> Result<AssertionOutput, FortressError> {
-        if OWN_SOURCES.contains(&input.source.trim().to_lowercase().as_str()) {
-            return Err(FortressError::SourceTaken);
-        }
+        input.is_free()?;
         let key = match &input.idempotency_key {
             Some(key) => sha256_hex(serde_json::json!([owner, key]).to_string()),
             None => ids::plain(&*self.clock, &*self.entropy)?,
@@ -135,6 +136,21 @@ fn check(fact: &Fact) -> Result<(), FactError> {
 }
 
 impl AssertionInput {
+    /// Whether it could pass for a fact of our own.
+    fn is_free(&self) -> Result<(), FortressError> {
+        let said = |text: &str| text.trim().to_lowercase();
+        if OWN_SOURCES.contains(&said(&self.source).as_str()) {
+            return Err(FortressError::SourceTaken);
+        }
+        let subject = said(&self.subject);
+        if OWN_PREDICATES.contains(&said(&self.predicate).as_str())
+            || OWN_SUBJECTS.iter().any(|own| subject.starts_with(own))
+        {
+            return Err(FortressError::NameTaken);
+        }
+        Ok(())
+    }
+
     fn fact(&self, owner: &str, now_ms: i64) -> Fact {
         Fact {
             subject: self.subject.clone(),

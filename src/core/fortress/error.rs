@@ -39,6 +39,10 @@ pub enum FortressError {
         "this source is the service's own, so nobody else may speak under it: use another name"
     )]
     SourceTaken,
+    #[error(
+        "subjects that begin with row: or fortress:, and the predicates recorded, content_erased and custody_event are the service's own: use other names"
+    )]
+    NameTaken,
     #[error("the fact cannot be logged: {0}")]
     Fact(#[from] FactError),
     #[error(transparent)]
@@ -105,6 +109,7 @@ impl FortressError {
             Self::NothingNamed | Self::Cursor(_) | Self::InvalidInput(_) => "INVALID_INPUT",
             Self::KeyConflict => "IDEMPOTENCY_KEY_CONFLICT",
             Self::SourceTaken => "SOURCE_TAKEN",
+            Self::NameTaken => "NAME_TAKEN",
             Self::Fact(_) => "INVALID_FACT",
             Self::Interrupted => "RUN_INTERRUPTED",
             Self::Signing(_) => "SIGNING_FAILED",

@@ -8,11 +8,10 @@ use sha2::{Digest, Sha256};
 use uuid::Builder;
 
 use super::error::FortressError;
-use super::narrowed::Narrowed;
 use super::service::FortressService;
 use crate::cursor;
 use crate::ids;
-use crate::sql::{DatabaseError, Row, Statement, Value};
+use crate::sql::{DatabaseError, Narrowed, Row, Statement, Value};
 use crate::validation::{printable, printable_if_some};
 
 const MAX_METADATA_BYTES: usize = 16_384;

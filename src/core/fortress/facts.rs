@@ -6,11 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::FortressError;
-use super::narrowed::Narrowed;
 use super::service::FortressService;
 use crate::auth::Principal;
 use crate::cursor;
-use crate::sql::{DatabaseError, Row, Statement};
+use crate::sql::{DatabaseError, Narrowed, Row, Statement};
 use crate::validation::printable_if_some;
 
 const SEES_ALL: &str = "chain:read_all";

@@ -7,7 +7,7 @@ use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
 
 /// Why a job failed that was still executing at its deadline.
-const INTERRUPTED: &str = "interrupted: the worker ended before the run did";
+pub const INTERRUPTED: &str = "interrupted: the worker ended before the run did";
 
 /// The jobs of the fortress, in the table `fortress_jobs`.
 pub struct Jobs {

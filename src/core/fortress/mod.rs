@@ -15,7 +15,6 @@ mod jobs;
 pub mod keys;
 mod logging;
 mod manifest;
-mod narrowed;
 mod policy;
 mod runner;
 mod service;
@@ -34,7 +33,7 @@ pub use evidence::{
     EvidenceStatus,
 };
 pub use facts::{ChainQueryInput, ChainQueryOutput, FactRecord};
-pub use jobs::Jobs;
+pub use jobs::{INTERRUPTED, Jobs};
 pub use logging::log_unlogged;
 pub use manifest::{Manifest, ManifestFault, Parameters, Provider, Usage};
 pub(crate) use policy::MAX_OUTPUT_TOKENS;

@@ -6,6 +6,7 @@
 
 pub mod contract;
 mod error;
+mod narrowed;
 mod row;
 #[cfg(test)]
 mod sqlite;
@@ -13,6 +14,7 @@ mod statement;
 mod value;
 
 pub use error::{ConstraintKind, DatabaseError, sqlite_error};
+pub(crate) use narrowed::Narrowed;
 pub use row::{Outcome, Row};
 #[cfg(test)]
 pub(crate) use sqlite::SqliteDatabase;

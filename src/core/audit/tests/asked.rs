@@ -81,6 +81,43 @@ fn others_executions_are_as_unknown_as_none() {
 }
 
 #[test]
+fn who_owns_nothing_reads_nothing_and_none_named_is_none() {
+    let office = Office::with(1);
+    office.sql("UPDATE secure_executions SET model = 'other'");
+    let none = serde_json::json!({"execution_ids": []});
+    for (user, more) in [
+        ("bob", serde_json::json!({})),
+        ("bob", none.clone()),
+        ("ann", none),
+    ] {
+        let report = ask(&office, user, &[], more).unwrap();
+        assert_eq!((report.rows_read, report.facts_read), (0, 0), "{user}");
+        assert_eq!((report.executions_audited, report.findings.len()), (0, 0));
+    }
+}
+
+#[test]
+fn an_execution_that_is_gone_is_named_to_who_may_read_all() {
+    let office = Office::with(1);
+    office.sql("PRAGMA foreign_keys = OFF");
+    office.sql("DELETE FROM secure_executions");
+    let asked = serde_json::json!({"execution_ids": office.executions, "audit_level": "basic"});
+    let report = ask(&office, "op", &OPERATOR, asked.clone()).unwrap();
+    let found = &report.findings[0];
+    assert_eq!(found.code, Code::RowMissing);
+    assert!(found.subject.ends_with(&office.executions[0]));
+    assert!(matches!(
+        ask(&office, "ann", &[], asked),
+        Err(AskError::UnknownExecution(_))
+    ));
+    let none = serde_json::json!({"execution_ids": ["none"]});
+    assert!(matches!(
+        ask(&office, "op", &OPERATOR, none),
+        Err(AskError::UnknownExecution(_))
+    ));
+}
+
+#[test]
 fn findings_have_a_risk_and_what_to_do() {
     let office = Office::with(2);
     office.sql("UPDATE secure_executions SET model = 'other'");

@@ -2,6 +2,7 @@
 
 mod asked;
 mod erasing;
+mod hidden;
 mod matrix;
 mod recording;
 mod stolen;
@@ -126,8 +127,8 @@ impl Office {
 pub(super) fn forensic(known: &[String]) -> Scope {
     Scope {
         level: Level::Forensic,
-        executions: Vec::new(),
-        since_ms: 0,
+        executions: None,
+        since_ms: None,
         signatures: true,
         chain: true,
         known: known.to_vec(),

@@ -70,12 +70,12 @@ fn a_later_state_that_a_final_row_does_not_have_is_named() {
 fn an_earlier_state_that_comes_back_is_named() {
     let office = Office::with(1);
     office.sql("CREATE TABLE before AS SELECT * FROM evidence_records");
-    office.sql("UPDATE evidence_records SET status = 'completed', updated_at = updated_at + 1, recorded_fact = NULL");
+    office.sql("UPDATE evidence_records SET package_format = 'pdf', updated_at = updated_at + 1, recorded_fact = NULL");
     assert_eq!(office.record().rows, 1);
     assert_eq!(office.findings(), []);
     office.sql(
-        "UPDATE evidence_records SET (status, updated_at, recorded_fact, records) = \
-         (SELECT status, updated_at, recorded_fact, records FROM before)",
+        "UPDATE evidence_records SET (package_format, updated_at, recorded_fact, records) = \
+         (SELECT package_format, updated_at, recorded_fact, records FROM before)",
     );
     let codes: Vec<_> = office
         .findings()

@@ -63,6 +63,18 @@ fn everything_rebuilt_and_signed_with_the_stolen_key_is_found_by_a_kept_checkpoi
 }
 
 #[test]
+fn a_kept_size_that_the_rebuilt_log_never_signed_is_a_fork() {
+    let office = Office::with(1);
+    let kept = head(&office);
+    empty_log(&office);
+    empty_database(&office);
+    let facts: Vec<_> = (0..40).map(crate::ledger::tests::request).collect();
+    let ledger = &office.world.service.ledger;
+    office.clock().run(ledger.append_all(&facts)).unwrap();
+    assert_eq!(codes(&office.audit(&forensic(&[kept]))), [Code::LogForked]);
+}
+
+#[test]
 fn a_log_with_another_key_is_no_continuation() {
     let office = Office::with(1);
     let kept = head(&office);

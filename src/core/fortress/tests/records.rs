@@ -116,6 +116,21 @@ fn facts_that_are_too_large_or_not_the_callers_to_say_are_refused() {
         let error = world.assert_as("ann", &input).unwrap_err();
         assert_eq!(error.code(), "SOURCE_TAKEN", "{source}");
     }
+    for (subject, predicate) in [
+        ("s", "recorded"),
+        ("s", " Content_Erased"),
+        ("s", "custody_event"),
+        ("row:secure_executions:1", "p"),
+        (" FORTRESS:key:1", "p"),
+    ] {
+        let input = AssertionInput {
+            subject: subject.into(),
+            predicate: predicate.into(),
+            ..assertion()
+        };
+        let error = world.assert_as("ann", &input).unwrap_err();
+        assert_eq!(error.code(), "NAME_TAKEN", "{subject} {predicate}");
+    }
     // Fits its field, and in canonical form not the entry of a log.
     let large = AssertionInput {
         object: "\u{1}".repeat(32_768),

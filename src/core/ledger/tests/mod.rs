@@ -233,7 +233,7 @@ pub(crate) fn response(status: u16, body: &str) -> HttpResponse {
     }
 }
 
-fn request(number: u64) -> AppendRequest {
+pub(crate) fn request(number: u64) -> AppendRequest {
     AppendRequest {
         idempotency_key: format!("key-{number}"),
         fact: Fact {

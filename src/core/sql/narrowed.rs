@@ -1,7 +1,7 @@
-use crate::sql::{Statement, Value};
+use super::{Statement, Value};
 
 /// A query whose conditions depend on what is asked for.
-pub(super) struct Narrowed {
+pub(crate) struct Narrowed {
     sql: String,
     params: Vec<Value>,
 }
