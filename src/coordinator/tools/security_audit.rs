@@ -21,7 +21,7 @@ impl Tool<Services<Desk>> for SecurityAudit {
     const ABOUT: About = About {
         name: "chitty_security_audit",
         title: "Audit what is on file",
-        description: "Reads executions, evidence, packages, facts and the log again and holds each against the others. Each finding names the row, the column, what is wrong, the evidence and what to do. The report is a fact in the log.",
+        description: "Reads executions, evidence, packages, facts and the log again and holds each against the others. Each finding names the row, the column, what is wrong, the evidence and what to do. The report is a fact in the log; audit_id gives one on file.",
         scopes: &["chain:verify"],
         hints: REPORTS,
         icon: Some(super::ICON),
@@ -44,7 +44,10 @@ impl Tool<Services<Desk>> for SecurityAudit {
             .map(|audit_report| Reply::Structured(AuditOutput { audit_report }))
             .map_err(|error| {
                 let blame = match &error {
-                    AskError::NotAllowed | AskError::UnknownExecution(_) => Blame::Caller,
+                    AskError::NotAllowed
+                    | AskError::Alone
+                    | AskError::UnknownAudit
+                    | AskError::UnknownExecution(_) => Blame::Caller,
                     _ if error.is_upstream() => Blame::Upstream(Some(error.to_string())),
                     _ => Blame::Ours,
                 };

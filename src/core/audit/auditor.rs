@@ -15,9 +15,8 @@ use super::types::Level;
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
-use crate::chain::receipt::{StoredContent, StoredFact};
+use crate::chain::receipt::StoredFact;
 use crate::chain::verify::verify_consistency;
-use crate::digest::sha256_hex;
 use crate::ledger::{Ledger, LedgerError};
 use crate::ports::Database;
 use crate::seal::Sealer;
@@ -27,6 +26,8 @@ use crate::sql::{Narrowed, Row, Value};
 const MOST_FINDINGS: usize = 500;
 /// Facts that an audit of depth `comprehensive` reads, the newest.
 const RECENT_FACTS: u64 = 1_000;
+/// Erased facts that an audit keeps in mind until it meets what tells of them.
+const MOST_ERASED: usize = 5_000;
 /// Subject of findings about no row and no fact.
 const LOG: &str = "log";
 
@@ -73,8 +74,10 @@ pub struct Progress {
     next: u64,
     frontier: Frontier,
     before_ms: u64,
-    /// Facts whose content is gone, and whose erasure has not been met.
+    /// Facts whose content is gone, and whose erasure has not been met; and how many more.
     erased: BTreeSet<Hash>,
+    #[serde(default)]
+    more_erased: u64,
     pub executions: u64,
     pub rows: u64,
     pub facts: u64,
@@ -191,45 +194,6 @@ impl Auditor<'_> {
         Ok(gone.map(finding).collect())
     }
 
-    /// The signature of a run, again. False where there is none to check.
-    async fn check_run(
-        &self,
-        table: &Table,
-        row: &Row,
-        found: &mut Vec<Finding>,
-    ) -> Result<bool, AuditError> {
-        if !self.scope.signatures || table.name != "fortress_jobs" {
-            return Ok(false);
-        }
-        let texts = (row.opt_text("manifest"), row.opt_text("signature"));
-        let (Ok(Some(manifest)), Ok(Some(signature))) = texts else {
-            return Ok(false);
-        };
-        // Both are empty where content was erased.
-        if manifest.is_empty() && signature.is_empty() {
-            return Ok(false);
-        }
-        let verdict = self.signatures.check(&manifest, &signature).await;
-        let verdict = verdict.map_err(AuditError::Signatures)?;
-        let named = row.opt_text("prompt_hash").ok().flatten();
-        let covered = crate::fortress::Manifest::parse(&manifest);
-        let why = match (verdict, covered) {
-            (Err(why), _) => Some(why),
-            (Ok(()), Err(fault)) => Some(fault.to_string()),
-            (Ok(()), Ok(manifest)) if Some(&manifest.prompt_sha256) != named.as_ref() => {
-                Some("the manifest is of another prompt than the row".to_owned())
-            }
-            _ => None,
-        };
-        if let Some(why) = why {
-            let name = format!("{}:{}", table.name, row.text("id")?);
-            let evidence = sha256_hex(&signature);
-            let finding = Finding::new(Code::SignatureInvalid, name, why).column("signature");
-            found.push(finding.evidence(None, evidence));
-        }
-        Ok(true)
-    }
-
     /// The head first: what comes after is not of this audit.
     async fn begin_log(&self, progress: &mut Progress) -> Result<(), AuditError> {
         let head = self.ledger.head().await?;
@@ -310,9 +274,22 @@ impl Auditor<'_> {
         }
         let found = self.check_entries(&entries, progress.before_ms).await?;
         progress.add(found);
+        let mut untold = Vec::new();
+        if self.scope.level == Level::Forensic {
+            untold = self.untold(&entries).await?;
+        }
+        for fact in untold {
+            if progress.erased.len() < MOST_ERASED {
+                progress.erased.insert(fact);
+            } else {
+                progress.more_erased += 1;
+            }
+        }
         for entry in &entries {
             progress.add(gap(progress.next, entry.leaf_index));
-            note_erasures(&mut progress.erased, entry);
+            for fact in told_erased(entry) {
+                progress.erased.remove(&fact);
+            }
             progress.frontier.push(leaf_of(entry));
             progress.before_ms = entry.logged_at_ms;
             progress.next = entry.leaf_index + 1;
@@ -335,6 +312,13 @@ impl Auditor<'_> {
         if forensic {
             let gone: Vec<Finding> = progress.erased.iter().map(content_gone).collect();
             progress.add(gone);
+            if progress.more_erased > 0 {
+                let what = format!(
+                    "content is gone of {} facts more than an audit can look for erasures of",
+                    progress.more_erased
+                );
+                progress.add([Finding::new(Code::ContentGone, LOG, what)]);
+            }
         }
         progress.done = true;
     }
@@ -372,17 +356,11 @@ fn content_gone(fact: &Hash) -> Finding {
     )
 }
 
-/// The fact of an erasure names what it erased, and comes later.
-fn note_erasures(erased: &mut BTreeSet<Hash>, entry: &StoredFact) {
-    if entry.content == StoredContent::Erased {
-        erased.insert(entry.fact_id);
-    }
+/// What the fact of an erasure names, which is logged before it.
+pub(super) fn told_erased(entry: &StoredFact) -> Vec<Hash> {
     let fact = entry.content.fact();
-    if let Some(fact) = fact.filter(|fact| fact.predicate == super::erasure::PREDICATE && fact.source == SOURCE) {
-        for id in fact.object.split(' ') {
-            if let Ok(id) = Hash::from_hex(id) {
-                erased.remove(&id);
-            }
-        }
-    }
+    let told =
+        fact.filter(|fact| fact.predicate == super::erasure::PREDICATE && fact.source == SOURCE);
+    let ids = told.map_or("", |fact| fact.object.as_str()).split(' ');
+    ids.filter_map(|id| Hash::from_hex(id).ok()).collect()
 }

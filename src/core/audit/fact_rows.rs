@@ -138,7 +138,12 @@ fn check_flags(name: &str, row: &Row) -> Option<Finding> {
     let wrong = !known || !whole || (unchecked && claims);
     wrong.then(|| {
         let what = "the columns of an earlier check contradict each other";
-        Finding::new(Code::FactRowAltered, name, what).column("verified")
+        let column = if known {
+            "verified"
+        } else {
+            "verification_method"
+        };
+        Finding::new(Code::FactRowAltered, name, what).column(column)
     })
 }
 

@@ -1,9 +1,9 @@
 //! The log's facts, read again: each against what commits to it, its row in the database, and
 //! the row that it records.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::auditor::Auditor;
+use super::auditor::{Auditor, told_erased};
 use super::error::AuditError;
 use super::fact_rows::{Owned, check_content, check_fact_row};
 use super::finding::{Code, Finding};
@@ -11,7 +11,7 @@ use super::recorder::{PREDICATE, SOURCE};
 use super::rows::Record;
 use super::tables::Table;
 use crate::chain::hash::Hash;
-use crate::chain::receipt::StoredFact;
+use crate::chain::receipt::{StoredContent, StoredFact};
 use crate::sql::{DatabaseError, Row, Statement};
 
 const ROWS: &str = "SELECT uuid, leaf_index, leaf_hash, fact_json, salt, subject, predicate, object, \
@@ -120,6 +120,39 @@ impl Auditor<'_> {
             );
         }
         Ok(rows)
+    }
+
+    /// Of these facts, the erased ones of whose erasure no fact of the same execution tells. Where
+    /// to look is the rows' word, what is told there is the log's.
+    pub(super) async fn untold(&self, entries: &[StoredFact]) -> Result<Vec<Hash>, AuditError> {
+        let erased = entries
+            .iter()
+            .filter(|entry| entry.content == StoredContent::Erased);
+        let mut erased: Vec<Hash> = erased.map(|entry| entry.fact_id).collect();
+        let ask = |fact: &Hash| {
+            Statement::new(
+                "SELECT uuid FROM chitty_chain_facts WHERE predicate = ?2 AND source = ?3 \
+                 AND execution_id = (SELECT execution_id FROM chitty_chain_facts WHERE uuid = ?1) \
+                 ORDER BY leaf_index DESC LIMIT 1",
+            )
+            .bind(fact.to_string())
+            .bind(super::erasure::PREDICATE)
+            .bind(SOURCE)
+        };
+        if erased.is_empty() {
+            return Ok(erased);
+        }
+        let found = self.db.batch(erased.iter().map(ask).collect()).await?;
+        let mut telling = BTreeSet::new();
+        for row in found.iter().filter_map(|outcome| outcome.first()) {
+            telling.extend(Hash::from_hex(&row.text("uuid")?).ok());
+        }
+        let telling: Vec<Hash> = telling.into_iter().collect();
+        for fact in self.ledger.facts(&telling).await? {
+            let told = told_erased(&fact.stored);
+            erased.retain(|fact| !told.contains(fact));
+        }
+        Ok(erased)
     }
 
     /// What the facts name that is there and of the same owner: their rows name it too.

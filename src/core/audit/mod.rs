@@ -21,6 +21,7 @@ mod frontier;
 mod recorder;
 mod report;
 mod rows;
+mod runs;
 mod schedule;
 mod service;
 mod standing;

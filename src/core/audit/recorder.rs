@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::digest::{self, RowDigest};
+use super::erasure::Telling;
 use super::tables::{TABLES, Table};
 use crate::chain::fact::Fact;
-use crate::ledger::{AppendRequest, Ledger, LedgerError};
+use crate::chain::hash::Hash;
+use crate::ledger::{AppendRequest, Ledger, LedgerError, emptied};
 use crate::ports::{Clock, Database};
 use crate::seal::Sealer;
 use crate::sql::{DatabaseError, Row, Statement};
@@ -17,12 +18,10 @@ pub(super) const PREDICATE: &str = "recorded";
 pub(super) const SOURCE: &str = "chittyos-coordinator";
 /// In place of a fact's id, where the log has another record of the row.
 pub(super) const REFUSED: &str = "refused";
-/// Rows of a table that are read at a time.
-const PAGE: i64 = 100;
-/// Pages of a table in one go.
-const PAGES: usize = 20;
-/// Facts on their way at once: they share a round of the log.
-const AT_ONCE: usize = 16;
+/// Facts of a table that are logged at a time.
+const AT_ONCE: usize = 100;
+/// How often in one go.
+const TIMES: usize = 20;
 
 /// What records are made with.
 pub struct Recorder<'a> {
@@ -50,10 +49,12 @@ pub enum RecordError {
     Ledger(#[from] LedgerError),
 }
 
-enum One {
-    Recorded,
-    Refused,
-    Unreadable,
+/// A row that is due, as it is logged.
+pub(super) struct Due {
+    id: String,
+    since_ms: Option<i64>,
+    state: i64,
+    request: AppendRequest,
 }
 
 /// Records the rows that are due, at most some thousands. May be stopped and repeated at any time: a record
@@ -62,18 +63,12 @@ pub async fn record_due(recorder: &Recorder<'_>) -> Result<Recorded, RecordError
     let mut all = Recorded::default();
     for table in &TABLES {
         let mut after = String::new();
-        for _ in 0..PAGES {
-            let rows = recorder.due(table, &after).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.text("id")?;
-            let ended = rows.iter().map(|row| recorder.record(table, row));
-            let mut ended = stream::iter(ended).buffered(AT_ONCE);
-            while let Some(one) = ended.next().await {
-                match one? {
-                    One::Recorded => all.rows += 1,
-                    One::Refused => all.refused += 1,
-                    One::Unreadable => all.unreadable += 1,
-                }
+        for _ in 0..TIMES {
+            let began = after.clone();
+            let due = recorder.due(table, &mut after, &mut all).await?;
+            recorder.record(table, &due, &mut all).await?;
+            if after == began {
+                break;
             }
         }
     }
@@ -81,53 +76,129 @@ pub async fn record_due(recorder: &Recorder<'_>) -> Result<Recorded, RecordError
 }
 
 impl Recorder<'_> {
-    async fn due(&self, table: &Table, after: &str) -> Result<Vec<Row>, DatabaseError> {
+    /// The next ones after that id, which moves on.
+    pub(super) async fn due(
+        &self,
+        table: &Table,
+        after: &mut String,
+        all: &mut Recorded,
+    ) -> Result<Vec<Due>, RecordError> {
+        let mut due = Vec::new();
+        for _ in 0..AT_ONCE / table.page() {
+            let rows = self.page(table, after).await?;
+            let Some(last) = rows.last() else { break };
+            *after = last.text("id")?;
+            for row in &rows {
+                match digest::of_row(table, row, self.sealer) {
+                    Ok(digest) => due.push(Due::of(table, row, digest)?),
+                    Err(_) => all.unreadable += 1,
+                }
+            }
+        }
+        Ok(due)
+    }
+
+    async fn page(&self, table: &Table, after: &str) -> Result<Vec<Row>, DatabaseError> {
         let sql = format!(
             "{} WHERE recorded_fact IS NULL AND {} AND id > ?1 ORDER BY id LIMIT ?2",
             table.select(),
             table.lasting
         );
-        let found = self
-            .db
-            .run(Statement::new(sql).bind(after).bind(PAGE))
-            .await?;
-        Ok(found.rows)
+        let limit = i64::try_from(table.page()).unwrap_or(i64::MAX);
+        let found = self.db.run(Statement::new(sql).bind(after).bind(limit));
+        Ok(found.await?.rows)
     }
 
-    async fn record(&self, table: &Table, row: &Row) -> Result<One, RecordError> {
-        let Ok(digest) = digest::of_row(table, row, self.sealer) else {
-            return Ok(One::Unreadable);
-        };
-        let id = row.text("id")?;
-        let request = AppendRequest {
-            // One for each state of the row: the first, the second, ….
-            idempotency_key: format!("{}:{}", subject(table, &id), row.int("records")?),
-            fact: fact(table, row, &id, digest)?,
-        };
-        let (fact, outcome) = match self.ledger.append(&request).await {
-            Ok(receipt) => (receipt.fact_id.to_string(), One::Recorded),
-            Err(LedgerError::Refused { .. }) => (REFUSED.to_owned(), One::Refused),
-            Err(error) => return Err(error.into()),
-        };
-        self.mark(table, row, &id, &fact).await?;
-        Ok(outcome)
-    }
-
-    /// Unless the row has changed meanwhile: then it is due again.
-    async fn mark(
+    pub(super) async fn record(
         &self,
         table: &Table,
-        row: &Row,
-        id: &str,
-        fact: &str,
-    ) -> Result<(), DatabaseError> {
+        due: &[Due],
+        all: &mut Recorded,
+    ) -> Result<(), RecordError> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let requests: Vec<_> = due.iter().map(|due| due.request.clone()).collect();
+        let (mut marks, mut made, mut failed) = (Vec::new(), Vec::new(), None);
+        for (due, outcome) in due.iter().zip(self.ledger.append_all(&requests).await?) {
+            let fact = match outcome {
+                Ok(receipt) => Some(receipt.fact_id),
+                Err(LedgerError::Refused { .. }) => None,
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            all.rows += u64::from(fact.is_some());
+            all.refused += u64::from(fact.is_none());
+            marks.push(due.mark(table, fact));
+            made.push((due, fact));
+        }
+        let marked = self.db.batch(marks).await?;
+        for ((due, fact), outcome) in made.into_iter().zip(marked) {
+            if let (0, Some(fact)) = (outcome.changes, fact) {
+                self.forget(table, due, fact).await?;
+            }
+        }
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// A record that came after the erasure of what it was made of has no more to say.
+    async fn forget(&self, table: &Table, due: &Due, fact: Hash) -> Result<(), RecordError> {
         let sql = format!(
-            "UPDATE {} SET recorded_fact = ?2, records = records + 1 WHERE id = ?1 AND recorded_fact IS NULL AND {} = ?3",
+            "SELECT user_id FROM {} WHERE id = ?1 AND {}",
+            table.name, table.erased
+        );
+        let select = Statement::new(sql).bind(due.id.as_str());
+        let found = self.db.run(select).await?;
+        let Some(row) = found.first() else {
+            return Ok(());
+        };
+        let owner = row.text("user_id")?;
+        let execution = &due.request.fact.execution_id;
+        let telling = Telling {
+            of: execution.as_deref(),
+            run: Some(&due.id),
+            owner: &owner,
+            facts: &[fact],
+            reason: "recorded while its content was erased",
+            authority: "the erasure before",
+            ordered_by: SOURCE,
+            now_ms: self.clock.now_ms(),
+        };
+        self.ledger.append(&telling.request()).await?;
+        self.ledger.erase(fact).await?;
+        let emptied = emptied(&fact, self.clock.now_ms());
+        self.db.run(emptied).await?;
+        Ok(())
+    }
+}
+
+impl Due {
+    fn of(table: &Table, row: &Row, digest: RowDigest) -> Result<Self, DatabaseError> {
+        let (id, state) = (row.text("id")?, row.int("records")?);
+        Ok(Self {
+            since_ms: row.opt_timestamp(table.since)?,
+            state,
+            request: AppendRequest {
+                // One for each state of the row: the first, the second, ….
+                idempotency_key: format!("{}:{state}", subject(table, &id)),
+                fact: fact(table, row, &id, digest)?,
+            },
+            id,
+        })
+    }
+
+    /// One that has changed meanwhile is due again, under its next name.
+    fn mark(&self, table: &Table, fact: Option<Hash>) -> Statement {
+        let sql = format!(
+            "UPDATE {} SET recorded_fact = CASE WHEN {} = ?3 THEN ?2 ELSE NULL END, \
+             records = records + 1 WHERE id = ?1 AND recorded_fact IS NULL AND records = ?4",
             table.name, table.since
         );
-        let mark = Statement::new(sql).bind(id).bind(fact);
-        let since_ms = row.opt_timestamp(table.since)?;
-        self.db.run(mark.timestamp(since_ms)).await.map(drop)
+        let fact = fact.map_or_else(|| REFUSED.to_owned(), |fact| fact.to_string());
+        let mark = Statement::new(sql).bind(self.id.as_str()).bind(fact);
+        mark.timestamp(self.since_ms).bind(self.state)
     }
 }
 

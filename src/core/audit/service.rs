@@ -40,6 +40,10 @@ pub enum AskError {
         "an audit of that depth reads everybody's facts: ask for comprehensive, or with the scope chain:read_all"
     )]
     NotAllowed,
+    #[error("there is no audit of that id of yours: check it")]
+    UnknownAudit,
+    #[error("with audit_id nothing else is given: it asks for that report alone")]
+    Alone,
     #[error("there is no execution {0} of yours: check the id")]
     UnknownExecution(String),
     #[error(transparent)]
@@ -53,6 +57,8 @@ impl AskError {
         match self {
             Self::NotAllowed => "SCOPE_REQUIRED",
             Self::UnknownExecution(_) => "EXECUTION_NOT_FOUND",
+            Self::UnknownAudit => "AUDIT_NOT_FOUND",
+            Self::Alone => "INVALID_INPUT",
             Self::Audit(AuditError::Database(_)) => "DATABASE_UNAVAILABLE",
             Self::Audit(AuditError::Ledger(error)) => error.code(),
             Self::Audit(AuditError::Signatures(_)) => "SIGNATURES_UNCHECKED",
@@ -76,13 +82,17 @@ impl From<crate::sql::DatabaseError> for AskError {
 }
 
 impl AuditService {
-    /// Audits for a caller, and answers with what is found within the time of a request.
+    /// Audits for a caller, and answers with what is found within the time of a request; or gives a
+    /// report on file.
     pub async fn ask(
         &self,
         caller: &Principal,
         input: &AuditInput,
         signatures: &dyn Signatures,
     ) -> Result<Report, AskError> {
+        if let Some(id) = &input.audit_id {
+            return self.find(caller, input, id).await;
+        }
         let all = caller.scopes.allows(READ_ALL);
         if input.audit_level == Level::Forensic && !all {
             return Err(AskError::NotAllowed);
@@ -113,16 +123,28 @@ impl AuditService {
         Ok(self.go_on(audit, signatures, until_ms).await?)
     }
 
-    /// An audit of the caller's, or any for who may read the audit log.
-    pub async fn find(&self, id: &str) -> Result<Option<Report>, AuditError> {
+    /// An audit of the caller's, or any for who may read all facts.
+    async fn find(
+        &self,
+        caller: &Principal,
+        input: &AuditInput,
+        id: &str,
+    ) -> Result<Report, AskError> {
+        if *input != AuditInput::of_report(id) {
+            return Err(AskError::Alone);
+        }
         let select = Statement::new(
-            "SELECT id, automated, started_at, metadata FROM security_audits WHERE id = ?1",
+            "SELECT id, auditor_id, started_at, metadata FROM security_audits \
+             WHERE id = ?1 AND status IN ('running', 'completed')",
         );
         let found = self.db.run(select.bind(id)).await?;
-        let Some(row) = found.first() else {
-            return Ok(None);
-        };
-        Ok(Some(on_file(row)?))
+        let row = found.first().ok_or(AskError::UnknownAudit)?;
+        let own = row.opt_text("auditor_id")?.as_ref() == Some(&caller.user_id);
+        if own || caller.scopes.allows(READ_ALL) {
+            Ok(on_file(row)?)
+        } else {
+            Err(AskError::UnknownAudit)
+        }
     }
 
     pub(super) async fn go_on(

@@ -8,7 +8,7 @@ use super::report::{OnFile, State};
 use super::schedule::Schedule;
 use super::service::{AuditService, CLAIM_MS};
 use super::types::Level;
-use crate::sql::Statement;
+use crate::sql::{Row, Statement};
 use crate::time::to_rfc3339;
 
 impl AuditService {
@@ -26,19 +26,41 @@ impl AuditService {
         );
         let now_ms = self.clock.now_ms();
         let running = self.db.run(select.timestamp(now_ms)).await?.rows;
-        let mut ended = 0;
+        // One that fails does not keep the others from being done.
+        let (mut ended, mut failed) = (0, None);
         for row in &running {
             if self.clock.now_ms() >= until_ms {
                 break;
             }
-            let audit = OnFile::of(row)?;
-            if !self.claim(&audit.id).await? {
-                continue;
+            match self.carry_on(row, signatures, until_ms).await {
+                Ok(done) => ended += u64::from(done),
+                Err(error) => failed = Some(error),
             }
-            let report = self.go_on(audit, signatures, until_ms).await?;
-            ended += u64::from(report.audit_completed_at.is_some());
         }
-        Ok(ended)
+        failed.map_or(Ok(ended), Err)
+    }
+
+    /// Whether it ended. One whose state cannot be read is given up.
+    async fn carry_on(
+        &self,
+        row: &Row,
+        signatures: &dyn Signatures,
+        until_ms: i64,
+    ) -> Result<bool, AuditError> {
+        let id = row.text("id")?;
+        let audit = match OnFile::of(row) {
+            Ok(audit) => audit,
+            Err(error) => {
+                let fail = "UPDATE security_audits SET status = 'failed' WHERE id = ?1";
+                self.db.run(Statement::new(fail).bind(id)).await?;
+                return Err(error);
+            }
+        };
+        if !self.claim(&id).await? {
+            return Ok(false);
+        }
+        let report = self.go_on(audit, signatures, until_ms).await?;
+        Ok(report.audit_completed_at.is_some())
     }
 
     /// False if somebody else is at it.

@@ -28,6 +28,8 @@ pub(super) struct Table {
     /// When that was.
     pub since: &'static str,
     pub change: Change,
+    /// SQL: its content was erased.
+    pub erased: &'static str,
     /// The execution that a row belongs to.
     pub execution: &'static str,
     pub columns: &'static [(&'static str, Form)],
@@ -78,6 +80,7 @@ pub(super) const TABLES: [Table; 4] = [
                 "metadata",
             ],
         },
+        erased: "prompt = ''",
         execution: "id",
         columns: &[
             ("id", Text),
@@ -133,6 +136,7 @@ pub(super) const TABLES: [Table; 4] = [
                 "updated_at",
             ],
         },
+        erased: "sealed_prompt = ''",
         execution: "execution_id",
         columns: &[
             ("id", Text),
@@ -178,6 +182,7 @@ pub(super) const TABLES: [Table; 4] = [
             to: &[],
             columns: &["evidence_package_id", "package_format", "updated_at"],
         },
+        erased: "description IS NULL",
         execution: "execution_id",
         columns: &[
             ("id", Text),
@@ -211,6 +216,7 @@ pub(super) const TABLES: [Table; 4] = [
             to: &[("status", "delivered")],
             columns: &["status", "updated_at"],
         },
+        erased: "package_hash IS NULL",
         execution: "execution_id",
         columns: &[
             ("id", Text),

@@ -35,9 +35,14 @@ impl Level {
 }
 
 /// What to audit, and how deep.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct AuditInput {
+    /// The report of this audit, as far as it is, and nothing else; of your own, or of any with
+    /// `chain:read_all`. Nothing is audited.
+    #[garde(length(bytes, min = 1, max = 128))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_id: Option<String>,
     /// Left out: the newest 50 of yours; of everybody's for who may read all facts.
     #[garde(length(max = 50), inner(inner(length(bytes, min = 1, max = 128))))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +70,21 @@ pub struct AuditInput {
     pub known_checkpoints: Vec<String>,
 }
 
+impl AuditInput {
+    /// What asks for a report on file.
+    pub(super) fn of_report(id: &str) -> Self {
+        Self {
+            audit_id: Some(id.to_owned()),
+            execution_ids: None,
+            audit_level: Level::default(),
+            include_signatures: true,
+            verify_signatures: true,
+            include_chain_verification: true,
+            known_checkpoints: Vec::new(),
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -79,7 +99,7 @@ pub struct AuditOutput {
 pub struct Report {
     pub audit_id: String,
     pub level: Level,
-    /// completed, or running: a large audit goes on by itself, ask for it again.
+    /// completed, or running: a large audit goes on by itself, ask for it again by `audit_id`.
     pub status: String,
     pub executions_audited: u64,
     pub rows_read: u64,

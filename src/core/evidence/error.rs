@@ -11,6 +11,8 @@ pub enum EvidenceError {
     Execution(#[from] ExecutionError),
     #[error("the execution is {0}: only a completed one can be packaged")]
     NotReady(String),
+    #[error("the content of this execution was erased by law: there is nothing to package")]
+    Erased,
     #[error(
         "the log does not have the fact {0} that the execution names, so there is no package: tell the operator, who has to compare the log with its last known checkpoint"
     )]
@@ -60,6 +62,7 @@ impl EvidenceError {
             Self::Worker(error) => error.code(),
             Self::Ledger(error) => error.code(),
             Self::NotReady(_) => "EXECUTION_NOT_COMPLETED",
+            Self::Erased => "CONTENT_ERASED",
             Self::FactMissing(_) => "CHAIN_FACT_MISSING",
             Self::NotSigned => "EXECUTION_NOT_SIGNED",
             Self::NoFiles => "FILES_NOT_CONFIGURED",

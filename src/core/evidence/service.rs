@@ -55,6 +55,9 @@ impl Evidence<'_> {
             .status(asker.principal, &input.execution_id)
             .await?
             .execution;
+        if execution.content_erased {
+            return Err(EvidenceError::Erased);
+        }
         if execution.status != "completed" {
             return Err(EvidenceError::NotReady(execution.status));
         }
@@ -262,15 +265,18 @@ impl Evidence<'_> {
         let fact = self
             .own_event(asker, dossier, CustodyAction::Packaged, purpose, more)
             .await?;
-        self.put_on_file(&NewPackage {
+        let new = NewPackage {
             dossier,
             format: input.package_format,
             hash: &made.hash,
             contents: &made.contents,
             file: file.map(|(_, name)| name),
             signature: made.signature.as_deref(),
-        })
-        .await?;
+        };
+        if !self.put_on_file(&new).await? {
+            self.drop_file(&new).await?;
+            return Err(EvidenceError::Erased);
+        }
         Ok(PackageOutput {
             evidence_package: Package {
                 package_id: dossier.package_id.clone(),

@@ -60,8 +60,8 @@ impl Evidence<'_> {
     }
 
     /// The row, and the evidence record's link to it. Contents that stand nowhere else are in
-    /// the row, sealed.
-    pub(super) async fn put_on_file(&self, new: &NewPackage<'_>) -> Result<(), EvidenceError> {
+    /// the row, sealed. False, and nothing is put there, if the execution was erased meanwhile.
+    pub(super) async fn put_on_file(&self, new: &NewPackage<'_>) -> Result<bool, EvidenceError> {
         let service = self.executions;
         let dossier = new.dossier;
         let owner = dossier.execution.user_id.as_str();
@@ -85,7 +85,8 @@ impl Evidence<'_> {
             "INSERT INTO evidence_packages (id, user_id, case_id, execution_id, package_format, \
              package_text, package_file_path, include_chain_facts, chain_facts_included, \
              package_hash, package_signature, status, legal_metadata, created_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)",
+             SELECT ?1, ?2, ?3, id, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14 \
+             FROM secure_executions WHERE id = ?4 AND prompt <> ''",
         )
         .bind(dossier.package_id.as_str())
         .bind(owner)
@@ -107,13 +108,21 @@ impl Evidence<'_> {
         .timestamp(dossier.created_ms);
         let link = Statement::new(
             "UPDATE evidence_records SET evidence_package_id = ?2, package_format = ?3, \
-             updated_at = ?4, recorded_fact = NULL WHERE execution_id = ?1",
+             updated_at = ?4, recorded_fact = NULL WHERE execution_id = ?1 \
+             AND EXISTS (SELECT 1 FROM evidence_packages WHERE id = ?2)",
         )
         .bind(dossier.execution.id.as_str())
         .bind(dossier.package_id.as_str())
         .bind(new.format.as_str())
         .timestamp(dossier.created_ms);
-        service.db.batch(vec![insert, link]).await?;
+        let outcomes = service.db.batch(vec![insert, link]).await?;
+        Ok(outcomes.first().is_some_and(|insert| insert.changes > 0))
+    }
+
+    pub(super) async fn drop_file(&self, new: &NewPackage<'_>) -> Result<(), EvidenceError> {
+        if let (Some(files), Some(name)) = (self.files, new.file) {
+            files.delete(&[key(name)]).await?;
+        }
         Ok(())
     }
 

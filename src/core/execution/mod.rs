@@ -33,4 +33,5 @@ pub use types::{
     ExecuteInput, ExecuteOutput, ExecutionView, FinishReasons, Results, SecurityLevel, StatusInput,
     StatusOutput, Verification,
 };
+pub use view::ERASED;
 pub use workers::{Asker, Workers};

@@ -166,6 +166,9 @@ pub struct ExecutionView {
     pub id: String,
     pub user_id: String,
     pub prompt: String,
+    /// Prompt and answers were erased by law; the prompt reads `content erased`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub content_erased: bool,
     pub security_level: String,
     pub execution_method: String,
     pub chat_session_id: Option<String>,

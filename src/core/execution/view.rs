@@ -10,6 +10,9 @@ use crate::auth::Principal;
 use crate::seal::SealError;
 use crate::usage;
 
+/// How content reads that was erased by law.
+pub const ERASED: &str = "content erased";
+
 impl ExecutionService {
     /// An execution of the caller's, or of somebody it may act for, as it is on file.
     pub async fn status(
@@ -50,14 +53,21 @@ impl ExecutionService {
             .verification
             .clone()
             .and_then(|value| serde_json::from_value(value).ok());
+        let content_erased = stored.sealed_prompt.is_empty();
+        let prompt = if content_erased {
+            ERASED.to_owned()
+        } else {
+            self.open("prompt", &stored.user_id, &stored.id, &stored.sealed_prompt)?
+        };
         let time = |ms: i64| crate::time::to_rfc3339(ms);
         Ok(ExecutionView {
-            prompt: self.open("prompt", &stored.user_id, &stored.id, &stored.sealed_prompt)?,
+            prompt,
+            content_erased,
             results: Results {
                 chatgpt_response: open("response", &stored.sealed_response)?,
                 fortress_output: open("output", &stored.sealed_output)?,
                 fortress_signature: stored.fortress_signature.clone(),
-                fortress_manifest: stored.manifest.clone(),
+                fortress_manifest: stored.manifest.clone().filter(|text| !text.is_empty()),
                 // As the row has it: of a failed execution nothing is verified.
                 verification_status: stored.verification_status,
                 finish_reasons: stored

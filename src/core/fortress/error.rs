@@ -29,6 +29,8 @@ pub enum FortressError {
     OutputNotFound,
     #[error("there is no run of that id among yours")]
     JobNotFound,
+    #[error("the content of this run was erased by law: what is left of it are its facts")]
+    Erased,
     #[error("there is no run or evidence of that id among yours: check job_id and evidence_id")]
     TrailNotFound,
     #[error("name what the trail is of: give job_id, evidence_id, or both")]
@@ -105,6 +107,7 @@ impl FortressError {
             Self::InputNotFound => "INPUT_NOT_FOUND",
             Self::OutputNotFound => "OUTPUT_NOT_FOUND",
             Self::JobNotFound => "JOB_NOT_FOUND",
+            Self::Erased => "CONTENT_ERASED",
             Self::TrailNotFound => "RECORD_NOT_FOUND",
             Self::NothingNamed | Self::Cursor(_) | Self::InvalidInput(_) => "INVALID_INPUT",
             Self::KeyConflict => "IDEMPOTENCY_KEY_CONFLICT",

@@ -309,6 +309,7 @@ impl Job {
     /// The job, if it is signed.
     pub(super) fn completed(self) -> Result<Self, FortressError> {
         match self.status.as_str() {
+            "completed" if self.sealed_output.as_deref() == Some("") => Err(FortressError::Erased),
             "completed" => Ok(self),
             "failed" => Err(FortressError::Failed(
                 self.error_message.unwrap_or_default(),

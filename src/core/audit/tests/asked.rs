@@ -51,12 +51,33 @@ fn ones_own_executions_are_audited_and_the_report_is_a_fact() {
     };
     let text = serde_json_canonicalizer::to_string(&told).unwrap();
     assert_eq!(fact.object, crate::digest::sha256_hex(text));
-    let kept = office
-        .clock()
-        .run(service(&office).find(&report.audit_id))
-        .unwrap()
-        .unwrap();
-    assert_eq!(kept.fact_id, report.fact_id);
+}
+
+#[test]
+fn a_report_is_had_again_by_its_id_and_by_nobody_else() {
+    let office = Office::with(1);
+    let report = ask(&office, "ann", &[], serde_json::json!({})).unwrap();
+    let asked = serde_json::json!({"audit_id": report.audit_id});
+    let again = ask(&office, "ann", &[], asked.clone()).unwrap();
+    assert_eq!(again.fact_id, report.fact_id);
+    assert_eq!(again.audit_completed_at, report.audit_completed_at);
+    assert!(ask(&office, "op", &OPERATOR, asked.clone()).is_ok());
+    assert!(matches!(
+        ask(&office, "bob", &[], asked),
+        Err(AskError::UnknownAudit)
+    ));
+    let more = serde_json::json!({"audit_id": report.audit_id, "audit_level": "basic"});
+    assert!(matches!(
+        ask(&office, "ann", &[], more),
+        Err(AskError::Alone)
+    ));
+    // A standing audit is no report; each run of it is one.
+    let standing = &office.sql("SELECT id FROM security_audits WHERE automated LIMIT 1")[0];
+    let standing = serde_json::json!({"audit_id": standing.text("id").unwrap()});
+    assert!(matches!(
+        ask(&office, "op", &OPERATOR, standing),
+        Err(AskError::UnknownAudit)
+    ));
 }
 
 #[test]
@@ -183,6 +204,14 @@ fn standing_audits_run_when_they_are_due_and_go_on_where_they_stopped() {
     assert_eq!(run(0), 0, "no time is left: they are only begun");
     let begun = office.sql("SELECT id FROM security_audits WHERE status = 'running'");
     assert_eq!(begun.len(), 3);
+    let id = begun[0].text("id").unwrap();
+    let running = ask(
+        &office,
+        "op",
+        &OPERATOR,
+        serde_json::json!({"audit_id": id}),
+    );
+    assert_eq!(running.unwrap().status, "running");
     assert_eq!(run(i64::MAX), 3);
     assert_eq!(run(i64::MAX), 0, "each once");
     let rows =
@@ -191,4 +220,26 @@ fn standing_audits_run_when_they_are_due_and_go_on_where_they_stopped() {
     for row in rows {
         assert_eq!(row.opt_text("risk_level").unwrap(), None, "{row:?}");
     }
+}
+
+#[test]
+fn an_audit_whose_state_cannot_be_read_keeps_no_other_from_ending() {
+    let office = Office::with(1);
+    let audits = service(&office);
+    let asker = office.world.asker();
+    let signatures = FortressSignatures {
+        workers: &office.world.service.workers,
+        asker: &asker,
+    };
+    office.sql("UPDATE security_audits SET created_at = 0");
+    let run = |until_ms| office.clock().run(audits.run_due(&signatures, until_ms));
+    assert_eq!(run(0).unwrap(), 0);
+    office.sql(
+        "UPDATE security_audits SET metadata = '{\"state\":[]}', started_at = 0 \
+         WHERE status = 'running' AND audit_type = 'daily'",
+    );
+    assert!(matches!(run(i64::MAX), Err(AuditError::Progress(_))));
+    let ended = office.sql("SELECT id FROM security_audits WHERE status = 'completed'");
+    assert_eq!(ended.len(), 2);
+    assert_eq!(run(i64::MAX).unwrap(), 0, "given up");
 }

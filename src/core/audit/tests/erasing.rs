@@ -1,7 +1,7 @@
 use super::*;
 use crate::audit::erasure::{EraseError, EraseInput, Eraser, erase};
 
-fn eraser(office: &Office) -> Eraser {
+pub(super) fn eraser(office: &Office) -> Eraser {
     Eraser {
         db: office.database(),
         ledger: Rc::clone(&office.world.service.ledger),
@@ -13,7 +13,8 @@ fn eraser(office: &Office) -> Eraser {
 fn erase_first(office: &Office, confirm: bool) -> Result<EraseOutput, EraseError> {
     let eraser = eraser(office);
     let asked = EraseInput {
-        execution_id: office.executions[0].clone(),
+        execution_id: Some(office.executions[0].clone()),
+        fortress_job_id: None,
         reason: "asked for by the person".to_owned(),
         authority: "GDPR Art. 17".to_owned(),
         confirm,
@@ -87,7 +88,8 @@ fn it_must_be_meant_and_be_ones_own() {
     ));
     let eraser = eraser(&office);
     let asked = EraseInput {
-        execution_id: office.executions[0].clone(),
+        execution_id: Some(office.executions[0].clone()),
+        fortress_job_id: None,
         reason: "r".to_owned(),
         authority: "a".to_owned(),
         confirm: true,

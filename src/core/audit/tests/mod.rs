@@ -3,6 +3,7 @@
 mod asked;
 mod erasing;
 mod hidden;
+mod left_behind;
 mod matrix;
 mod recording;
 mod stolen;
@@ -75,14 +76,17 @@ impl Office {
     }
 
     pub fn record(&self) -> recorder::Recorded {
+        self.clock().run(record_due(&self.recorder())).unwrap()
+    }
+
+    pub fn recorder(&self) -> Recorder<'_> {
         let service = &self.world.service;
-        let recorder = Recorder {
+        Recorder {
             db: &*self.world.db.inner,
             ledger: &*service.ledger,
             sealer: &service.sealer,
             clock: &self.world.clock,
-        };
-        self.clock().run(record_due(&recorder)).unwrap()
+        }
     }
 
     pub fn audit(&self, scope: &Scope) -> Progress {

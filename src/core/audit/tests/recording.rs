@@ -1,4 +1,5 @@
 use super::*;
+use crate::audit::tables::Table;
 
 #[test]
 fn what_is_untouched_has_no_findings() {
@@ -29,6 +30,24 @@ fn a_row_is_recorded_once() {
         .map(|finding| finding.code)
         .collect();
     assert_eq!(codes, [], "the same state twice says nothing new");
+}
+
+#[test]
+fn a_row_that_changes_while_it_is_recorded_has_both_states_on_record() {
+    let mut office = Office::with(0);
+    office.execute();
+    let table = Table::named("evidence_packages").unwrap();
+    let (recorder, mut all) = (office.recorder(), recorder::Recorded::default());
+    let mut after = String::new();
+    let due = recorder.due(table, &mut after, &mut all);
+    let due = office.clock().run(due).unwrap();
+    office.sql("UPDATE evidence_packages SET status = 'delivered', updated_at = updated_at + 1");
+    let done = recorder.record(table, &due, &mut all);
+    office.clock().run(done).unwrap();
+    assert_eq!(office.record().refused, 0);
+    let row = &office.sql("SELECT records FROM evidence_packages")[0];
+    assert_eq!(row.int("records").unwrap(), 2);
+    assert_eq!(office.findings(), []);
 }
 
 #[test]
