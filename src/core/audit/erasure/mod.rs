@@ -263,7 +263,7 @@ impl Eraser {
             // The chat session of an execution has its id.
             statements.extend(deletion(id, &erased.owner, now_ms));
         }
-        for id in &erased.run {
+        if let Some(id) = &erased.run {
             statements.extend(wipe::run(id, now_ms));
         }
         self.db.batch(statements).await?;
