@@ -1,16 +1,40 @@
 use chitty_core::fortress::SandboxPolicy;
+use nix::errno::Errno;
+
+/// Open files of all processes together. Pipes and sockets keep what is in them in memory of the
+/// kernel, up to some 200 KiB each.
+pub const MAX_OPEN_FILES: u64 = 1_024;
 
 /// The bound that ended a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    Time { ms: u64 },
-    Cpu { secs: u64 },
-    Memory { bytes: u64 },
-    Processes { limit: u64 },
-    Disk { bytes: u64 },
-    Files { limit: u64 },
-    Diagnostics { bytes: usize },
-    Answer { bytes: usize },
+    Time {
+        ms: u64,
+    },
+    Cpu {
+        secs: u64,
+    },
+    Memory {
+        bytes: u64,
+    },
+    Processes {
+        limit: u64,
+    },
+    Disk {
+        bytes: u64,
+    },
+    Files {
+        limit: u64,
+    },
+    Diagnostics {
+        bytes: usize,
+    },
+    Answer {
+        bytes: usize,
+    },
+    OpenFiles,
+    /// It cannot be seen what the run uses, so no bound would hold.
+    Unseen(Errno),
 }
 
 impl std::fmt::Display for Bound {
@@ -34,6 +58,8 @@ impl std::fmt::Display for Bound {
                 "diagnostics: more than {bytes} bytes on standard output and error"
             ),
             Self::Answer { bytes } => write!(f, "answer: longer than {bytes} bytes"),
+            Self::OpenFiles => write!(f, "open files: more than {MAX_OPEN_FILES} at once"),
+            Self::Unseen(errno) => write!(f, "watch: the run could not be watched ({errno})"),
         }
     }
 }
@@ -44,6 +70,7 @@ pub struct Usage {
     pub cpu_secs: u64,
     pub memory_bytes: u64,
     pub processes: u64,
+    pub open_files: u64,
     pub files: u64,
     pub disk_is_full: bool,
 }
@@ -63,6 +90,7 @@ pub fn exceeded(usage: &Usage, policy: &SandboxPolicy) -> Option<Bound> {
                 bytes: policy.max_memory_bytes,
             },
         ),
+        (usage.open_files > MAX_OPEN_FILES, Bound::OpenFiles),
         (
             usage.disk_is_full,
             Bound::Disk {

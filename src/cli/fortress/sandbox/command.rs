@@ -15,6 +15,14 @@ const INIT: &str = "/chitty";
 const SYSTEM: [&str; 5] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64"];
 /// Names and paths that the programs in `/usr` need, nothing that tells of this machine.
 const SETTINGS: [&str; 3] = ["/etc/alternatives", "/etc/ld.so.cache", "/etc/mime.types"];
+/// Not `/dev/zero`: what is mapped of it and shared is memory that no process's status counts.
+const DEVICES: [&str; 4] = ["/dev/null", "/dev/full", "/dev/random", "/dev/urandom"];
+const STREAMS: [(&str, &str); 4] = [
+    ("/proc/self/fd", "/dev/fd"),
+    ("/proc/self/fd/0", "/dev/stdin"),
+    ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"),
+];
 
 struct Line(Vec<OsString>);
 
@@ -49,8 +57,9 @@ pub fn line(sandbox: &Sandbox, task: &Task<'_>, orders: &str) -> Vec<OsString> {
     let mut line = Line(Vec::new());
     isolation(&mut line);
     system(&mut line);
+    line.add(&["--proc", "/proc"]);
+    devices(&mut line);
     let bytes = task.limits.max_disk_bytes;
-    line.add(&["--proc", "/proc", "--dev", "/dev"]);
     line.memory(bytes, SCRATCH);
     line.memory(bytes, OUTPUT);
     for path in &sandbox.binds {
@@ -59,7 +68,7 @@ pub fn line(sandbox: &Sandbox, task: &Task<'_>, orders: &str) -> Vec<OsString> {
     line.bind("--ro-bind", task.input, Path::new(INPUT));
     line.bind("--ro-bind", task.socket, Path::new(MODEL_SOCKET));
     line.bind("--ro-bind", &sandbox.this_program, Path::new(INIT));
-    line.add(&["--remount-ro", "/dev", "--remount-ro", "/"]);
+    line.add(&["--remount-ro", "/"]);
     environment(&mut line, task);
     line.add(&["--chdir", SCRATCH, "--", INIT]);
     line.add(&["fortress", "sandbox-init", orders, "--"]);
@@ -72,6 +81,18 @@ fn isolation(line: &mut Line) {
     line.add(&["--unshare-ipc", "--unshare-uts", "--unshare-cgroup"]);
     line.add(&["--uid", "1000", "--gid", "1000", "--hostname", "fortress"]);
     line.add(&["--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
+    line.add(&["--disable-userns", "--assert-userns-disabled"]);
+    // Else pid 1 is bubblewrap's own: of the agent's user, unfiltered, open to being written to.
+    line.add(&["--as-pid-1"]);
+}
+
+fn devices(line: &mut Line) {
+    for device in DEVICES {
+        line.add(&["--dev-bind", device, device]);
+    }
+    for (stream, name) in STREAMS {
+        line.add(&["--symlink", stream, name]);
+    }
 }
 
 fn system(line: &mut Line) {

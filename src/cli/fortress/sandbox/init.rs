@@ -1,12 +1,11 @@
-//! The first program inside the sandbox. It gives up what it has, starts the agent, and when
-//! that ends, kills what is left and hands out the answer.
+//! The first process of the sandbox. It gives up what it has, starts the agent, buries orphans,
+//! and when the agent ends, kills what is left and hands out the answer.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use chitty_core::fortress::SandboxPolicy;
 use nix::errno::Errno;
@@ -14,6 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_dumpable;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statvfs::statvfs;
+use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Pid, close};
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +21,9 @@ use super::command::{OUTPUT, SCRATCH};
 use super::report::Report;
 use super::{limits, relay, seccomp};
 
-/// bubblewrap is 1. Elsewhere the end of a run would kill what is not its own.
-const OWN_PID: Pid = Pid::from_raw(2);
+/// Elsewhere the end of a run would kill what is not its own. The first process of a namespace
+/// takes no signal from inside, and all others die with it.
+const OWN_PID: Pid = Pid::from_raw(1);
 const ANSWER: &str = "/output/output.txt";
 
 /// What the server orders.
@@ -54,7 +55,7 @@ pub fn run(orders: &str, agent: &[String]) -> ExitCode {
 /// either, though both have one user.
 fn confine(orders: &Orders) -> Result<(), String> {
     if nix::unistd::getpid() != OWN_PID {
-        return Err("this is no pid namespace of its own".to_owned());
+        return Err("this is not the first process of a pid namespace of its own".to_owned());
     }
     close_inherited().map_err(|error| format!("inherited files stay open: {error}"))?;
     // If the machine runs out of memory, the agent goes first.
@@ -74,7 +75,6 @@ fn die_with_server() -> io::Result<()> {
         // An error is told of whether one asks for it or not.
         let mut ends = [PollFd::new(out.as_fd(), PollFlags::empty())];
         while poll(&mut ends, PollTimeout::NONE) == Err(Errno::EINTR) {}
-        let _none_left = kill(Pid::from_raw(-1), Signal::SIGKILL);
         std::process::exit(1);
     });
     watching.map(drop)
@@ -93,16 +93,16 @@ fn close_inherited() -> io::Result<()> {
 }
 
 fn obey(orders: &Orders, agent: &[String]) -> (Report, Vec<u8>) {
-    let status = start(agent);
-    // Whatever it left behind: everything but this process and bwrap, which is pid 1.
+    let end = start(agent).and_then(|agent| end_of(agent).map_err(|error| error.to_string()));
+    // Whatever it left behind: everything but this process.
     let _none_left = kill(Pid::from_raw(-1), Signal::SIGKILL);
-    match status {
+    while wait() != Err(Errno::ECHILD) {}
+    match end {
         Err(cause) => not_started(cause),
         Ok(_) if is_full(OUTPUT) || is_full(SCRATCH) => (Report::DiskFull, Vec::new()),
-        Ok(status) => match ended_badly(status) {
-            Some(report) => (report, Vec::new()),
-            None => answer(orders.max_answer_bytes),
-        },
+        Ok(End::Exited(0)) => answer(orders.max_answer_bytes),
+        Ok(End::Exited(code)) => (Report::Exited { code }, Vec::new()),
+        Ok(End::Killed(signal)) => (Report::Killed { signal }, Vec::new()),
     }
 }
 
@@ -112,27 +112,46 @@ fn not_started(cause: String) -> (Report, Vec<u8>) {
 
 /// Its standard output and error are our standard error, which the server bounds. Ours is the
 /// way to report.
-fn start(agent: &[String]) -> Result<ExitStatus, String> {
+fn start(agent: &[String]) -> Result<Pid, String> {
     let (program, arguments) = agent.split_first().ok_or("no command is given")?;
     let stream = || io::stderr().as_fd().try_clone_to_owned().map(Stdio::from);
     let started = stream().and_then(|out| {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(out);
-        command.stderr(stream()?).status()
+        command.stderr(stream()?).spawn()
     });
-    started.map_err(|error| error.to_string())
+    let child = started.map_err(|error| error.to_string())?;
+    i32::try_from(child.id())
+        .map(Pid::from_raw)
+        .map_err(|error| error.to_string())
+}
+
+enum End {
+    Exited(i32),
+    Killed(i32),
+}
+
+/// Waits for the agent, and meanwhile for the orphans that the first process of a namespace
+/// inherits: so their processor time is counted, and none stays a zombie.
+fn end_of(agent: Pid) -> nix::Result<End> {
+    loop {
+        match wait() {
+            Ok(WaitStatus::Exited(pid, code)) if pid == agent => return Ok(End::Exited(code)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == agent => {
+                return Ok(End::Killed(signal as i32));
+            }
+            // Waited for, but it died by a real-time signal, for which nix has no name.
+            Err(Errno::EINVAL) if kill(agent, None).is_err() => {
+                return Ok(End::Killed(libc::SIGRTMIN()));
+            }
+            Ok(_) | Err(Errno::EINTR | Errno::EINVAL) => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn is_full(folder: &str) -> bool {
     statvfs(folder).is_ok_and(|space| space.blocks_free() == 0)
-}
-
-fn ended_badly(status: ExitStatus) -> Option<Report> {
-    if let Some(signal) = status.signal() {
-        return Some(Report::Killed { signal });
-    }
-    let code = status.code().unwrap_or(-1);
-    (code != 0).then_some(Report::Exited { code })
 }
 
 fn answer(max_bytes: usize) -> (Report, Vec<u8>) {

@@ -2,9 +2,10 @@
 //! watch from outside.
 //!
 //! ```text
-//! server ── bwrap ──▶ pid 1 (bwrap) ──▶ init (this binary) ──▶ agent
-//!   │ watch: /proc of the sandbox, seen from outside     │ relay: 127.0.0.1:8080
-//!   └── model proxy on a Unix socket ◀───────────────────┘
+//! server ── bwrap ──▶ init (pid 1, this binary) ──▶ agent
+//!   │ watch: /proc of the sandbox,   │ relay: 127.0.0.1:8080
+//!   │ seen from outside              │
+//!   └── model proxy on a Unix socket ◀
 //! ```
 //! Inside there is no network but the relay, no file of the host but `/usr` and what the
 //! operator binds, all read-only, and no way to write but `/output` and `/tmp`, both in memory
@@ -13,6 +14,7 @@
 
 mod bounds;
 mod command;
+mod cpu;
 pub mod init;
 mod limits;
 pub mod probe;

@@ -15,7 +15,8 @@ use super::bounds::{Bound, exceeded};
 use super::init::Orders;
 use super::report::{MAX_LINE_BYTES, Report};
 use super::running::Running;
-use super::{Sandbox, command, watch};
+use super::watch::{self, Watch};
+use super::{Sandbox, command};
 
 const WATCH_EVERY: Duration = Duration::from_millis(25);
 /// A killed sandbox is gone within this, however many processes it has.
@@ -88,7 +89,7 @@ impl Sandbox {
             ) => bound,
         };
         if bound.is_some() {
-            end(pid);
+            end(&mut child, pid);
         }
         if !buried(&mut child, &self.running, pid).await {
             return lost("its processes do not die");
@@ -122,10 +123,14 @@ impl Sandbox {
 async fn watched(pid: u32, limits: &SandboxPolicy) -> Bound {
     let mut ticks = time::interval(WATCH_EVERY);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    let mut watch = Watch::of(pid);
     loop {
         ticks.tick().await;
-        let usage = watch::look(pid);
-        if let Some(bound) = usage.and_then(|usage| exceeded(&usage, limits)) {
+        let bound = match watch.look() {
+            Ok(usage) => usage.and_then(|usage| exceeded(&usage, limits)),
+            Err(errno) => Some(Bound::Unseen(errno)),
+        };
+        if let Some(bound) = bound {
             return bound;
         }
     }
@@ -168,20 +173,21 @@ async fn read(from: &mut (impl AsyncRead + Unpin), into: &mut Vec<u8>, limit: us
     fits
 }
 
-/// With its first process every process of a pid namespace dies; bubblewrap ends after it.
-fn end(bwrap: u32) {
-    for pid in watch::children(bwrap) {
+/// With its first process every process of a pid namespace dies. That one dies with bubblewrap
+/// too, which is all that can be reached where its children cannot be listed.
+fn end(child: &mut Child, bwrap: u32) {
+    for pid in watch::children(bwrap).unwrap_or_default() {
         // It may have ended by itself.
         let _gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
+    // The wait for it tells whether it helped.
+    let _sent = child.start_kill();
 }
 
 /// Waits for the end of all processes, forces it if need be, and says whether it came.
 async fn buried(child: &mut Child, running: &Running, pid: u32) -> bool {
     if time::timeout(DEATH, child.wait()).await.is_err() {
-        end(pid);
-        // The wait below tells whether it helped.
-        let _sent = child.start_kill();
+        end(child, pid);
     }
     let ended = time::timeout(DEATH, child.wait()).await.is_ok();
     running.remove(pid);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -15,9 +16,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Pids of the `bwrap` processes that are waited for elsewhere.
 ///
-/// `bwrap` ends when it hears that the first process of its sandbox is about to. That one dies
-/// last of all in its namespace, as an orphan; so this program adopts orphans, and once it has
-/// buried them nothing of the sandbox is left.
+/// `bwrap` may be dead before the first process of its sandbox, which dies last of all in its
+/// namespace; so this program adopts orphans, and once it has buried them nothing of the sandbox
+/// is left.
 #[derive(Debug, Default)]
 pub struct Running(Mutex<BTreeSet<i32>>);
 
@@ -45,20 +46,26 @@ impl Running {
 
     /// Until no orphan is left.
     pub async fn reap(&self) {
-        while self.orphans().into_iter().any(|pid| !is_buried(pid)) {
+        while self.has_orphans() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
-    fn orphans(&self) -> Vec<i32> {
+    /// True as well while it cannot be seen.
+    fn has_orphans(&self) -> bool {
+        let Ok(mut orphans) = watch::children(std::process::id()) else {
+            return true;
+        };
         let known = self.lock();
-        let mut children = watch::children(std::process::id());
-        children.retain(|pid| !known.contains(pid));
-        children
+        orphans.retain(|pid| !known.contains(pid));
+        orphans
+            .into_iter()
+            .any(|pid| !is_buried(Pid::from_raw(pid)))
     }
 }
 
-fn is_buried(pid: i32) -> bool {
-    let status = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+fn is_buried(pid: Pid) -> bool {
+    let _dead = kill(pid, Signal::SIGKILL);
+    let status = waitpid(pid, Some(WaitPidFlag::WNOHANG));
     !matches!(status, Ok(WaitStatus::StillAlive) | Err(Errno::EINTR))
 }

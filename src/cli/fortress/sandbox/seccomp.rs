@@ -15,6 +15,9 @@ use super::syscalls::{ALLOWED, OLDER};
 /// `CLONE_NEW*` (linux/sched.h): a namespace of its own would give an agent capabilities in it.
 const NEW_NAMESPACES: u64 = 0x7E02_0000 | 0x80;
 
+/// linux/close_range.h.
+const CLOSE_RANGE_UNSHARE: u64 = 2;
+
 #[derive(Debug, thiserror::Error)]
 pub enum SeccompError {
     #[error("the filter of system calls cannot be made: {0}")]
@@ -38,20 +41,31 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
         listed.map(|&call| (call, Vec::new())).collect();
     let when = |arg, op, value| SeccompCondition::new(arg, Len::Dword, op, value);
     // clone3 keeps its flags where a filter cannot read them: unlisted, so libc uses clone.
-    let same_namespaces = when(0, Op::MaskedEq(NEW_NAMESPACES), 0)?;
-    rules.insert(
-        libc::SYS_clone,
-        vec![SeccompRule::new(vec![same_namespaces])?],
-    );
+    // Threads have the files of their process, where the watch counts them.
+    let (thread, files) = (flags(libc::CLONE_THREAD), flags(libc::CLONE_FILES));
+    let process = when(0, Op::MaskedEq(NEW_NAMESPACES | thread), 0)?;
+    let thread = when(
+        0,
+        Op::MaskedEq(NEW_NAMESPACES | thread | files),
+        thread | files,
+    )?;
+    rules.insert(libc::SYS_clone, either([process, thread])?);
+    let same_files = when(2, Op::MaskedEq(CLOSE_RANGE_UNSHARE), 0)?;
+    rules.insert(libc::SYS_close_range, either([same_files])?);
     // Vsock, netlink and packet sockets are not all bound to the network namespace.
     let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
-    let family = |family: i32| {
-        let condition = when(0, Op::Eq, u64::from(family.cast_unsigned()))?;
-        SeccompRule::new(vec![condition])
-    };
-    let sockets: Result<Vec<_>, _> = families.into_iter().map(family).collect();
-    rules.insert(libc::SYS_socket, sockets?);
-    rules.insert(libc::SYS_socketpair, vec![family(libc::AF_UNIX)?]);
+    let family = |family: i32| when(0, Op::Eq, flags(family));
+    let [unix, v4, v6] = families.map(family);
+    rules.insert(libc::SYS_socket, either([unix?, v4?, v6?])?);
+    rules.insert(libc::SYS_socketpair, either([family(libc::AF_UNIX)?])?);
+    // Memory that is shared and of no file: once it is unmapped, no process's status counts it.
+    let is_private = when(
+        3,
+        Op::MaskedEq(flags(libc::MAP_TYPE)),
+        flags(libc::MAP_PRIVATE),
+    )?;
+    let is_of_file = when(3, Op::MaskedEq(flags(libc::MAP_ANONYMOUS)), 0)?;
+    rules.insert(libc::SYS_mmap, either([is_private, is_of_file])?);
     // Typing into a terminal of somebody else.
     let typing = [
         when(1, Op::Ne, libc::TIOCSTI)?,
@@ -59,6 +73,18 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
     ];
     rules.insert(libc::SYS_ioctl, vec![SeccompRule::new(typing.to_vec())?]);
     Ok(rules)
+}
+
+/// One of them is enough.
+fn either<const N: usize>(
+    conditions: [SeccompCondition; N],
+) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    let rules = conditions.map(|condition| SeccompRule::new(vec![condition]));
+    rules.into_iter().collect()
+}
+
+fn flags(bits: i32) -> u64 {
+    u64::from(bits.cast_unsigned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Numbers of the system calls that programs need to compute, to use their own files and
-//! processes, and to speak to sockets. `clone`, `socket`, `socketpair` and `ioctl` are allowed
-//! with conditions, see the filter.
+//! processes, and to speak to sockets. `clone`, `close_range`, `mmap`, `socket`,
+//! `socketpair` and `ioctl` are allowed with conditions, see the filter.
 
 use libc as sys;
 
@@ -18,7 +18,6 @@ pub const ALLOWED: &[i64] = &[
     sys::SYS_pwritev2,
     sys::SYS_openat,
     sys::SYS_close,
-    sys::SYS_close_range,
     sys::SYS_lseek,
     sys::SYS_fstat,
     sys::SYS_newfstatat,
@@ -102,7 +101,6 @@ pub const ALLOWED: &[i64] = &[
     sys::SYS_shutdown,
     // Memory
     sys::SYS_brk,
-    sys::SYS_mmap,
     sys::SYS_munmap,
     sys::SYS_mremap,
     sys::SYS_mprotect,

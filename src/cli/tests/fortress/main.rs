@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod escapes;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod model;

@@ -54,8 +54,14 @@ fn without_bubblewrap() {
 fn with_a_sandbox_that_does_not_hold() {
     for (left_out, reasons) in [
         ("--unshare-net", ["network interface", "network interface"]),
-        // Whoever sees it first: the watch, to which all our processes are the agent's, or init.
-        ("--unshare-pid", ["pid namespace", "processes: more than"]),
+        // bubblewrap itself sees that.
+        ("--unshare-pid", ["requires --unshare-pid"; 2]),
+        // Then pid 1 is bubblewrap's, which an agent can write to.
+        ("--as-pid-1", ["not the first process"; 2]),
+        (
+            "--disable-userns",
+            ["user namespace", "user namespaces are not disabled"],
+        ),
     ] {
         let mut world = World::prepare(&[]);
         with_bwrap(&mut world, &without(left_out));

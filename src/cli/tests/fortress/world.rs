@@ -95,14 +95,22 @@ impl World {
         }
     }
 
+    /// A program to be run by the user that the server has.
+    pub fn as_its_user(&self, program: &Path) -> Command {
+        if !nix::unistd::geteuid().is_root() {
+            return Command::new(program);
+        }
+        let mut command = Command::new("/usr/bin/setpriv");
+        let id = self.uid.to_string();
+        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"]);
+        command.arg(program);
+        command
+    }
+
     /// As a user that is not root, or as the one that runs the test.
     pub fn launch(&self, dropping: bool) -> Started {
-        let mut command = if dropping && nix::unistd::geteuid().is_root() {
-            let mut command = Command::new("/usr/bin/setpriv");
-            let id = self.uid.to_string();
-            command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"]);
-            command.arg(program());
-            command
+        let mut command = if dropping {
+            self.as_its_user(program())
         } else {
             Command::new(program())
         };
