@@ -45,6 +45,9 @@ pub struct Serve {
     /// File or folder that the agent sees, read-only, at its own place; repeatable
     #[arg(long)]
     bind: Vec<PathBuf>,
+    /// Days for which a job is kept after it ended, or was ingested and never run
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    keep_days: u32,
     /// Runs at the same time
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     concurrency: u32,
@@ -91,6 +94,7 @@ pub struct Config {
     pub key: SigningKey,
     pub binds: Vec<PathBuf>,
     pub concurrency: usize,
+    pub keep_days: u32,
     pub policy: Policy,
     pub limits: SandboxPolicy,
 }
@@ -130,6 +134,7 @@ impl Serve {
                 .map(|path| bind(path))
                 .collect::<Result<_, _>>()?,
             concurrency: usize::try_from(self.concurrency).unwrap_or(1),
+            keep_days: self.keep_days,
             policy: Policy {
                 timeout_ms: self.limits.time_secs * 1_000,
                 tools_allowed: true,

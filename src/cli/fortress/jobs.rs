@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time;
 
+use super::asked;
 use super::calls::{self, Call};
 use super::error::ApiError;
 use super::log::log;
@@ -276,7 +277,7 @@ impl Jobs {
             provider: calls::provider(calls, &policy.allowed_host),
             parameters: Parameters {
                 max_tokens: policy.max_output_tokens,
-                temperature: "0".to_owned(),
+                temperature: asked::temperature(&job.model),
             },
             policy_sha256: policy.sha256().unwrap_or_default(),
             policy,

@@ -1,12 +1,15 @@
 //! `chitty fortress`: the server that runs agents in a sandbox and signs what they answer.
 
+mod asked;
 mod calls;
 mod config;
+mod connections;
 mod error;
 mod facts;
 mod jobs;
 mod log;
 mod model;
+mod retention;
 mod routes;
 mod sandbox;
 mod serve;

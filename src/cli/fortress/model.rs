@@ -1,31 +1,35 @@
 //! The way of a run to the model: HTTP on a Unix socket that only its sandbox can reach.
 //!
 //! It takes `POST /v1/chat/completions` and nothing else, sends it on to the one configured
-//! address with the server's key, which no agent sees, and holds each request to the policy:
-//! the run's own model, a bound on tokens, no sampling. So what the manifest says of model and
-//! parameters is true whatever the agent asks for.
+//! address with the server's key, which no agent sees, and holds each request to the policy, see
+//! [`super::asked`]. So what the manifest says of model and parameters is true whatever the agent
+//! asks for.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router, response::IntoResponse};
-use chitty_core::llm::{BaseUrl, takes_sampling_parameters};
+use chitty_core::llm::BaseUrl;
 use chitty_core::ports::Clock;
 use chitty_core::secret::Secret;
 use serde_json::{Map, Value, json};
 use tokio::net::UnixListener;
 use tokio::task::{self, JoinHandle};
 
+use super::asked;
 use super::calls::Call;
+use super::connections::{self, BodyError};
 use super::system::System;
 
 const MAX_REQUEST_BYTES: usize = 1 << 20;
 const MAX_ANSWER_BYTES: u64 = 8 << 20;
+/// As many as the relay passes on at once.
+const MAX_CONNECTIONS: usize = 16;
 
 /// The model's API, one for all runs.
 pub struct Upstream {
@@ -86,10 +90,8 @@ impl Proxy {
             })
             .with_state(Arc::clone(&run));
         let listener = UnixListener::bind(socket)?;
-        let serving = task::spawn(async move {
-            // It ends when it is aborted.
-            let _ended = axum::serve(listener, router).await;
-        });
+        // An agent can reach the socket past the relay, so it is bounded here.
+        let serving = task::spawn(connections::serve(listener, router, MAX_CONNECTIONS));
         Ok(Self { run, serving })
     }
 
@@ -126,46 +128,24 @@ impl Run {
             }
         }
     }
-
-    /// The request as the policy has it.
-    fn held(&self, mut body: Map<String, Value>) -> Result<Map<String, Value>, &'static str> {
-        if body
-            .get("stream")
-            .is_some_and(|stream| stream != &json!(false))
-        {
-            return Err("a sealed run is answered whole: leave stream out");
-        }
-        if body.get("n").is_some_and(|n| n != &json!(1)) {
-            return Err("a sealed run has one answer: leave n out");
-        }
-        let asked = ["max_tokens", "max_completion_tokens"].map(|name| body.remove(name));
-        let asked = asked.iter().flatten().filter_map(Value::as_u64).min();
-        let limit = asked
-            .unwrap_or(u64::MAX)
-            .min(u64::from(self.max_output_tokens));
-        body.insert("model".to_owned(), json!(self.model));
-        body.remove("top_p");
-        if takes_sampling_parameters(&self.model) {
-            body.insert("temperature".to_owned(), json!(0));
-            body.insert("max_tokens".to_owned(), json!(limit));
-        } else {
-            body.remove("temperature");
-            body.insert("max_completion_tokens".to_owned(), json!(limit));
-        }
-        Ok(body)
-    }
 }
 
 async fn complete(State(run): State<Arc<Run>>, request: Request) -> Response<Body> {
-    let Ok(body) = to_bytes(request.into_body(), MAX_REQUEST_BYTES).await else {
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+    let body = match connections::body(request, MAX_REQUEST_BYTES).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => {
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+        }
+        Err(BodyError::Slow) => {
+            return refusal(StatusCode::REQUEST_TIMEOUT, "the request is too slow");
+        }
     };
     let Ok(body) = serde_json::from_slice::<Map<String, Value>>(&body) else {
         return refusal(StatusCode::BAD_REQUEST, "the request is not a JSON object");
     };
-    let body = match run.held(body) {
-        Ok(body) => json!(body).to_string(),
-        Err(advice) => return refusal(StatusCode::BAD_REQUEST, advice),
+    let body = match asked::held(&body, &run.model, run.max_output_tokens) {
+        Ok(body) => body.to_string(),
+        Err(advice) => return refusal(StatusCode::BAD_REQUEST, &advice),
     };
     let Some(number) = run.begin() else {
         return refusal(
@@ -239,28 +219,6 @@ mod tests {
             max_output_tokens: 100,
             max_calls: 1,
             calls: Mutex::default(),
-        }
-    }
-
-    fn held(model: &str, body: Value) -> Result<Value, &'static str> {
-        let Value::Object(body) = body else { panic!() };
-        run(model).held(body).map(Value::Object)
-    }
-
-    #[test]
-    fn a_request_is_held_to_the_policy() {
-        let asked = json!({"model": "dear", "temperature": 2, "top_p": 0.1, "max_tokens": 9000, "messages": []});
-        let sent = json!({"model": "gpt-4", "temperature": 0, "max_tokens": 100, "messages": []});
-        assert_eq!(held("gpt-4", asked), Ok(sent));
-        let asked = json!({"max_completion_tokens": 7, "temperature": 1, "stream": false, "n": 1});
-        let sent = json!({"model": "o3", "max_completion_tokens": 7, "stream": false, "n": 1});
-        assert_eq!(held("o3", asked), Ok(sent));
-        for refused in [
-            json!({"stream": true}),
-            json!({"n": 2}),
-            json!({"stream": "yes"}),
-        ] {
-            assert!(held("gpt-4", refused).is_err());
         }
     }
 

@@ -2,9 +2,7 @@
 //! `POST /assert`, and `GET /` for whether it lives. All but the last ask for `x-api-key`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -15,8 +13,9 @@ use chitty_core::secret::{Secret, same};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::{task, time};
+use tokio::task;
 
+use super::connections::{self, BodyError};
 use super::error::ApiError;
 use super::facts::{self, Assertion};
 use super::jobs::{Input, Jobs, broken};
@@ -24,7 +23,6 @@ use super::store::Job;
 
 /// 64 KiB of content, of which JSON may write each byte in six.
 const MAX_BODY_BYTES: usize = 512 << 10;
-const BODY_TIME: Duration = Duration::from_secs(20);
 const MAX_LABEL_CHARS: usize = 500;
 const MAX_ID_BYTES: usize = 64;
 const MAX_NAME_BYTES: usize = 128;
@@ -85,9 +83,11 @@ async fn admit(
 }
 
 async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
-    let body = time::timeout(BODY_TIME, to_bytes(request.into_body(), MAX_BODY_BYTES)).await;
-    let body = body.map_err(|_| ApiError::Slow)?;
-    let body = body.map_err(|_| ApiError::TooLarge(MAX_BODY_BYTES))?;
+    let body = connections::body(request, MAX_BODY_BYTES).await;
+    let body = body.map_err(|error| match error {
+        BodyError::Slow => ApiError::Slow,
+        BodyError::TooLarge => ApiError::TooLarge(MAX_BODY_BYTES),
+    })?;
     let refused = |error: serde_json::Error| ApiError::Invalid(format!("the body: {error}"));
     serde_json::from_slice(&body).map_err(refused)
 }

@@ -1,26 +1,23 @@
 //! `chitty fortress serve`: from configuration to a server that listens, or a reason why not.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
 use chitty_core::ports::Clock;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task;
+use tokio::sync::Semaphore;
 
 use super::config::{Config, Serve};
+use super::connections;
 use super::jobs::{Folders, Jobs};
 use super::log::log;
 use super::model::Upstream;
+use super::retention;
 use super::routes::{Api, router};
 use super::sandbox::{Running, Sandbox};
 use super::store::Store;
@@ -28,7 +25,6 @@ use super::system::System;
 use super::trial;
 
 const MAX_CONNECTIONS: usize = 256;
-const HEADER_TIME: Duration = Duration::from_secs(10);
 /// A Unix socket's path has at most 107 bytes, and 20 of them are ours.
 const MAX_DATA_BYTES: usize = 87;
 
@@ -61,6 +57,8 @@ async fn serve(options: Serve) -> Result<(), String> {
         );
     }
     let config = options.read()?;
+    let _own = lock(&config.data)?;
+    let keep_days = config.keep_days;
     let (listener, address) = listen(config.listen).await?;
     let data = config.data.clone();
     let api = Arc::new(prepare(config)?);
@@ -75,7 +73,8 @@ async fn serve(options: Serve) -> Result<(), String> {
     );
     let router = router(Arc::clone(&api));
     tokio::select! {
-        () = accept(&listener, &router) => {}
+        () = connections::serve(listener, router, MAX_CONNECTIONS) => {}
+        () = retention::keep(&api.jobs, keep_days) => {}
         stopped = told_to_stop() => stopped?,
     }
     // Runs end with this program; the next start fails them too, if this cannot be written.
@@ -90,6 +89,18 @@ async fn serve(options: Serve) -> Result<(), String> {
         &json!({ "interrupted_runs": interrupted }),
     );
     Ok(())
+}
+
+/// Until it is dropped, however that comes about.
+fn lock(data: &Path) -> Result<File, String> {
+    let folder = File::open(data).map_err(|error| error.to_string())?;
+    folder.try_lock().map_err(|error| {
+        format!(
+            "--data {}: another server uses it ({error})",
+            data.display()
+        )
+    })?;
+    Ok(folder)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
@@ -157,40 +168,4 @@ async fn told_to_stop() -> Result<(), String> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-async fn accept(listener: &TcpListener, router: &Router) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => drop(task::spawn(connection(stream, router.clone(), place))),
-            Err(error) => {
-                // Out of files, most likely: some are closed soon.
-                log(
-                    "error",
-                    "not_accepted",
-                    &json!({ "cause": error.to_string() }),
-                );
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, router: Router, place: OwnedSemaphorePermit) {
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    if let Err(error) = served.await {
-        log(
-            "debug",
-            "connection_broken",
-            &json!({ "cause": error.to_string() }),
-        );
-    }
-    drop(place);
 }

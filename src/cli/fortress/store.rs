@@ -117,6 +117,23 @@ impl Store {
         Ok(self.lock().query_row(count, [], |row| row.get(0))?)
     }
 
+    /// Ids of jobs that ended before this, or were ingested and never run; not all at once.
+    pub fn expired(&self, before_ms: i64) -> Result<Vec<String>, StoreError> {
+        let connection = self.lock();
+        let mut select = connection.prepare(
+            "SELECT id FROM jobs WHERE status <> 'running' AND coalesce(ended_ms, created_ms) < ?1 \
+             ORDER BY id LIMIT 20",
+        )?;
+        let ids = select.query_map([before_ms], |row| row.get(0))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
+    pub fn remove(&self, id: &str) -> Result<(), StoreError> {
+        self.lock()
+            .execute("DELETE FROM jobs WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
     pub fn job(&self, id: &str) -> Result<Option<Job>, StoreError> {
         let select = format!("SELECT {COLUMNS} FROM jobs WHERE id = ?1");
         Ok(self.lock().query_row(&select, [id], job_of).optional()?)

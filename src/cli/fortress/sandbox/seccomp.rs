@@ -15,7 +15,7 @@ use super::syscalls::{ALLOWED, OLDER};
 /// `CLONE_NEW*` (linux/sched.h): a namespace of its own would give an agent capabilities in it.
 const NEW_NAMESPACES: u64 = 0x7E02_0000 | 0x80;
 
-/// linux/close_range.h.
+/// `linux/close_range.h`.
 const CLOSE_RANGE_UNSHARE: u64 = 2;
 
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,8 @@ mod escapes;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod keeping;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod refusals;

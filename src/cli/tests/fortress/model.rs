@@ -53,6 +53,8 @@ fn model(status: u16) -> (String, Asked) {
     (url, asked)
 }
 
+const BARE: &str = r#"{"messages": []}"#;
+
 /// Asks by plain HTTP, as any client would, and prints what comes back.
 fn ask(request: &str, path: &str) -> String {
     format!(
@@ -116,7 +118,14 @@ fn nothing_but_the_models_answers_can_be_asked_for() {
         ask("{}", "/v1/files"),
         ask("{}", "/"),
         ask("[]", "/v1/chat/completions"),
-        ask(r#"{"stream": true}"#, "/v1/chat/completions"),
+        ask(
+            r#"{"messages": [], "stream": true}"#,
+            "/v1/chat/completions",
+        ),
+        ask(
+            r#"{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.test"}}]}]}"#,
+            "/v1/chat/completions",
+        ),
     ];
     let output = world.good(&refused.concat());
     let said = output["output"].as_str().unwrap();
@@ -141,7 +150,7 @@ fn nothing_but_the_models_answers_can_be_asked_for() {
 fn calls_are_bounded() {
     let (url, asked) = model(200);
     let world = world(&url, &["--model-calls", "2"]);
-    let output = world.good(&ask("{}", "/v1/chat/completions").repeat(4));
+    let output = world.good(&ask(BARE, "/v1/chat/completions").repeat(4));
     assert_eq!(
         output["output"]
             .as_str()
@@ -157,7 +166,7 @@ fn calls_are_bounded() {
 fn a_failed_run_tells_of_the_models_refusal() {
     let (url, _) = model(401);
     let world = world(&url, &[]);
-    let id = world.ingest(&format!("{} exit 3", ask("{}", "/v1/chat/completions")));
+    let id = world.ingest(&format!("{} exit 3", ask(BARE, "/v1/chat/completions")));
     let (_, body) = world.run(&id);
     let reason =
         "AGENT_FAILED: the agent ended with status 3; the model's last answer was HTTP 401";
@@ -169,6 +178,6 @@ fn a_failed_run_tells_of_the_models_refusal() {
         .local_addr()
         .unwrap();
     let world = self::world(&format!("http://{gone}/v1"), &[]);
-    let said = world.bad(&format!("{} exit 3", ask("{}", "/v1/chat/completions")));
+    let said = world.bad(&format!("{} exit 3", ask(BARE, "/v1/chat/completions")));
     assert!(said.contains("the model gave no answer"), "{said}");
 }
