@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What the other scripts stand on: checks what only you can install, installs the rest, nothing twice.
-# Source it, then call setup_build, setup_test or setup_bench.
+# Source it, then call setup_build, setup_test, setup_fuzz or setup_bench.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TOOLS=${CHITTY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/chittymcp/tools}
@@ -43,7 +43,7 @@ has_postgres() { has initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/d
 # Only building worker-build asks for OpenSSL's headers, and only where the system has no TLS of its own.
 has_openssl() { has_tool worker-build "$WORKER_BUILD_VERSION" worker-build || [ "$(uname)" != Linux ] || pkg-config --exists openssl 2>/dev/null; }
 
-# require PURPOSE checks everything the purpose (node, build, test or bench) needs of the machine,
+# require PURPOSE checks everything the purpose (node, build, test, fuzz or bench) needs of the machine,
 # installs Debian's packages where it may, and otherwise names all that is missing at once.
 require() {
   local packages=() missing=() python="3, 8"
@@ -58,6 +58,10 @@ require() {
     has git || packages+=(git)
     has cc || packages+=(build-essential)
     has_openssl || packages+=(pkg-config libssl-dev)
+  fi
+  if [ "$1" = test ] || [ "$1" = fuzz ]; then
+    # libFuzzer is written in C++.
+    has c++ || packages+=(build-essential)
   fi
   if [ "$1" = test ]; then
     has gpg || packages+=(gnupg)
@@ -213,6 +217,12 @@ install_python_tool() {
 }
 
 setup_build() { prepare build; }
+
+setup_fuzz() {
+  cd "$ROOT" || exit 1
+  require fuzz
+  setup_rust
+}
 
 setup_bench() {
   prepare bench
