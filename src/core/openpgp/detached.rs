@@ -244,11 +244,9 @@ impl<'a> HashedFields<'a> {
             sub::EXPIRES => once(&mut self.expires_after, seconds(data)),
             sub::ISSUER_FINGERPRINT => once(&mut self.issuer, fingerprint(data)),
             sub::ISSUER_KEY_ID => once(&mut self.issuer_key_id, (data.len() == 8).then_some(data)),
-            // Programs differ over what is cut or no text, and so refuse the whole signature.
+            // What is cut, or no URI, makes other programs refuse the whole signature.
             sub::NOTATION if !critical => well_formed(is_notation(data)),
-            sub::KEY_SERVER | sub::POLICY if !critical => {
-                well_formed(std::str::from_utf8(data).is_ok())
-            }
+            sub::KEY_SERVER | sub::POLICY if !critical => well_formed(data.is_ascii()),
             sub::SIGNER_USER_ID if !critical => Ok(()),
             _ => Err(Reason::UnsupportedSubpacket),
         }

@@ -207,7 +207,7 @@ fn nothing_passes_that_gpg_does_not_call_good_and_valid() {
 
 /// Signed by the key's owner, and yet rPGP cannot read them: found by fuzzing.
 #[test]
-fn statements_that_are_cut_or_no_text_are_refused() {
+fn statements_that_are_cut_or_no_uri_are_refused() {
     let signer = Signer::new();
     let notation = [20, 0x80, 0, 0, 0, 0, 3, 0, 1, b'a', b'@', b'b', b'x'];
     let statement = |body: &[u8]| [&[u8::try_from(body.len()).unwrap()], body].concat();
@@ -234,6 +234,7 @@ fn statements_that_are_cut_or_no_text_are_refused() {
         with(8, 0),
         b"\x1Ahttps://\xFF".to_vec(),
         b"\x18hkp://\xFF".to_vec(),
+        "\x18hkp://ǚ".into(),
     ];
     for body in bad {
         let said = reason(CONTENT, &text(&body), &signer.public);
