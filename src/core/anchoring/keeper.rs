@@ -128,13 +128,23 @@ impl<S: Sql> Keeper<S> {
             kept.map_err(text)?;
             note.add_signature(cosignature.line).map_err(text)?;
         }
-        anchor.cosigned = note.to_string();
-        if let Some(policy) = &self.vouchers.witnesses {
-            anchor.quorum_met = policy.judge(&note).map_err(text)?.quorum_met;
-        }
         anchor.stamp = anchor.stamp.or(round.stamp);
         anchor.attempts += 1;
         anchor.failures = round.failures;
+        if let Some(policy) = &self.vouchers.witnesses {
+            match policy.judge(&note) {
+                Ok(witnessed) => anchor.quorum_met = witnessed.quorum_met,
+                // Whoever is to blame, all are asked again; the stamp stays.
+                Err(error) => {
+                    anchor.failures.push(Failure {
+                        of: WITNESSED.to_owned(),
+                        reason: error.to_string(),
+                    });
+                    (note, anchor.quorum_met) = (signed, false);
+                }
+            }
+        }
+        anchor.cosigned = note.to_string();
         let shown = self.publish(&anchor).await;
         let is_complete = shown.is_ok() && self.is_complete(&anchor, &note);
         anchor.failures.extend(shown.err().map(|reason| Failure {

@@ -1,7 +1,10 @@
 //! Anchors in the SQLite of their object.
 
 use super::Anchor;
-use crate::sql::{DatabaseError, Sql, Statement};
+use crate::sql::{DatabaseError, Row, Sql, Statement};
+
+/// How many anchors are tried from either end, where they do not hold any more.
+const TRIED: usize = 8;
 
 const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS anchors (size INTEGER PRIMARY KEY, stamped INTEGER NOT NULL, \
@@ -39,21 +42,22 @@ impl<S: Sql> AnchorStore<S> {
         ))
     }
 
-    /// The smallest one of at least `size` that has what is asked for.
-    pub(super) fn covering(
-        &self,
-        size: u64,
-        having: Having,
-    ) -> Result<Option<Anchor>, DatabaseError> {
-        let query = match having {
-            Having::Stamp => {
-                "SELECT body FROM anchors WHERE stamped = 1 AND size >= ?1 ORDER BY size LIMIT 1"
-            }
-            Having::Quorum => {
-                "SELECT body FROM anchors WHERE quorum_met = 1 AND size >= ?1 ORDER BY size LIMIT 1"
-            }
+    /// Those of at least `size` that have what is asked for, the smallest first: the smallest
+    /// and the newest of them, [`TRIED`] each.
+    pub(super) fn covering(&self, size: u64, having: Having) -> Result<Vec<Anchor>, DatabaseError> {
+        let has = match having {
+            Having::Stamp => "stamped = 1",
+            Having::Quorum => "quorum_met = 1",
         };
-        self.one(Statement::new(query).bind(integer(size)?))
+        let some = |order: &str| {
+            format!(
+                "SELECT * FROM (SELECT size, body FROM anchors WHERE {has} AND size >= ?1 \
+                 ORDER BY size {order} LIMIT {TRIED})"
+            )
+        };
+        let query = format!("{} UNION {} ORDER BY size", some("ASC"), some("DESC"));
+        let found = self.sql.query(Statement::new(query).bind(integer(size)?))?;
+        found.rows.iter().map(read).collect()
     }
 
     /// Writes an anchor in place of that of its size.
@@ -98,12 +102,12 @@ impl<S: Sql> AnchorStore<S> {
 
     fn one(&self, statement: Statement) -> Result<Option<Anchor>, DatabaseError> {
         let found = self.sql.query(statement)?;
-        let body = found.first().map(|row| row.text("body")).transpose()?;
-        body.map(|body| {
-            serde_json::from_str(&body).map_err(|e| DatabaseError::Statement(e.to_string()))
-        })
-        .transpose()
+        found.first().map(read).transpose()
     }
+}
+
+fn read(row: &Row) -> Result<Anchor, DatabaseError> {
+    serde_json::from_str(&row.text("body")?).map_err(|e| DatabaseError::Statement(e.to_string()))
 }
 
 fn integer(value: u64) -> Result<i64, DatabaseError> {

@@ -75,7 +75,8 @@ pub enum WitnessVerdict {
 }
 
 impl Vouchers {
-    /// What is vouched for of the first `size` leaves: the smallest anchors that cover them.
+    /// What is vouched for of the first `size` leaves: the smallest anchors that cover them and
+    /// hold today, for policy and authorities may have changed since.
     ///
     /// # Errors
     /// The storage failed.
@@ -88,8 +89,12 @@ impl Vouchers {
         let newest = store.newest()?.filter(|anchor| anchor.size >= size);
         let time = match &self.authorities {
             None => TimeVerdict::NotConfigured,
-            Some(authorities) => match store.covering(size, Having::Stamp)? {
-                Some(anchor) => judge_time(anchor, &authorities.anchors),
+            Some(authorities) => match first_that_holds(
+                store.covering(size, Having::Stamp)?,
+                |anchor| judge_time(anchor, &authorities.anchors),
+                |verdict| matches!(verdict, TimeVerdict::Stamped { .. }),
+            ) {
+                Some(verdict) => verdict,
                 None => TimeVerdict::NotStamped {
                     failures: newest.clone().map_or(Vec::new(), |anchor| anchor.failures),
                 },
@@ -97,13 +102,33 @@ impl Vouchers {
         };
         let witnesses = match &self.witnesses {
             None => WitnessVerdict::NotConfigured,
-            Some(policy) => match store.covering(size, Having::Quorum)? {
-                Some(anchor) => judge_witnesses(&anchor, policy),
+            Some(policy) => match first_that_holds(
+                store.covering(size, Having::Quorum)?,
+                |anchor| judge_witnesses(&anchor, policy),
+                |verdict| matches!(verdict, WitnessVerdict::Witnessed { .. }),
+            ) {
+                Some(verdict) => verdict,
                 None => not_witnessed(newest, policy),
             },
         };
         Ok(Anchoring { time, witnesses })
     }
+}
+
+/// If none does: what is wrong with the first.
+fn first_that_holds<V>(
+    anchors: Vec<Anchor>,
+    judge: impl Fn(Anchor) -> V,
+    holds: impl Fn(&V) -> bool,
+) -> Option<V> {
+    let mut first = None;
+    for verdict in anchors.into_iter().map(judge) {
+        if holds(&verdict) {
+            return Some(verdict);
+        }
+        first.get_or_insert(verdict);
+    }
+    first
 }
 
 fn judge_time(anchor: Anchor, anchors: &TrustAnchors) -> TimeVerdict {

@@ -179,8 +179,12 @@ impl RemoteWitness {
     /// The signature lines of the answer stand behind the checkpoint's own, as the
     /// specification proposes; those of other keys are ignored.
     fn read_cosignature(&self, note: &Note, lines: &str) -> Option<Cosignature> {
-        let note = Note::parse(&format!("{note}{lines}")).ok()?;
-        let newest = self.key.cosignatures(&note).ok()?;
+        let answered = Note::parse(&format!("{note}{lines}")).ok()?;
+        // An empty line among them would make the log's own signatures part of the text.
+        if answered.text() != note.text() {
+            return None;
+        }
+        let newest = self.key.cosignatures(&answered).ok()?;
         newest.into_iter().max_by_key(|found| found.time_s)
     }
 }

@@ -25,7 +25,7 @@ use crate::chain::verify::verify_consistency;
 /// Media type of a tree size.
 pub const SIZE_TYPE: &str = "text/x.tlog.size";
 pub const TEXT_TYPE: &str = "text/plain; charset=utf-8";
-/// Pairs of heads kept of each kind. Who replays a log's own checkpoints fills one kind only.
+/// Pairs of heads kept of each kind.
 const MAX_FORKS: usize = 32;
 
 /// An HTTP answer.
@@ -126,10 +126,12 @@ impl Witness {
             note: note.to_string(),
         };
         store.set_head(&head).map_err(storage)?;
+        explained(store, request)?;
         Ok(cosignature.to_string())
     }
 
-    /// Keeps both heads, once for each pair.
+    /// Keeps both heads, once for each pair. Anybody can send a log's own checkpoint without
+    /// its proof, so of those the newest are kept; what is proof by itself is kept for good.
     fn keep<S: WitnessStore>(
         &self,
         store: &mut S,
@@ -139,18 +141,26 @@ impl Witness {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let refused = self.signed_by_log(request).to_string();
-        let mut known = store.forks().map_err(storage)?;
-        known.retain(|fork| fork.kind == kind);
-        if known.len() >= MAX_FORKS || known.iter().any(|fork| fork.refused == refused) {
+        let mut forks = store.forks().map_err(storage)?;
+        let (mut of_kind, mut is_known) = (0, false);
+        for fork in forks.iter().filter(|fork| fork.kind == kind) {
+            of_kind += 1;
+            is_known |= fork.refused == refused;
+        }
+        let is_full = of_kind >= MAX_FORKS;
+        if is_known || (is_full && kind == ForkKind::SameSize) {
             return Ok(());
         }
-        let fork = Fork {
+        if is_full && let Some(oldest) = forks.iter().position(|fork| fork.kind == kind) {
+            forks.remove(oldest);
+        }
+        forks.push(Fork {
             kind,
             cosigned: seen.note.clone(),
             refused,
             seen_at_ms: now_ms,
-        };
-        store.keep_fork(&fork).map_err(storage)
+        });
+        store.set_forks(&forks).map_err(storage)
     }
 
     /// The checkpoint with the signatures that were checked, and no others.
@@ -171,6 +181,22 @@ impl Witness {
     pub fn keys<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a VerifierKey> {
         self.logs.iter().filter(move |key| key.name() == origin)
     }
+}
+
+/// A head that came without its proof before, and has it now, is no fork.
+fn explained<S: WitnessStore>(store: &mut S, request: &AddCheckpoint) -> Result<(), Refusal> {
+    let is_this = |fork: &Fork| {
+        let refused = Note::parse(&fork.refused);
+        fork.kind == ForkKind::Unproven
+            && refused.is_ok_and(|note| note.text() == request.note.text())
+    };
+    let mut forks = store.forks().map_err(storage)?;
+    let before = forks.len();
+    forks.retain(|fork| !is_this(fork));
+    if forks.len() < before {
+        store.set_forks(&forks).map_err(storage)?;
+    }
+    Ok(())
 }
 
 /// What the specification asks of state. With a refusal comes whether it is a sign of a fork.

@@ -32,11 +32,6 @@ impl<S: Sql> SqlWitnessStore<S> {
         });
         bodies.collect()
     }
-
-    fn write(&self, query: &'static str, body: &serde_json::Value) -> Result<(), DatabaseError> {
-        let statement = Statement::new(query).bind(body.to_string());
-        self.sql.query(statement).map(drop)
-    }
 }
 
 impl<S: Sql> WitnessStore for SqlWitnessStore<S> {
@@ -48,21 +43,25 @@ impl<S: Sql> WitnessStore for SqlWitnessStore<S> {
     }
 
     fn set_head(&mut self, head: &SeenHead) -> Result<(), DatabaseError> {
-        self.write(
+        let statement = Statement::new(
             "INSERT INTO head (one, body) VALUES (1, ?1) \
              ON CONFLICT (one) DO UPDATE SET body = excluded.body",
-            &serde_json::json!(head),
-        )
+        );
+        let statement = statement.bind(serde_json::json!(head).to_string());
+        self.sql.query(statement).map(drop)
     }
 
     fn forks(&self) -> Result<Vec<Fork>, DatabaseError> {
         self.bodies("SELECT body FROM forks ORDER BY position")
     }
 
-    fn keep_fork(&mut self, fork: &Fork) -> Result<(), DatabaseError> {
-        self.write(
-            "INSERT INTO forks (body) VALUES (?1)",
-            &serde_json::json!(fork),
-        )
+    fn set_forks(&mut self, forks: &[Fork]) -> Result<(), DatabaseError> {
+        let insert = |fork: &Fork| {
+            let body = serde_json::json!(fork).to_string();
+            Statement::new("INSERT INTO forks (body) VALUES (?1)").bind(body)
+        };
+        let mut all = vec![Statement::new("DELETE FROM forks")];
+        all.extend(forks.iter().map(insert));
+        self.sql.batch(&all).map(drop)
     }
 }

@@ -55,7 +55,9 @@ pub trait WitnessStore {
     /// The store's own.
     fn forks(&self) -> Result<Vec<Fork>, Self::Error>;
 
+    /// Stores these in place of those before.
+    ///
     /// # Errors
     /// The store's own.
-    fn keep_fork(&mut self, fork: &Fork) -> Result<(), Self::Error>;
+    fn set_forks(&mut self, forks: &[Fork]) -> Result<(), Self::Error>;
 }

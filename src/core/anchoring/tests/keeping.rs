@@ -202,3 +202,29 @@ fn a_log_that_was_set_back_is_told_and_never_anchored_over() {
         newest.failures
     );
 }
+
+#[test]
+fn a_false_cosignature_that_is_kept_costs_no_stamp() {
+    let world = World::new(2);
+    world.others.down.borrow_mut().extend(ALL);
+    world.others.down.borrow_mut().insert("t2.example");
+    world.grow(4);
+    let wait_ms = world.tend().unwrap();
+    let mut anchor = world.store().newest().unwrap().unwrap();
+    let false_line = crate::witness::tests::cosigner(1).cosign("another text\n", 7);
+    anchor.cosigned = format!("{}{false_line}", anchor.checkpoint);
+    world.store().put(&anchor).unwrap();
+    world.others.down.borrow_mut().clear();
+    advance(&world, wait_ms);
+    let wait_ms = world.tend().unwrap();
+    let anchor = world.store().newest().unwrap().unwrap();
+    assert!(anchor.stamp.is_some() && !anchor.quorum_met);
+    assert_eq!(
+        (anchor.failures.len(), &anchor.cosigned),
+        (1, &anchor.checkpoint)
+    );
+    // Then it is as if it had never been there.
+    advance(&world, wait_ms);
+    assert_eq!(world.tend(), None);
+    assert!(world.store().newest().unwrap().unwrap().quorum_met);
+}

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 
+use super::super::store::Having;
 use super::super::{
     Anchoring, Command, RemoteAnchors, TimeVerdict, Vouchers, WitnessVerdict, serve,
 };
@@ -151,13 +152,38 @@ fn what_was_altered_or_is_trusted_no_more_fails() {
         "{witnesses:?}"
     );
     // A stamp of another checkpoint of ours is none of this one.
-    let first = world
-        .store()
-        .covering(1, super::super::store::Having::Stamp);
-    anchor.stamp = first.unwrap().unwrap().stamp;
+    let first = world.store().covering(1, Having::Stamp);
+    anchor.stamp = first.unwrap()[0].stamp.clone();
     world.store().put(&anchor).unwrap();
     let time = ask(&world, 9).time;
     assert!(matches!(time, TimeVerdict::Fails { reason, .. } if reason.contains("other data")));
+}
+
+#[test]
+fn what_holds_no_more_is_passed_over_for_a_larger_one_that_does() {
+    let world = World::new(2);
+    world.grow(4);
+    world.tend();
+    world.grow(5);
+    world.clock.advance(i64::try_from(EVERY_MS).unwrap());
+    world.tend();
+    let stores = world.store();
+    let mut first = stores.covering(1, Having::Quorum).unwrap().remove(0);
+    assert_eq!(first.size, 4);
+    // A witness that has left the policy, and a root that was dropped, leave this.
+    first.cosigned = first.checkpoint.clone();
+    let reply = &mut first.stamp.as_mut().unwrap().reply;
+    reply.replace_range(..4, "AAAA");
+    stores.put(&first).unwrap();
+    let Anchoring { time, witnesses } = ask(&world, 1);
+    assert!(
+        matches!(time, TimeVerdict::Stamped { tree_size: 9, .. }),
+        "{time:?}"
+    );
+    assert!(
+        matches!(witnesses, WitnessVerdict::Witnessed { tree_size: 9, .. }),
+        "{witnesses:?}"
+    );
 }
 
 #[test]

@@ -65,8 +65,8 @@ impl WitnessStore for Seen {
         Ok(self.forks.clone())
     }
 
-    fn keep_fork(&mut self, fork: &Fork) -> Result<(), Infallible> {
-        self.forks.push(fork.clone());
+    fn set_forks(&mut self, forks: &[Fork]) -> Result<(), Infallible> {
+        self.forks = forks.to_vec();
         Ok(())
     }
 }

@@ -184,8 +184,27 @@ fn kept_forks_are_bounded() {
         assert_eq!(grow(&mut seen, &other, 9, 10).status, 422);
     }
     assert_eq!(seen.forks.len(), 32);
+    // The newest of them.
+    let newest = TestLog::branch(10, 6, 40).checkpoint(10).text();
+    assert!(seen.forks[31].refused.starts_with(&newest));
     // Those take no room of what is proof by itself.
     let other = TestLog::branch(9, 6, 1);
     expects(&ask(&mut seen, &body(9, vec![], &other.note(9))), 9);
     assert_eq!(seen.forks.last().unwrap().kind, ForkKind::SameSize);
+}
+
+#[test]
+fn a_head_that_is_proved_later_is_no_fork_any_more() {
+    let (mut seen, log) = (Seen::default(), TestLog::of(20));
+    let other = TestLog::branch(14, 6, 1);
+    assert_eq!(grow(&mut seen, &log, 0, 9).status, 200);
+    assert_eq!(grow(&mut seen, &other, 9, 14).status, 422);
+    // Anybody can send the log's newest checkpoint with no proof.
+    assert_eq!(ask(&mut seen, &body(9, vec![], &log.note(20))).status, 422);
+    assert_eq!(seen.forks.len(), 2);
+    assert_eq!(grow(&mut seen, &log, 9, 20).status, 200);
+    let [fork] = seen.forks.as_slice() else {
+        panic!("{:?}", seen.forks)
+    };
+    assert!(fork.refused.starts_with(&other.checkpoint(14).text()));
 }

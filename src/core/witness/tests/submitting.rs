@@ -160,7 +160,10 @@ fn an_answer_without_its_cosignature_is_none() {
     let note = log.note(5);
     let by_another = cosigner(2).cosign(note.text(), 7).to_string();
     let of_another = cosigner(1).cosign(log.note(4).text(), 7).to_string();
-    for body in ["", "x", &by_another, &of_another] {
+    // Over a longer text, which an empty line makes of checkpoint and signature.
+    let longer = cosigner(1).cosign(&note.to_string(), 7).to_string();
+    let longer = format!("\n{longer}");
+    for body in ["", "x", &by_another, &of_another, &longer] {
         let http = Served::answering(200, "text/plain", body);
         assert_eq!(
             cosign(&http, &log, 5, 0),
