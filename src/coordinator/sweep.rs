@@ -1,6 +1,5 @@
 //! Each minute: what a worker left behind when it ended is brought to an end. Executions and
-//! runs past their deadline fail with the reason; signed runs that are not logged are logged, and
-//! so is what was decided about the keys that sign them.
+//! runs past their deadline fail with the reason; signed runs that are not logged are logged.
 //! Signing keys are replaced in time, and what has expired is deleted. Rows that have become final are put on record, and
 //! audits that are due are made.
 //! The log's newest checkpoint is anchored, if the log itself could not say that it has grown.
@@ -10,7 +9,6 @@ use std::rc::Rc;
 use chitty_core::audit::{FortressSignatures, Recorder, record_due};
 use chitty_core::auth::{Principal, PrincipalKind, Scopes};
 use chitty_core::execution::{Asker, Executions};
-use chitty_core::fortress::keys::settle_keys;
 use chitty_core::fortress::{Jobs, log_unlogged};
 use chitty_core::oauth;
 use chitty_core::ports::{Level, Log};
@@ -52,9 +50,8 @@ async fn try_run(env: &Env, context: ScheduleContext) -> Result<(), Fault> {
     let isolate = worker.isolate();
     let platform = isolate.platform(env, background, Coordinator::NAME, "sweep")?;
     // One that fails does not keep the others from being done.
-    let chores: [(&str, Result<(), Fault>); 8] = [
+    let chores: [(&str, Result<(), Fault>); 7] = [
         ("interrupted", interrupted(env, &platform).await),
-        ("fortress_keys", fortress_keys(env, &platform).await),
         ("resealing", resealing(&platform).await),
         ("signing_keys", signing_keys(&platform).await),
         ("identity", identity(&worker, &platform).await),
@@ -82,19 +79,6 @@ async fn interrupted(env: &Env, platform: &Platform) -> Result<(), Fault> {
     if executions + runs > 0 || logged > 0 {
         let fields = json!({ "executions": executions, "runs": runs, "logged": logged });
         platform.log.record(Level::Warn, "swept", fields);
-    }
-    Ok(())
-}
-
-/// Rotations, ends and revocations that are not in the log yet.
-async fn fortress_keys(env: &Env, platform: &Platform) -> Result<(), Fault> {
-    let now_ms = platform.clock.now_ms();
-    let settled = settle_keys(&*platform.database, &*ledger(env)?, now_ms).await?;
-    if settled > 0 {
-        let fields = json!({ "facts": settled });
-        platform
-            .log
-            .record(Level::Info, "fortress_keys_settled", fields);
     }
     Ok(())
 }

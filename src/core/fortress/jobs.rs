@@ -259,7 +259,7 @@ impl Jobs {
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let select = Statement::new(format!(
             "SELECT {COLUMNS} FROM fortress_jobs \
-             WHERE status = 'completed' AND assertion_id IS NULL \
+             WHERE status = 'completed' AND assertion_id IS NULL AND manifest <> '' \
              ORDER BY completed_at, id LIMIT ?1 OFFSET ?2"
         ))
         .bind(count(limit))

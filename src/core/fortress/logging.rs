@@ -2,13 +2,13 @@ use std::rc::Rc;
 
 use super::error::FortressError;
 use super::jobs::{Job, Jobs};
-use super::types::ChainPosition;
+use super::types::{ChainPosition, SealInput, SealOutput};
 use crate::chain::fact::Fact;
 use crate::digest::sha256_hex;
 use crate::ledger::{AppendRequest, Ledger, LedgerError};
 use crate::ports::Database;
 
-const SOURCE: &str = "fortress-mcp";
+pub(super) const SOURCE: &str = "fortress-mcp";
 const SWEPT_AT_ONCE: usize = 20;
 const SWEPT_AT_MOST: usize = 100;
 
@@ -29,7 +29,7 @@ pub(super) async fn log_job(ledger: &dyn Ledger, job: &Job) -> Result<ChainPosit
         .append(&AppendRequest {
             idempotency_key: format!("fortress:job:{}:executed", job.id),
             fact: Fact {
-                subject: format!("fortress:job:{}", job.id),
+                subject: job_subject(&job.id),
                 predicate: "executed_securely".to_owned(),
                 object: format!("output:{}", job.output_file.as_deref().unwrap_or_default()),
                 source: SOURCE.to_owned(),
@@ -46,7 +46,48 @@ pub(super) async fn log_job(ledger: &dyn Ledger, job: &Job) -> Result<ChainPosit
     Ok(ChainPosition::from(&receipt))
 }
 
-/// Logs signed jobs whose worker ended before it could.
+/// What the facts about a job are about.
+pub(super) fn job_subject(id: &str) -> String {
+    format!("fortress:job:{id}")
+}
+
+/// What the facts about a sealed package are about.
+pub(super) fn seal_subject(tag_manifest: &str) -> String {
+    format!("fortress:seal:{}", sha256_hex(tag_manifest))
+}
+
+/// Logs the seal of a package: by its place in the log it outlives its key.
+pub(super) async fn log_seal(
+    ledger: &dyn Ledger,
+    input: &SealInput,
+    sealed: &SealOutput,
+    now_secs: u64,
+) -> Result<(), LedgerError> {
+    let signature = sha256_hex(&sealed.signature);
+    let metadata = [
+        ("manifest_sha256", sha256_hex(&input.tag_manifest)),
+        ("signature_sha256", signature.clone()),
+        ("key_fingerprint", sealed.key_fingerprint.clone()),
+    ];
+    let request = AppendRequest {
+        idempotency_key: format!("fortress:seal:{}:{signature}", input.package_id),
+        fact: Fact {
+            subject: seal_subject(&input.tag_manifest),
+            predicate: "package_sealed".to_owned(),
+            object: format!("package:{}", input.package_id),
+            source: SOURCE.to_owned(),
+            // Within one second a key signs the same twice, and the fact is the same.
+            timestamp_ms: now_secs * 1_000,
+            execution_id: None,
+            evidence_id: None,
+            metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
+        },
+    };
+    ledger.append(&request).await.map(drop)
+}
+
+/// Logs signed jobs whose worker ended before it could. Of what was erased meanwhile there is
+/// nothing left to log.
 pub async fn log_unlogged(
     db: &Rc<dyn Database>,
     ledger: &dyn Ledger,

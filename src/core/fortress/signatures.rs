@@ -1,5 +1,6 @@
 use super::error::FortressError;
 use super::keys::Signer;
+use super::logging::log_seal;
 use super::service::FortressService;
 use super::types::{CallerKey, SealInput, SealOutput, VerifyInput, VerifyOutput};
 use crate::digest::sha256_hex;
@@ -21,13 +22,15 @@ impl FortressService {
         }
     }
 
-    /// Signs a package of the coordinator's.
+    /// Signs a package of the coordinator's, and logs that. May be repeated.
     pub async fn seal(&self, input: &SealInput) -> Result<SealOutput, FortressError> {
         let signer = self.signer().await?;
-        Ok(SealOutput {
+        let sealed = SealOutput {
             signature: self.sign(&input.tag_manifest, &signer)?,
             key_fingerprint: signer.public.fingerprint(),
-        })
+        };
+        log_seal(&*self.ledger, input, &sealed, self.now_secs()).await?;
+        Ok(sealed)
     }
 
     /// Checks a signature against the fortress's own keys.

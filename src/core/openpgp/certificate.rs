@@ -37,7 +37,8 @@ pub(super) struct Component {
 }
 
 impl Component {
-    fn usable_at(&self, now_secs: u64) -> Result<(), Reason> {
+    /// Expiry is asked of another time: when what it signed was there.
+    fn usable_at(&self, now_secs: u64, there_secs: u64) -> Result<(), Reason> {
         match self.revocation {
             Some(Revocation::Hard) => return Err(Reason::KeyRevoked),
             Some(Revocation::Superseded) => return Err(Reason::KeySuperseded),
@@ -48,7 +49,7 @@ impl Component {
         if from > now_secs.saturating_add(CLOCK_SKEW_SECS) {
             return Err(Reason::KeyNotYetValid);
         }
-        if self.expires_at.is_some_and(|at| at <= now_secs) {
+        if self.expires_at.is_some_and(|at| at <= there_secs) {
             return Err(Reason::KeyExpired);
         }
         Ok(())
@@ -121,10 +122,10 @@ impl PublicKey {
 
     /// Whether signatures of this key can be accepted at that time, and if not, why.
     pub fn usable_at(&self, now_secs: u64) -> Result<(), Reason> {
-        self.primary.usable_at(now_secs)?;
+        self.primary.usable_at(now_secs, now_secs)?;
         let mut outcome = Err(Reason::KeyCannotSign);
         for component in self.components().filter(|c| c.may_sign) {
-            outcome = component.usable_at(now_secs);
+            outcome = component.usable_at(now_secs, now_secs);
             if outcome.is_ok() {
                 break;
             }
@@ -176,9 +177,10 @@ impl PublicKey {
         &self,
         component: &Component,
         now_secs: u64,
+        there_secs: u64,
     ) -> Result<(), Reason> {
-        self.primary.usable_at(now_secs)?;
-        component.usable_at(now_secs)?;
+        self.primary.usable_at(now_secs, there_secs)?;
+        component.usable_at(now_secs, there_secs)?;
         if component.may_sign {
             Ok(())
         } else {

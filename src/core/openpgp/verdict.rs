@@ -40,6 +40,8 @@ pub enum Reason {
     KeySuperseded,
     KeyRetired,
     KeyCannotSign,
+    /// Not of the signature itself: its key signs no more, and no log has the signature.
+    NotLogged,
 }
 
 impl Reason {
@@ -121,6 +123,9 @@ impl Reason {
             Self::KeyCannotSign => {
                 "The key's owner has not allowed it to sign documents; use a key made for signing."
             }
+            Self::NotLogged => {
+                "The key signs no more, and the log does not prove that this was signed before its end: its date is the signer's own word."
+            }
         }
     }
 }
@@ -158,9 +163,21 @@ impl Verdict {
 /// revoked now, is refused. A revoked key is refused also for signatures that predate the
 /// revocation: their date is the signer's own word.
 pub fn verify(content: &[u8], signature_text: &str, key: &PublicKey, now_secs: u64) -> Verdict {
+    verify_there(content, signature_text, key, now_secs, now_secs)
+}
+
+/// As [`verify`], of a signature that was there at `there_secs`, as is known by other means than
+/// its own word: neither it nor its key may have expired by then; later they may.
+pub fn verify_there(
+    content: &[u8],
+    signature_text: &str,
+    key: &PublicKey,
+    now_secs: u64,
+    there_secs: u64,
+) -> Verdict {
     match parse(signature_text) {
         Ok(signature) => {
-            let reason = check(content, &signature, key, now_secs).err();
+            let reason = check(content, &signature, key, (now_secs, there_secs)).err();
             Verdict::new(reason.unwrap_or(Reason::Valid), Some(&signature))
         }
         Err(reason) => Verdict::new(reason, None),
@@ -185,7 +202,7 @@ fn check(
     content: &[u8],
     signature: &Detached,
     key: &PublicKey,
-    now_secs: u64,
+    (now_secs, there_secs): (u64, u64),
 ) -> Result<(), Reason> {
     let component = key.component(&signature.issuer).ok_or(Reason::WrongKey)?;
     let digest = signature.digest(content).ok_or(Reason::BadSignature)?;
@@ -194,18 +211,22 @@ fn check(
         .point
         .verify_strict(&digest, &raw)
         .map_err(|_| Reason::BadSignature)?;
-    key.component_usable_at(component, now_secs)?;
-    check_times(signature, component, now_secs)
+    key.component_usable_at(component, now_secs, there_secs)?;
+    check_times(signature, component, (now_secs, there_secs))
 }
 
-fn check_times(signature: &Detached, component: &Component, now_secs: u64) -> Result<(), Reason> {
+fn check_times(
+    signature: &Detached,
+    component: &Component,
+    (now_secs, there_secs): (u64, u64),
+) -> Result<(), Reason> {
     if signature.created < component.created {
         return Err(Reason::SignedBeforeKey);
     }
     if u64::from(signature.created) > now_secs.saturating_add(CLOCK_SKEW_SECS) {
         return Err(Reason::SignedInFuture);
     }
-    if signature.expires_at.is_some_and(|at| at <= now_secs) {
+    if signature.expires_at.is_some_and(|at| at <= there_secs) {
         return Err(Reason::SignatureExpired);
     }
     Ok(())

@@ -2,8 +2,9 @@
 //!
 //! | the key is | a signature holds |
 //! | --- | --- |
-//! | active | by itself |
-//! | replaced | logged before the key's end; unlogged: dated before it |
+//! | next | never: its rotation is not logged |
+//! | active | by itself; once the key has expired: provably logged before that |
+//! | replaced | provably logged while the key signed; in the day after also by itself |
 //! | superseded, retired | only if it is provably logged before the revocation |
 //! | compromised | never; logged before the declared time it is told apart |
 
@@ -19,11 +20,17 @@ use crate::chain::keys::VerifierKey;
 use crate::chain::receipt::verify_fact;
 use crate::digest::sha256_hex;
 use crate::fortress::FortressError;
+use crate::fortress::logging::{SOURCE, job_subject, seal_subject};
 use crate::fortress::manifest::Manifest;
 use crate::fortress::service::FortressService;
 use crate::ledger::LoggedFact;
-use crate::openpgp::{CLOCK_SKEW_SECS, PublicKey, Reason, Revocation, Verdict, verify};
+use crate::openpgp::{
+    CLOCK_SKEW_SECS, PublicKey, Reason, Revocation, Verdict, verify, verify_there,
+};
 use crate::sql::Statement;
+
+/// Most facts about one run or package that are looked through.
+const MOST_FACTS: i64 = 100;
 
 /// What became of the key that signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -78,12 +85,37 @@ impl FortressService {
             });
         };
         let verdict = verify(content.as_bytes(), signature, &key.before, now_secs);
-        let (reason, standing) = if verdict.valid {
-            self.stands(&known, key, content, signature, &verdict)
-                .await?
-        } else {
-            (verdict.reason, standing(&known, key))
+        let mut standing = standing(&known, key);
+        let asks_log = match verdict.reason {
+            Reason::Valid => standing.status != KeyStatus::Active,
+            reason => reason == Reason::KeyExpired,
         };
+        let found = if asks_log {
+            self.logged(content, signature).await?
+        } else {
+            None
+        };
+        let place = found.as_ref().map(|(place, _)| *place);
+        // What the log proves to be older than the key's expiry outlives it.
+        let verdict = match place {
+            Some(place) => {
+                let there_secs = u64::try_from(place.at / 1_000).unwrap_or_default();
+                let content = content.as_bytes();
+                verify_there(content, signature, &key.before, now_secs, there_secs)
+            }
+            None => verdict,
+        };
+        standing.logged = found.map(|(place, fact_id)| LoggedAt {
+            fact_id,
+            log_index: place.index,
+            time: crate::time::to_rfc3339(place.at),
+        });
+        let reason = if verdict.valid {
+            reason(key, place, &verdict, self.clock.now_ms())
+        } else {
+            verdict.reason
+        };
+        standing.before_compromise = before_compromise(key, place, reason);
         Ok(Judged {
             verdict: Verdict {
                 valid: reason == Reason::Valid,
@@ -96,85 +128,49 @@ impl FortressService {
         })
     }
 
-    /// Of a signature that is right in itself: whether its key may be relied on for it.
-    async fn stands(
-        &self,
-        known: &Known,
-        key: &KnownKey,
-        content: &str,
-        signature: &str,
-        verdict: &Verdict,
-    ) -> Result<(Reason, KeyStanding), FortressError> {
-        let mut standing = standing(known, key);
-        if standing.status == KeyStatus::Active {
-            return Ok((Reason::Valid, standing));
-        }
-        let found = self.logged(content, signature).await?;
-        let place = found.as_ref().map(|(place, _)| *place);
-        standing.logged = found.map(|(place, fact_id)| LoggedAt {
-            fact_id,
-            log_index: place.index,
-            time: crate::time::to_rfc3339(place.at),
-        });
-        let revoked = key.row.revocation.as_ref();
-        let before_revocation = place.is_some_and(|place| {
-            // A revocation that is not logged yet comes after all that is.
-            let at = revoked.map(|revoked| revoked.place);
-            at.is_some_and(|at| at.is_none_or(|at| place.index < at.index))
-        });
-        let reason = match key.public.revocation() {
-            Some(Revocation::Hard) => {
-                let at = revoked.and_then(|revoked| revoked.compromised_at);
-                let earlier = place.zip(at).is_some_and(|(place, at)| place.at < at);
-                standing.before_compromise = Some(before_revocation && earlier);
-                Reason::KeyRevoked
-            }
-            Some(_) if before_revocation && in_time(key, place, verdict) => Reason::Valid,
-            Some(Revocation::Retired) => Reason::KeyRetired,
-            None if in_time(key, place, verdict) => Reason::Valid,
-            Some(Revocation::Superseded) | None => Reason::KeySuperseded,
-        };
-        Ok((reason, standing))
-    }
-
     /// Where the log has this very signature, proven.
     async fn logged(
         &self,
         content: &str,
         signature: &str,
     ) -> Result<Option<(Place, String)>, FortressError> {
-        let Ok(manifest) = Manifest::parse(content) else {
-            return Ok(None);
+        let subject = match Manifest::parse(content) {
+            Ok(manifest) => job_subject(&manifest.job_id),
+            Err(_) => seal_subject(content),
         };
-        let select = Statement::new("SELECT assertion_id FROM fortress_jobs WHERE id = ?1")
-            .bind(manifest.job_id.as_str());
-        let found = self.db.run(select).await?;
-        let id = found
-            .first()
-            .map(|row| row.opt_text("assertion_id"))
-            .transpose()?;
-        let Some(Ok(id)) = id.flatten().map(|id| Hash::from_hex(&id)) else {
+        let select = Statement::new(
+            "SELECT uuid FROM chitty_chain_facts WHERE subject = ?1 AND source = ?2 \
+             ORDER BY timestamp LIMIT ?3",
+        );
+        let select = select.bind(subject.as_str()).bind(SOURCE).bind(MOST_FACTS);
+        let mut ids = Vec::new();
+        for row in &self.db.run(select).await?.rows {
+            ids.extend(Hash::from_hex(&row.text("uuid")?));
+        }
+        if ids.is_empty() {
             return Ok(None);
-        };
-        let facts = self.ledger.facts(&[id]).await?;
+        }
         let key: Option<VerifierKey> = self.ledger.head().await?.verifier_key.parse().ok();
-        let proven = facts.first().zip(key).and_then(|(fact, key)| {
-            let of_it = records(fact, &manifest.job_id, content, signature);
-            let place = proven(fact, &key)?;
-            of_it.then_some((place, fact.stored.fact_id.to_string()))
+        let facts = self.ledger.facts(&ids).await?;
+        let proofs = facts
+            .iter()
+            .filter(|fact| records(fact, &subject, content, signature));
+        let places = proofs.filter_map(|fact| {
+            let place = proven(fact, key.as_ref()?)?;
+            Some((place, fact.stored.fact_id.to_string()))
         });
-        Ok(proven)
+        Ok(places.min_by_key(|(place, _)| place.index))
     }
 }
 
-/// Whether the fact is of this run, this manifest and this signature.
-fn records(fact: &LoggedFact, job_id: &str, content: &str, signature: &str) -> bool {
+/// Whether the fact is of this very content and signature.
+fn records(fact: &LoggedFact, subject: &str, content: &str, signature: &str) -> bool {
     let Some(fact) = fact.stored.content.fact() else {
         return false;
     };
     let says = |name: &str, text: &str| fact.metadata.get(name) == Some(&sha256_hex(text));
-    fact.subject == format!("fortress:job:{job_id}")
-        && fact.source == "fortress-mcp"
+    fact.subject == subject
+        && fact.source == SOURCE
         && says("manifest_sha256", content)
         && says("signature_sha256", signature)
 }
@@ -192,24 +188,68 @@ fn proven(fact: &LoggedFact, key: &VerifierKey) -> Option<Place> {
     })
 }
 
-/// Whether it was made while the key signed: by its place in the log, else by its own date.
-fn in_time(key: &KnownKey, place: Option<Place>, verdict: &Verdict) -> bool {
-    let (row, secs) = (&key.row, verdict.signed_at.unwrap_or(u64::MAX));
-    match (place, row.valid_until_index, row.valid_until) {
-        (Some(place), Some(index), _) => place.index < index,
-        (Some(place), None, Some(until)) => place.at < until,
-        (None, _, Some(until)) => {
-            let until = u64::try_from(until / 1_000).unwrap_or_default();
-            secs < until.saturating_add(CLOCK_SKEW_SECS)
-        }
-        (_, None, None) | (None, Some(_), None) => true,
+/// Of a signature that is right in itself: whether its key may be relied on for it.
+fn reason(key: &KnownKey, place: Option<Place>, verdict: &Verdict, now_ms: i64) -> Reason {
+    let (in_time, earlier) = (
+        in_time(key, place, verdict, now_ms),
+        before_revocation(key, place),
+    );
+    match key.public.revocation() {
+        Some(Revocation::Hard) => Reason::KeyRevoked,
+        None | Some(_) if earlier && in_time == Reason::Valid => Reason::Valid,
+        Some(Revocation::Retired) => Reason::KeyRetired,
+        Some(Revocation::Superseded) => Reason::KeySuperseded,
+        None => in_time,
+    }
+}
+
+/// True of a key that is not revoked.
+fn before_revocation(key: &KnownKey, place: Option<Place>) -> bool {
+    if key.public.revocation().is_none() {
+        return true;
+    }
+    // A revocation that is not logged yet comes after all that is; one that no row tells of
+    // comes before.
+    let at = key.row.revocation.as_ref().map(|revoked| revoked.place);
+    place
+        .zip(at)
+        .is_some_and(|(place, at)| at.is_none_or(|at| place.index < at.index))
+}
+
+fn before_compromise(key: &KnownKey, place: Option<Place>, reason: Reason) -> Option<bool> {
+    let revoked = key.row.revocation.as_ref();
+    let at = revoked.and_then(|revoked| revoked.compromised_at);
+    let earlier = place.zip(at).is_some_and(|(place, at)| place.at < at);
+    (reason == Reason::KeyRevoked).then(|| earlier && before_revocation(key, place))
+}
+
+/// Whether it was made while the key signed: by its place in the log. Without one its own date
+/// tells, until the time is over in which it could still be logged.
+fn in_time(key: &KnownKey, place: Option<Place>, verdict: &Verdict, now_ms: i64) -> Reason {
+    let row = &key.row;
+    let Some(from) = row.valid_from else {
+        return Reason::KeyNotYetValid;
+    };
+    let ends_before = |place: Place| match (row.valid_until_index, row.valid_until) {
+        (Some(index), _) => index <= place.index,
+        (None, until) => until.is_some_and(|until| until <= place.at),
+    };
+    let is_over =
+        row.valid_until_index.is_some() || row.valid_until.is_some_and(|until| until <= now_ms);
+    let from_secs = u64::try_from(from.at / 1_000).unwrap_or_default();
+    let signed_secs = verdict.signed_at.unwrap_or_default();
+    match place {
+        Some(place) if place.index < from.index => Reason::KeyNotYetValid,
+        Some(place) if ends_before(place) => Reason::KeySuperseded,
+        None if is_over => Reason::NotLogged,
+        None if signed_secs.saturating_add(CLOCK_SKEW_SECS) < from_secs => Reason::KeyNotYetValid,
+        _ => Reason::Valid,
     }
 }
 
 fn standing(known: &Known, key: &KnownKey) -> KeyStanding {
-    let active = known.active().map(|key| key.row.number);
     // One that was revoked by hand has no row that says so.
-    let status = match (key.row.status(active), key.public.revocation()) {
+    let status = match (known.status(key), key.public.revocation()) {
         (KeyStatus::Compromised, _) | (_, Some(Revocation::Hard)) => KeyStatus::Compromised,
         (KeyStatus::Retired, _) | (_, Some(Revocation::Retired)) => KeyStatus::Retired,
         (KeyStatus::Superseded, _) | (_, Some(Revocation::Superseded)) => KeyStatus::Superseded,
@@ -230,6 +270,12 @@ fn sentence(reason: Reason, standing: &KeyStanding) -> String {
             "{said} This signature is provably logged before the declared time of the \
              compromise: judge it apart."
         ),
+        (Reason::KeyNotYetValid, KeyStatus::Next, _) => {
+            "The key's rotation is not in the log yet: ask again in a minute.".to_owned()
+        }
+        (Reason::KeyNotYetValid, _, _) if standing.logged.is_some() => {
+            "This is logged before the key came in: do not rely on it.".to_owned()
+        }
         (Reason::Valid, KeyStatus::Superseded | KeyStatus::Retired, _) => format!(
             "{said} The key was revoked since ({}); this is provably logged before.",
             json!(standing.status).as_str().unwrap_or_default()

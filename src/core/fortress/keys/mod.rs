@@ -2,8 +2,9 @@
 //! that both it and its predecessor signed.
 //!
 //! The first key is the one in the worker's secrets. A rotation or revocation is a row of
-//! `fortress_keys`, whole and signed, before it is a fact; [`settle_keys`] logs what is not
-//! logged yet, so each step may be broken off and repeated. A key signs from the log index of
+//! `fortress_keys`, whole and signed, before it is a fact; what is not logged yet is logged
+//! before the next run is signed, so each step may be broken off and repeated. Rows that nobody
+//! vouches for are passed over. A key signs from the log index of
 //! its rotation on. What its predecessor signed still counts if it is logged within
 //! [`OVERLAP_MS`]: runs under way, and those whose fact came late.
 
@@ -15,6 +16,7 @@ mod ring;
 mod rotating;
 mod settling;
 mod table;
+mod vouching;
 
 pub use history::{
     HistoryEntry, KeyHistory, KeyStatus, Moment, RevocationEntry, RotationEntry, history,
@@ -26,7 +28,6 @@ pub use revoking::{RevocationReason, RevokeKeyInput, RevokeKeyOutput};
 pub(super) use ring::Signer;
 pub use ring::{KeyRing, KeySecrets};
 pub use rotating::{RotateKeyInput, RotateKeyOutput};
-pub use settling::settle_keys;
 
 /// Scope of those who replace and revoke keys.
 pub const KEYS_SCOPE: &str = "fortress:keys";

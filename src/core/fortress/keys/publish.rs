@@ -32,10 +32,9 @@ impl FortressService {
 
     async fn key_history(&self) -> Result<KeyHistory, FortressError> {
         let known = self.known_keys().await?;
-        let active = known.active().map(|key| key.row.number);
         let entry = |key: &super::ring::KnownKey| super::HistoryEntry {
             public_key: key.public.to_armor(),
-            ..key.row.entry(active)
+            ..known.entry(key)
         };
         Ok(KeyHistory {
             keys: known.keys.iter().map(entry).collect(),

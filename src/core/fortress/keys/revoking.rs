@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::history::HistoryEntry;
 use super::ring::KnownKey;
-use super::settling::settle_keys;
 use super::table::{self, Revoked};
 use crate::fortress::FortressError;
 use crate::fortress::service::FortressService;
@@ -78,8 +77,7 @@ impl FortressService {
         let print = input.fingerprint.to_ascii_uppercase();
         let compromised_at = self.compromised_at(input)?;
         let known = self.read_keys().await?;
-        let key = known.keys.iter().find(|key| key.row.fingerprint == print);
-        let key = key.ok_or(FortressError::KeyNotFound)?;
+        let key = known.of(&print).ok_or(FortressError::KeyNotFound)?;
         if known
             .active()
             .is_none_or(|active| active.row.number <= key.row.number)
@@ -90,13 +88,11 @@ impl FortressService {
             let statement = self.revocation(key, input, compromised_at).await?;
             self.db.run(statement).await?;
         }
-        settle_keys(&*self.db, &*self.ledger, self.clock.now_ms()).await?;
+        self.settle_keys().await?;
         let known = self.read_keys().await?;
-        let key = known.keys.iter().find(|key| key.row.fingerprint == print);
-        let active = known.active().map(|key| key.row.number);
-        let key = key.ok_or(FortressError::KeyNotFound)?;
+        let key = known.of(&print).ok_or(FortressError::KeyNotFound)?;
         Ok(RevokeKeyOutput {
-            key: key.row.entry(active),
+            key: known.entry(key),
         })
     }
 

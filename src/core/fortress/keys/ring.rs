@@ -1,11 +1,12 @@
 //! The keys as an isolate knows them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::settling::settle_keys;
+use super::FRESH_MS;
+use super::history::{HistoryEntry, KeyStatus};
+use super::rotating::{self, Statement};
 use super::table::{self, KeyRow, Place};
-use super::{FRESH_MS, rotating};
 use crate::fortress::FortressError;
 use crate::fortress::service::FortressService;
 use crate::openpgp::{PublicKey, SigningKey};
@@ -27,9 +28,11 @@ pub struct KeySecrets {
 pub struct KeyRing {
     pub(in crate::fortress) secrets: KeySecrets,
     known: RefCell<Option<Rc<Known>>>,
+    /// When it was last tried to log what is due.
+    settled_at: Cell<Option<i64>>,
 }
 
-/// All keys at one moment.
+/// All keys that are believed, at one moment.
 pub(in crate::fortress) struct Known {
     pub(super) keys: Vec<KnownKey>,
     read_at: i64,
@@ -41,6 +44,8 @@ pub(super) struct KnownKey {
     pub public: PublicKey,
     /// Without a revocation of the whole key.
     pub before: PublicKey,
+    /// None: the first key.
+    pub rotation: Option<Statement>,
 }
 
 /// The key that signs now.
@@ -54,6 +59,7 @@ impl KeyRing {
         Self {
             secrets,
             known: RefCell::default(),
+            settled_at: Cell::default(),
         }
     }
 
@@ -75,33 +81,32 @@ impl Known {
             .find(|key| key.row.valid_from.is_some())
     }
 
+    /// The one whose primary key this is.
+    pub(super) fn of(&self, fingerprint: &str) -> Option<&KnownKey> {
+        self.keys
+            .iter()
+            .find(|key| key.row.fingerprint == fingerprint)
+    }
+
     /// The one with this fingerprint, of the primary key or of a subkey.
     pub(super) fn named(&self, fingerprint: &str) -> Option<&KnownKey> {
         self.keys.iter().find(|key| key.public.has(fingerprint))
     }
-}
 
-impl Known {
-    pub(in crate::fortress) fn is_of_ours(&self, fingerprint: &str) -> bool {
-        self.keys
-            .iter()
-            .any(|key| key.row.fingerprint == fingerprint)
+    pub(super) fn entry(&self, key: &KnownKey) -> HistoryEntry {
+        key.row.entry(self.active_number())
     }
-}
 
-impl KnownKey {
-    fn new(row: KeyRow, published: &PublicKey) -> Result<Self, FortressError> {
-        let damaged = |error: crate::openpgp::KeyError| FortressError::Signing(error.to_string());
-        let stored = PublicKey::from_armor(&row.public_key).map_err(damaged)?;
-        // An operator may have revoked the key with other tools: the graver word counts.
-        let by_hand = published.fingerprint() == row.fingerprint
-            && published.revocation() >= stored.revocation();
-        let public = if by_hand { published.clone() } else { stored };
-        Ok(Self {
-            before: public.before_revocation().map_err(damaged)?,
-            public,
-            row,
-        })
+    pub(super) fn status(&self, key: &KnownKey) -> KeyStatus {
+        key.row.status(self.active_number())
+    }
+
+    fn active_number(&self) -> Option<i64> {
+        self.active().map(|key| key.row.number)
+    }
+
+    pub(in crate::fortress) fn is_of_ours(&self, fingerprint: &str) -> bool {
+        self.of(fingerprint).is_some()
     }
 }
 
@@ -114,30 +119,23 @@ impl FortressService {
         }
     }
 
-    /// All keys as they are now. The key of the worker's secrets is put among them.
+    /// All keys as they are now. The key of the worker's secrets is put among them. Nothing is
+    /// logged: whoever only reads does not wait for the log.
     pub(super) async fn read_keys(&self) -> Result<Rc<Known>, FortressError> {
         let mut rows = self.key_rows().await?;
         let own = self.keys.secrets.public_key.fingerprint();
         if !rows.iter().any(|row| row.fingerprint == own) {
-            let row = match rows.last() {
+            // Rather than the last row one that is vouched for, if there is any.
+            let believed = self.believed(rows.clone());
+            let row = match believed.last().map(|key| &key.row).or(rows.last()) {
                 None => self.first_key(&own),
                 Some(last) => self.stray_key(last)?,
             };
             self.db.run(table::insert(&row)).await?;
             rows = self.key_rows().await?;
         }
-        let now_ms = self.clock.now_ms();
-        if rows.iter().any(|row| row.is_due(now_ms)) {
-            // Where the log does not answer, what is logged still counts; whoever needs more
-            // finds no active key.
-            if settle_keys(&*self.db, &*self.ledger, now_ms).await.is_ok() {
-                rows = self.key_rows().await?;
-            }
-        }
-        let published = &self.keys.secrets.public_key;
-        let keys = rows.into_iter().map(|row| KnownKey::new(row, published));
         let known = Rc::new(Known {
-            keys: keys.collect::<Result<_, _>>()?,
+            keys: self.believed(rows),
             read_at: self.clock.now_ms(),
         });
         *self.keys.known.borrow_mut() = Some(Rc::clone(&known));
@@ -180,15 +178,31 @@ impl FortressService {
 
     /// The key that signs now, if what it signs would hold.
     pub(in crate::fortress) async fn signer(&self) -> Result<Signer, FortressError> {
+        self.settle_sometimes().await?;
         let known = self.known_keys().await?;
         let active = known.active().ok_or_else(|| {
-            FortressError::Signing("the first key is not there yet: try again".to_owned())
+            let words =
+                "no key that is vouched for is logged: try again, and look at fortress_keys";
+            FortressError::Signing(words.to_owned())
         })?;
         let key = self.private_half(active)?;
         let usable = active.public.usable_at(self.now_secs());
         usable.map_err(|reason| FortressError::Signing(reason.sentence().to_owned()))?;
         let public = active.public.clone();
         Ok(Signer { key, public })
+    }
+
+    /// Logs what is due, once in [`FRESH_MS`]. Where the log does not answer, what is logged
+    /// still counts; whoever needs more finds no active key.
+    async fn settle_sometimes(&self) -> Result<(), FortressError> {
+        let now_ms = self.clock.now_ms();
+        let known = self.known_keys().await?;
+        let waited = |at: i64| !(0..FRESH_MS).contains(&now_ms.saturating_sub(at));
+        if known.is_due(now_ms) && self.keys.settled_at.get().is_none_or(waited) {
+            self.keys.settled_at.set(Some(now_ms));
+            self.settle_keys().await.ok();
+        }
+        Ok(())
     }
 
     /// From the table, or the worker's secrets.

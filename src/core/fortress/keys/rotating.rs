@@ -6,13 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::history::HistoryEntry;
 use super::ring::{Known, KnownKey, PURPOSE};
-use super::settling::settle_keys;
 use super::table::{self, KeyRow};
 use crate::fortress::FortressError;
 use crate::fortress::service::FortressService;
 use crate::openpgp::{PublicKey, SigningKey, make_key};
 
-const KIND: &str = "chittymcp/key-rotation/v1";
+pub(super) const KIND: &str = "chittymcp/key-rotation/v1";
 
 /// Which key to replace.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
@@ -37,14 +36,20 @@ pub struct RotateKeyOutput {
 }
 
 /// What both keys sign, in RFC 8785 form.
-#[derive(Serialize)]
-struct Statement<'a> {
-    kind: &'a str,
-    made_at_ms: i64,
-    new_fingerprint: &'a str,
-    new_public_key_sha256: &'a str,
-    number: i64,
-    old_fingerprint: &'a str,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Statement {
+    pub kind: String,
+    pub made_at_ms: i64,
+    pub new_fingerprint: String,
+    pub new_public_key_sha256: String,
+    pub number: i64,
+    pub old_fingerprint: String,
+}
+
+impl Statement {
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
 }
 
 /// A rotation that is to be written.
@@ -63,12 +68,12 @@ impl Rotation<'_> {
         let print = self.public.fingerprint();
         let number = self.before.number + 1;
         let statement = serde_json_canonicalizer::to_string(&Statement {
-            kind: KIND,
+            kind: KIND.to_owned(),
             made_at_ms: now_ms,
-            new_fingerprint: &print,
-            new_public_key_sha256: &crate::digest::sha256_hex(self.public.to_armor()),
+            new_fingerprint: print.clone(),
+            new_public_key_sha256: crate::digest::sha256_hex(self.public.to_armor()),
             number,
-            old_fingerprint: &self.before.fingerprint,
+            old_fingerprint: self.before.fingerprint.clone(),
         });
         let no_form = |_| FortressError::Signing("the statement has no canonical form".to_owned());
         let statement = statement.map_err(no_form)?;
@@ -113,8 +118,7 @@ impl FortressService {
     ) -> Result<RotateKeyOutput, FortressError> {
         let from = input.from_fingerprint.to_ascii_uppercase();
         let known = self.read_keys().await?;
-        let named = known.keys.iter().find(|key| key.row.fingerprint == from);
-        let old = named.ok_or(FortressError::KeyNotFound)?;
+        let old = known.of(&from).ok_or(FortressError::KeyNotFound)?;
         // By its number, since a rotation may be written and not logged yet.
         let newest = known
             .keys
@@ -124,16 +128,23 @@ impl FortressService {
             let row = self.next_key(&known, old, input.use_secret)?;
             self.db.run(table::insert(&row)).await?;
         }
-        let number = old.row.number;
-        settle_keys(&*self.db, &*self.ledger, self.clock.now_ms()).await?;
+        self.settle_keys().await?;
         let known = self.read_keys().await?;
-        let active = known.active().map(|key| key.row.number);
-        if active != Some(number + 1) {
-            return Err(FortressError::KeyNotActive);
+        let previous = known.of(&from).ok_or(FortressError::KeyNotFound)?;
+        let number = previous.row.number + 1;
+        if known.keys.iter().all(|key| key.row.number != number) {
+            return Err(FortressError::Signing(format!(
+                "nobody vouches for the row with number {number} of fortress_keys: delete it, and \
+                 rotate again"
+            )));
         }
+        let key = known
+            .active()
+            .filter(|key| key.row.number == number)
+            .ok_or(FortressError::KeyNotActive)?;
         Ok(RotateKeyOutput {
-            key: entry(&known, number + 1)?,
-            previous: entry(&known, number)?,
+            key: known.entry(key),
+            previous: known.entry(previous),
         })
     }
 
@@ -183,10 +194,4 @@ impl FortressService {
             ..row
         })
     }
-}
-
-fn entry(known: &Known, number: i64) -> Result<HistoryEntry, FortressError> {
-    let key = known.keys.iter().find(|key| key.row.number == number);
-    let key = key.ok_or(FortressError::KeyNotFound)?;
-    Ok(key.row.entry(known.active().map(|key| key.row.number)))
 }

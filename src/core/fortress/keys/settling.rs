@@ -2,48 +2,47 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
+use super::ring::{Known, KnownKey};
 use super::table::{self, KeyRow, Place, Revoked};
+use super::vouching::declared_at;
 use super::{OVERLAP_MS, SOURCE};
 use crate::chain::fact::Fact;
 use crate::chain::receipt::Receipt;
 use crate::fortress::FortressError;
-use crate::ledger::{AppendRequest, Ledger};
-use crate::ports::Database;
+use crate::fortress::service::FortressService;
+use crate::ledger::AppendRequest;
 
-/// Logs rotations, ends and revocations that are not logged yet, each once however often this
-/// is called, and tells how many. To be called from time to time: a key's end falls due by
-/// itself.
-pub async fn settle_keys(
-    db: &dyn Database,
-    ledger: &dyn Ledger,
-    now_ms: i64,
-) -> Result<usize, FortressError> {
-    let found = db.run(table::all()).await?;
-    let mut settled = 0;
-    for row in &found.rows {
-        let row = KeyRow::read(row)?;
-        for (request, done) in row.due(now_ms) {
-            let receipt = ledger.append(&request).await?;
+impl FortressService {
+    /// Logs rotations, ends and revocations that are not logged yet, each once however often
+    /// this is called, and tells how many. Only of keys that are believed, for the log forgets
+    /// nothing; only who has the private halves can tell.
+    pub(in crate::fortress) async fn settle_keys(&self) -> Result<usize, FortressError> {
+        let now_ms = self.clock.now_ms();
+        let known = self.read_keys().await?;
+        let mut settled = 0;
+        for (row, request, done) in known.due(now_ms) {
+            let receipt = self.ledger.append(&request).await?;
             let place = place_of(&receipt);
             let fact = receipt.fact_id.to_string();
             let statements = match done {
-                Due::Rotation => table::rotated(&row, place, &fact, place.at + OVERLAP_MS),
-                Due::End => vec![table::ended(&row, place, &fact)],
-                Due::Revocation(new) => vec![table::revoked(&row, &new, place, &fact)],
+                Due::Rotation => table::rotated(row, place, &fact, place.at + OVERLAP_MS),
+                Due::End => vec![table::ended(row, place, &fact)],
+                Due::Revocation(new) => vec![table::revoked(row, new, place, &fact)],
             };
-            db.batch(statements).await?;
+            self.db.batch(statements).await?;
             settled += 1;
         }
+        if settled > 0 {
+            self.read_keys().await?;
+        }
+        Ok(settled)
     }
-    Ok(settled)
 }
 
-enum Due {
+enum Due<'a> {
     Rotation,
     End,
-    Revocation(Revoked),
+    Revocation(&'a Revoked),
 }
 
 fn place_of(receipt: &Receipt) -> Place {
@@ -54,30 +53,34 @@ fn place_of(receipt: &Receipt) -> Place {
     }
 }
 
-/// Of a revocation's statement: when it was declared.
-#[derive(Deserialize)]
-struct Declared {
-    declared_at_ms: i64,
-}
-
-impl KeyRow {
+impl Known {
     pub(super) fn is_due(&self, now_ms: i64) -> bool {
         !self.due(now_ms).is_empty()
     }
 
+    fn due(&self, now_ms: i64) -> Vec<(&KeyRow, AppendRequest, Due<'_>)> {
+        let due = self.keys.iter().map(|key| key.row.due(&self.keys, now_ms));
+        due.flatten().collect()
+    }
+}
+
+impl KeyRow {
     /// Requests that say the same each time they are made.
-    fn due(&self, now_ms: i64) -> Vec<(AppendRequest, Due)> {
+    fn due(&self, keys: &[KnownKey], now_ms: i64) -> Vec<(&Self, AppendRequest, Due<'_>)> {
         let mut due = Vec::new();
         if self.valid_from.is_none() {
-            due.push((self.rotation(), Due::Rotation));
+            due.push((self, self.rotation(), Due::Rotation));
         }
         if let Some(until) = self.valid_until.filter(|until| *until <= now_ms)
             && self.valid_until_index.is_none()
         {
-            due.push((self.end(until), Due::End));
+            due.push((self, self.end(until), Due::End));
         }
-        if let Some(new) = self.revocation.as_ref().filter(|new| new.place.is_none()) {
-            due.push((self.revoked(new), Due::Revocation(new.clone())));
+        let now_secs = u64::try_from(now_ms / 1_000).unwrap_or_default();
+        if let Some(new) = self.revocation.as_ref().filter(|new| new.place.is_none())
+            && let Some(at_ms) = declared_at(new, self, keys, now_secs)
+        {
+            due.push((self, self.revoked(new, at_ms), Due::Revocation(new)));
         }
         due
     }
@@ -102,9 +105,7 @@ impl KeyRow {
         )
     }
 
-    fn revoked(&self, new: &Revoked) -> AppendRequest {
-        let declared: Option<Declared> = serde_json::from_str(&new.statement).ok();
-        let at = declared.map_or(self.created_at, |said| said.declared_at_ms);
+    fn revoked(&self, new: &Revoked, at_ms: i64) -> AppendRequest {
         let said = [
             ("statement", Some(new.statement.as_str())),
             ("signature", Some(new.signature.as_str())),
@@ -112,7 +113,7 @@ impl KeyRow {
         ];
         // A key that is revoked again, for a graver reason, is another fact.
         let which = format!("revoked_{}", new.compromised_at.unwrap_or_default());
-        self.request(&format!("revoked_as_{}", new.reason), &which, at, &said)
+        self.request(&format!("revoked_as_{}", new.reason), &which, at_ms, &said)
     }
 
     fn request(

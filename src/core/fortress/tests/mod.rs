@@ -1,6 +1,7 @@
 //! The fortress on SQLite, with a scripted model, a log in memory and a real key.
 
 mod budgets;
+mod expiry;
 mod faults;
 mod policies;
 mod records;
@@ -8,8 +9,10 @@ mod remote;
 mod revocation;
 mod rotation;
 mod runs;
+mod seals;
 mod signatures;
 mod steps;
+mod vouching;
 
 use std::cell::Cell;
 use std::rc::Rc;

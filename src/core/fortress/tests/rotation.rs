@@ -14,9 +14,7 @@ impl World {
     }
 
     pub(super) fn settle(&self) -> Result<usize, FortressError> {
-        let now_ms = self.service.clock.now_ms();
-        let (db, ledger) = (&*self.service.db, &*self.service.ledger);
-        self.clock.run(settle_keys(db, ledger, now_ms))
+        self.clock.run(self.service.settle_keys())
     }
 
     pub(super) fn history(&self) -> Vec<HistoryEntry> {
@@ -199,12 +197,25 @@ fn what_the_old_key_signs_after_its_end_does_not_hold() {
     let verdict = world.verify(&forged);
     assert_eq!(
         (verdict.signature_valid, verdict.reason.as_str()),
-        (false, "key_superseded")
+        (false, "not_logged")
     );
+    // What a row says of its run's fact changes nothing.
+    world.rows("UPDATE fortress_jobs SET assertion_id = NULL");
     assert!(
         world.verify(&in_time).signature_valid,
         "logged before the end"
     );
+    // Logged, but after the end, or before the key came in.
+    world.rows("UPDATE fortress_keys SET valid_until_index = 0 WHERE number = 1");
+    world.service.keys = Rc::new(KeyRing::new(secrets()));
+    assert_eq!(world.verify(&in_time).reason, "key_superseded");
+    world.rows(
+        "UPDATE fortress_keys SET valid_until_index = 9, valid_from_index = 1 WHERE number = 1",
+    );
+    world.service.keys = Rc::new(KeyRing::new(secrets()));
+    let verdict = world.verify(&in_time);
+    assert_eq!(verdict.reason, "key_not_yet_valid");
+    assert!(verdict.explanation.contains("before the key came in"));
 }
 
 #[test]

@@ -34,20 +34,21 @@ const NAME: &str = "Signer <signer@example.org>";
 /// An armored private key without expiry, made in 2023 and once a run: for tests whose clock
 /// stands still.
 pub(crate) fn lasting_key() -> &'static str {
-    static KEY: LazyLock<String> = LazyLock::new(|| made_in_2023(NAME));
+    static KEY: LazyLock<String> = LazyLock::new(|| key_of_2023(NAME, "never"));
     &KEY
 }
 
 /// Somebody else's.
 pub(crate) fn another_lasting_key() -> &'static str {
-    static KEY: LazyLock<String> = LazyLock::new(|| made_in_2023("Other <other@example.org>"));
+    static KEY: LazyLock<String> = LazyLock::new(|| key_of_2023("Other <other@example.org>", "never"));
     &KEY
 }
 
-fn made_in_2023(name: &str) -> String {
+/// An armored private key made on 14 November 2023, with an expiry as gpg takes it.
+pub(crate) fn key_of_2023(name: &str, expiry: &str) -> String {
     let gpg = Gpg::new();
     let options = ["--passphrase", "", "--faked-system-time", "1700000000"];
-    let fingerprint = gpg.make_key_with(&options, name, "ed25519", "sign", "never");
+    let fingerprint = gpg.make_key_with(&options, name, "ed25519", "sign", expiry);
     gpg.export_secret(&fingerprint)
 }
 

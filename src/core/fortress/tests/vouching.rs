@@ -1,0 +1,217 @@
+//! Rows of `fortress_keys` that somebody wrote who has no key.
+
+use super::keys::*;
+use super::*;
+
+impl World {
+    /// The keys as they are published.
+    pub(super) fn known(&self) -> Vec<HistoryEntry> {
+        self.clock.pass(FRESH_MS);
+        let published = self.service.published_keys(HISTORY_PATH);
+        let reply = self.clock.run(published).unwrap().unwrap();
+        let crate::http::Body::Bytes(json) = reply.body else {
+            panic!("no bytes");
+        };
+        let known: KeyHistory = serde_json::from_slice(&json).unwrap();
+        known.keys
+    }
+
+    fn write(&self, statement: Statement) {
+        self.clock.run(self.db.inner.run(statement)).unwrap();
+    }
+}
+
+fn new_key(world: &World) -> SigningKey {
+    let entropy = FakeEntropy::default();
+    let text = crate::openpgp::make_key("Forger", world.service.now_secs(), &entropy);
+    SigningKey::from_armor(&text.unwrap(), None).unwrap()
+}
+
+/// A row as a rotation writes it, without the private half of the key before.
+struct Forged {
+    key: SigningKey,
+    statement: String,
+    by_itself: String,
+    private_key: Option<String>,
+    old_signature: Option<String>,
+    /// As if it were logged.
+    valid_from: Option<i64>,
+}
+
+impl Forged {
+    fn new(world: &World) -> Self {
+        let key = new_key(world);
+        let statement = json!({
+            "kind": "chittymcp/key-rotation/v1", "made_at_ms": START_MS, "number": 2,
+            "new_fingerprint": key.fingerprint(), "new_public_key_sha256": "",
+            "old_fingerprint": world.own_key(),
+        })
+        .to_string();
+        let by_itself = key.sign(statement.as_bytes(), world.service.now_secs());
+        Self {
+            by_itself: by_itself.unwrap(),
+            key,
+            statement,
+            private_key: None,
+            old_signature: None,
+            valid_from: None,
+        }
+    }
+
+    fn insert(&self) -> Statement {
+        let origin = if self.private_key.is_some() {
+            "made"
+        } else {
+            "secret"
+        };
+        Statement::new(
+            "INSERT INTO fortress_keys (fingerprint, number, origin, public_key, private_key, \
+             created_at, statement, old_signature, new_signature, valid_from, valid_from_index) \
+             VALUES (?1, 2, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?8)",
+        )
+        .bind(self.key.fingerprint())
+        .bind(origin)
+        .bind(self.key.public_key_armor())
+        .bind(self.private_key.clone())
+        .bind(self.statement.as_str())
+        .bind(self.old_signature.clone())
+        .bind(self.by_itself.as_str())
+        .bind(self.valid_from)
+    }
+}
+
+#[test]
+fn who_writes_the_table_brings_in_no_key() {
+    type Change = fn(&mut Forged);
+    let changes: [Change; 5] = [
+        |_| (),
+        |row| row.valid_from = Some(0),
+        |row| row.old_signature = Some(row.by_itself.clone()),
+        |row| row.private_key = Some("v1.key.nonce.text".to_owned()),
+        |row| row.private_key = Some(crate::openpgp::tests::lasting_key().to_owned()),
+    ];
+    for change in changes {
+        let world = World::new(vec![hi()]);
+        let mut row = Forged::new(&world);
+        change(&mut row);
+        world.write(row.insert());
+        assert_eq!(world.known().len(), 1);
+        let content = "anything".to_owned();
+        let signature = row.key.sign(content.as_bytes(), world.service.now_secs());
+        let question = VerifyInput {
+            signature: signature.unwrap(),
+            content,
+            public_key: None,
+        };
+        let verdict = world.verify(&question);
+        assert_eq!(
+            (verdict.signature_valid, verdict.reason.as_str()),
+            (false, "wrong_key")
+        );
+        // Nothing of it is logged, and runs are signed as before.
+        assert_eq!(world.settle().unwrap(), 0);
+        let run = world.signed_run();
+        assert_eq!(world.verify(&run).key_fingerprint, world.own_key());
+        assert_eq!(world.log.size(), 1);
+        // It takes the next number's place: who rotates is told.
+        let error = world.rotate(&world.own_key()).unwrap_err();
+        assert!(error.to_string().contains("nobody vouches"), "{error}");
+        world.rows("DELETE FROM fortress_keys WHERE number = 2");
+        assert_eq!(world.rotate(&world.own_key()).unwrap().key.number, 2);
+    }
+}
+
+#[test]
+fn a_row_that_does_not_go_together_is_passed_over() {
+    for change in [
+        "UPDATE fortress_keys SET new_signature = old_signature WHERE number = 2",
+        "UPDATE fortress_keys SET statement = statement || ' ' WHERE number = 2",
+        "UPDATE fortress_keys SET number = 3 WHERE number = 2",
+        "UPDATE fortress_keys SET public_key = (SELECT public_key FROM fortress_keys WHERE number = 1) WHERE number = 2",
+        "UPDATE fortress_keys SET public_key = 'none' WHERE number = 2",
+        "UPDATE fortress_keys SET old_signature = NULL, private_key = NULL WHERE number = 2",
+    ] {
+        let world = World::new(vec![]);
+        world.rotate(&world.own_key()).unwrap();
+        assert_eq!(world.known().len(), 2);
+        world.rows(change);
+        assert_eq!(world.known().len(), 1, "{change}");
+    }
+}
+
+#[test]
+fn one_that_vouches_is_enough() {
+    let world = World::new(vec![]);
+    let second = world.rotate(&world.own_key()).unwrap().key.fingerprint;
+    world.rows("UPDATE fortress_keys SET old_signature = NULL WHERE number = 2");
+    assert_eq!(world.known().len(), 2, "its private half opens");
+    world.rotate(&second).unwrap();
+    world.rows("UPDATE fortress_keys SET private_key = NULL WHERE number = 2");
+    assert_eq!(world.known().len(), 3, "the key after names it");
+}
+
+#[test]
+fn a_key_whose_rotation_is_not_logged_is_not_valid_yet() {
+    let mut world = World::new(vec![]);
+    let text = crate::openpgp::make_key("Next", world.service.now_secs(), &FakeEntropy::default());
+    let text = text.unwrap();
+    let next = SigningKey::from_armor(&text, None).unwrap();
+    world.service.keys = Rc::new(KeyRing::new(KeySecrets {
+        next: Some(Secret::new(text.as_str())),
+        ..secrets()
+    }));
+    let ask = RotateKeyInput {
+        from_fingerprint: world.own_key(),
+        use_secret: true,
+    };
+    world
+        .log
+        .faults
+        .borrow_mut()
+        .extend([LogFault::RequestLost; 3]);
+    let error = world.clock.run(world.service.rotate_key(&ask)).unwrap_err();
+    assert_eq!(error.code(), "CHAIN_UNAVAILABLE");
+    let question = VerifyInput {
+        content: "early".to_owned(),
+        signature: next.sign(b"early", world.service.now_secs()).unwrap(),
+        public_key: None,
+    };
+    // Who only reads logs nothing.
+    assert_eq!(world.known()[1].status, KeyStatus::Next);
+    let verdict = world.verify(&question);
+    assert_eq!(
+        (
+            verdict.signature_valid,
+            verdict.reason.as_str(),
+            world.log.size()
+        ),
+        (false, "key_not_yet_valid", 0)
+    );
+    assert!(verdict.explanation.contains("not in the log yet"));
+    assert_eq!(world.settle().unwrap(), 1);
+    assert!(world.verify(&question).signature_valid);
+}
+
+#[test]
+fn a_revocation_that_no_key_signed_is_not_logged() {
+    let world = World::new(vec![]);
+    let old = world.own_key();
+    let made = world.rotate(&old).unwrap();
+    let rotation = made.key.rotation.unwrap();
+    let statement = json!({
+        "compromised_at_ms": 1, "declared_at_ms": START_MS, "fingerprint": old,
+        "kind": "chittymcp/key-revocation/v1", "note": null, "reason": "compromised",
+        "signer_fingerprint": made.key.fingerprint,
+    });
+    let forged = Statement::new(
+        "UPDATE fortress_keys SET revocation = 'compromised', revocation_statement = ?1, \
+         revocation_signature = ?2, revocation_signer = ?3, compromised_at = 1 WHERE number = 1",
+    );
+    world.write(
+        forged
+            .bind(statement.to_string())
+            .bind(rotation.new_signature)
+            .bind(made.key.fingerprint),
+    );
+    assert_eq!((world.settle().unwrap(), world.log.size()), (0, 1));
+}
