@@ -106,7 +106,7 @@ impl KnownKey {
 
 /// Of a revocation's statement.
 #[derive(Deserialize)]
-struct Declared {
+struct RevocationStatement {
     compromised_at_ms: Option<i64>,
     declared_at_ms: i64,
     fingerprint: String,
@@ -120,7 +120,7 @@ pub(super) fn declared_at(
     keys: &[KnownKey],
     now_secs: u64,
 ) -> Option<i64> {
-    let said: Declared = serde_json::from_str(&revoked.statement).ok()?;
+    let said: RevocationStatement = serde_json::from_str(&revoked.statement).ok()?;
     let by = keys
         .iter()
         .find(|key| key.row.fingerprint == revoked.signer)?;
