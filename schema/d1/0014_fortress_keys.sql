@@ -1,5 +1,5 @@
 -- The OpenPGP keys that sign runs, the first to the newest. A rotation or revocation is written here first, whole and
--- signed, and then logged: a row without its place in the log is logged by whoever comes next.
+-- signed, and then logged: the fortress logs a row that has no place in the log yet before it signs again.
 CREATE TABLE fortress_keys (
     -- Of the primary key, 40 upper-case hex digits.
     fingerprint          TEXT    NOT NULL PRIMARY KEY,
