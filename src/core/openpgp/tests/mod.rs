@@ -40,7 +40,8 @@ pub(crate) fn lasting_key() -> &'static str {
 
 /// Somebody else's.
 pub(crate) fn another_lasting_key() -> &'static str {
-    static KEY: LazyLock<String> = LazyLock::new(|| key_of_2023("Other <other@example.org>", "never"));
+    static KEY: LazyLock<String> =
+        LazyLock::new(|| key_of_2023("Other <other@example.org>", "never"));
     &KEY
 }
 
