@@ -69,6 +69,7 @@ impl Desk {
             sealer: Rc::clone(&service.sealer),
             clock: Rc::clone(&service.clock),
             entropy: Rc::clone(&service.entropy),
+            files: self.files.clone(),
         }
     }
 

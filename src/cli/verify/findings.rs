@@ -15,6 +15,8 @@ pub enum Aspect {
     Signer,
     /// Somebody else than the log vouches for the time.
     Time,
+    /// Others saw the log only grow.
+    Witnesses,
     /// Prompt, answer and facts are all there.
     Content,
 }
@@ -46,6 +48,10 @@ pub enum Code {
     OtherKey,
     BadSignature,
     BadCheckpoint,
+    KeyRevoked,
+    KeyReplaced,
+    BadStamp,
+    BadCosignature,
 }
 
 impl Code {
@@ -71,9 +77,14 @@ impl Code {
             | Self::NotExtended
             | Self::OtherCustody
             | Self::CustodyGap => Aspect::Completeness,
-            Self::BadKey | Self::OtherKey | Self::BadSignature | Self::BadCheckpoint => {
-                Aspect::Signer
-            }
+            Self::BadKey
+            | Self::OtherKey
+            | Self::BadSignature
+            | Self::BadCheckpoint
+            | Self::KeyRevoked
+            | Self::KeyReplaced => Aspect::Signer,
+            Self::BadStamp => Aspect::Time,
+            Self::BadCosignature => Aspect::Witnesses,
         }
     }
 }

@@ -17,12 +17,34 @@ const PREVIOUS: &str = "data/chain/previous-checkpoint";
 const CONSISTENCY: &str = "data/chain/consistency";
 const POLICY: &str = "data/chain/policy";
 
-/// Facts that are proven, by id; none for the content of an erased one.
-pub type Proven = BTreeMap<Hash, Option<SaltedFact>>;
+/// Facts that are proven, by id.
+pub type Proven = BTreeMap<Hash, Logged>;
+
+/// A fact's place in the log.
+#[derive(Debug, Clone)]
+pub struct Logged {
+    pub index: u64,
+    pub at_ms: u64,
+    /// None where its content was erased.
+    pub fact: Option<SaltedFact>,
+}
+
+/// The log as the package proves it.
+pub struct Tree<'a> {
+    pub key: VerifierKey,
+    /// The package's checkpoint, and what it says.
+    note: &'a str,
+    head: Checkpoint,
+    pub facts: Proven,
+}
 
 /// The facts whose proofs hold under `wanted`, the log's key from elsewhere, or else under the
 /// key that the package names. None if the checkpoint itself says nothing.
-pub fn check(archive: &Archive, wanted: Option<&str>, findings: &mut Findings) -> Option<Proven> {
+pub fn check<'a>(
+    archive: &'a Archive,
+    wanted: Option<&str>,
+    findings: &mut Findings,
+) -> Option<Tree<'a>> {
     let named = || {
         let policy = archive.text(POLICY)?;
         policy.lines().find_map(|line| line.strip_prefix("log "))
@@ -47,14 +69,20 @@ pub fn check(archive: &Archive, wanted: Option<&str>, findings: &mut Findings) -
             return None;
         }
     };
-    let proven = facts(archive, note, &key, findings);
+    let facts = facts(archive, note, &key, findings);
+    let tree = Tree {
+        key,
+        note,
+        head,
+        facts,
+    };
     let has = |path| archive.files.contains_key(path);
     if (has(PREVIOUS) || has(CONSISTENCY))
-        && let Err(problem) = extends(archive, note, &head, &key)
+        && let Err(problem) = tree.connects(archive, PREVIOUS, CONSISTENCY)
     {
         findings.add(Code::NotExtended, Some(CONSISTENCY), problem);
     }
-    Some(proven)
+    Some(tree)
 }
 
 /// `N` and kind of `data/chain/N.kind`.
@@ -80,8 +108,8 @@ fn facts(archive: &Archive, note: &str, key: &VerifierKey, findings: &mut Findin
             continue;
         }
         match fact(archive, index, note, key) {
-            Ok((id, content)) => {
-                proven.insert(id, content);
+            Ok((id, logged)) => {
+                proven.insert(id, logged);
             }
             Err((code, problem)) => findings.add(code, Some(path), problem),
         }
@@ -94,7 +122,7 @@ fn fact(
     index: &str,
     note: &str,
     key: &VerifierKey,
-) -> Result<(Hash, Option<SaltedFact>), (Code, String)> {
+) -> Result<(Hash, Logged), (Code, String)> {
     let bad = |problem: &dyn ToString| (Code::BadProof, problem.to_string());
     let path = |kind: &str| format!("data/chain/{index}.{kind}");
     let leaf = archive
@@ -121,38 +149,54 @@ fn fact(
     proof
         .verify(&entry.leaf_hash(), key)
         .map_err(|error| bad(&error))?;
+    let logged = Logged {
+        index: proof.index,
+        at_ms: entry.logged_at_ms,
+        fact: None,
+    };
     let Some(canonical) = archive.text(&path("fact.json")) else {
-        return Ok((entry.fact_id, None));
+        return Ok((entry.fact_id, logged));
     };
     let other = |problem: &dyn ToString| (Code::OtherFact, problem.to_string());
     if fact_id(canonical) != entry.fact_id {
         return Err(other(&"its fact is not the one in the log"));
     }
-    let fact = SaltedFact::parse(canonical).map_err(|error| other(&error))?;
-    Ok((entry.fact_id, Some(fact)))
+    let fact = Some(SaltedFact::parse(canonical).map_err(|error| other(&error))?);
+    Ok((entry.fact_id, Logged { fact, ..logged }))
 }
 
-/// The form is that of C2SP tlog-witness's add-checkpoint.
-fn extends(
-    archive: &Archive,
-    note: &str,
-    head: &Checkpoint,
-    key: &VerifierKey,
-) -> Result<(), String> {
-    let previous = archive
-        .text(PREVIOUS)
-        .ok_or("the earlier checkpoint is missing")?;
-    let old = Checkpoint::open(previous, key).map_err(|error| error.to_string())?;
-    let text = archive.text(CONSISTENCY).ok_or("the proof is missing")?;
-    let (top, newest) = text
-        .split_once("\n\n")
-        .ok_or("there is no checkpoint in it")?;
-    let mut lines = top.lines();
-    if newest != note || lines.next() != Some(&format!("old {}", old.size)) {
-        return Err("it is of other checkpoints".to_owned());
+impl Tree<'_> {
+    /// The size of another checkpoint, proven to be of one log with the package's, whichever is
+    /// the older. The proof's form is that of C2SP tlog-witness's add-checkpoint.
+    pub fn connects(&self, archive: &Archive, path: &str, proof: &str) -> Result<u64, String> {
+        let words = |error: &dyn ToString| error.to_string();
+        let other = archive.text(path).ok_or("the checkpoint is missing")?;
+        let there = Checkpoint::open(other, &self.key).map_err(|error| words(&error))?;
+        let proof = archive.text(proof);
+        if there.size == self.head.size && proof.is_none() {
+            let same = there.root == self.head.root;
+            let other_root = || "it has another root for the same size".to_owned();
+            return same.then_some(there.size).ok_or_else(other_root);
+        }
+        let here = (&self.head, self.note);
+        let (older, newer) = if there.size <= self.head.size {
+            (&there, here)
+        } else {
+            (&self.head, (&there, other))
+        };
+        let text = proof.ok_or("the proof that they are of one log is missing")?;
+        let (top, newest) = text
+            .split_once("\n\n")
+            .ok_or("there is no checkpoint in the proof")?;
+        let mut lines = top.lines();
+        if newest != newer.1 || lines.next() != Some(&format!("old {}", older.size)) {
+            return Err("the proof is of other checkpoints".to_owned());
+        }
+        let hashes = lines.map(Hash::from_base64).collect::<Result<Vec<_>, _>>();
+        let hashes = hashes.map_err(|error| words(&error))?;
+        let newer = newer.0;
+        verify_consistency(older.size, newer.size, &hashes, &older.root, &newer.root)
+            .map_err(|error| words(&error))?;
+        Ok(there.size)
     }
-    let hashes = lines.map(Hash::from_base64).collect::<Result<Vec<_>, _>>();
-    let hashes = hashes.map_err(|error| error.to_string())?;
-    verify_consistency(old.size, head.size, &hashes, &old.root, &head.root)
-        .map_err(|error| error.to_string())
 }

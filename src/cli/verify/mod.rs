@@ -4,18 +4,22 @@
 mod archive;
 mod bag;
 mod findings;
+mod keys;
 mod log;
 mod record;
 mod report;
 mod signer;
+mod vouched;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use archive::Archive;
+use chitty_core::timestamp::{Stamp, TrustAnchors};
+use chitty_core::witness::policy::{PolicyError, WitnessPolicy};
 use findings::{Aspect, Findings};
+use log::Proven;
 use report::{Report, Verdict};
 
 /// Check an evidence package offline.
@@ -26,12 +30,18 @@ use report::{Report, Verdict};
 pub struct Arguments {
     /// The package, a zip
     package: PathBuf,
-    /// Fingerprint of the `OpenPGP` key, from somewhere else than the package
-    #[arg(long, value_parser = fingerprint)]
-    fingerprint: Option<String>,
+    /// Fingerprints of the `OpenPGP` keys of run and package, from somewhere else than the package
+    #[arg(long, value_delimiter = ',', value_parser = fingerprint)]
+    fingerprint: Vec<String>,
     /// The log's verifier key, from somewhere else than the package
     #[arg(long)]
     log_key: Option<String>,
+    /// File of certificates (PEM) of who stamps times, from somewhere else too
+    #[arg(long, value_parser = authorities)]
+    authorities: Option<TrustAnchors>,
+    /// File of the witnesses' keys and quorum (C2SP tlog-policy), from somewhere else too
+    #[arg(long, value_parser = witnesses)]
+    witnesses: Option<WitnessPolicy>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -51,6 +61,16 @@ fn fingerprint(text: &str) -> Result<String, String> {
         return Ok(digits.to_ascii_uppercase());
     }
     Err("a fingerprint is 40 hex digits".to_owned())
+}
+
+fn authorities(path: &str) -> Result<TrustAnchors, String> {
+    let pem = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    TrustAnchors::from_pem(&pem).map_err(|error| error.to_string())
+}
+
+fn witnesses(path: &str) -> Result<WitnessPolicy, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    text.parse().map_err(|error: PolicyError| error.to_string())
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
@@ -91,56 +111,78 @@ pub(crate) fn judge(bytes: &[u8], arguments: &Arguments) -> Report {
         return Report::of_nothing(bytes, findings.0);
     };
     bag::check(&archive, &mut findings);
-    signer::check(&archive, arguments.fingerprint.as_deref(), &mut findings);
-    let proven = log::check(&archive, arguments.log_key.as_deref(), &mut findings);
-    let facts = proven.clone().unwrap_or_default();
-    record::check(&archive, &facts, &mut findings);
-    if proven.is_some() {
-        record::custody(&archive, &facts, &mut findings);
+    let key = signer::check(&archive, &arguments.fingerprint, &mut findings);
+    let tree = log::check(&archive, arguments.log_key.as_deref(), &mut findings);
+    let none = Proven::new();
+    let facts = tree.as_ref().map_or(&none, |tree| &tree.facts);
+    record::check(&archive, facts, &mut findings);
+    if tree.is_some() {
+        record::custody(&archive, facts, &mut findings);
     }
-    let of = |aspect| {
-        if findings.any_against(aspect) {
-            Verdict::Fails
-        } else {
-            Verdict::Holds
-        }
+    let run = record::logged(&archive, facts);
+    let (given, policy) = (arguments.authorities.as_ref(), arguments.witnesses.as_ref());
+    let vouched = tree.as_ref().map(|tree| {
+        let stamp = vouched::stamp(&archive, tree, run, given, &mut findings);
+        let by = vouched::witnesses(&archive, tree, run, policy, &mut findings);
+        (stamp, by)
+    });
+    let (stamp, cosigned_by) = vouched.unwrap_or_default();
+    let stamped_by_ms = stamp.as_ref().and_then(Stamp::latest_ms);
+    let run_before_compromise =
+        key.and_then(|key| keys::check(&key, run, facts, stamped_by_ms, &mut findings));
+    let whole = record::is_whole(&archive, facts) && tree.is_some();
+    let of = |aspect, open: Option<&str>| match open {
+        _ if findings.any_against(aspect) => Verdict::Fails,
+        None => Verdict::Holds,
+        Some(reason) => Verdict::NotChecked {
+            reason: reason.to_owned(),
+        },
     };
-    let known = arguments.fingerprint.is_some() && arguments.log_key.is_some();
+    let unread = "the checkpoint cannot be relied on";
+    let known = !arguments.fingerprint.is_empty() && arguments.log_key.is_some();
     Report {
         package_sha256: chitty_core::digest::sha256_hex(bytes),
-        integrity: of(Aspect::Integrity),
-        completeness: match proven {
+        integrity: of(Aspect::Integrity, None),
+        completeness: match tree {
+            Some(_) => of(Aspect::Completeness, None),
             None => Verdict::NotChecked {
-                reason: "the checkpoint cannot be relied on".to_owned(),
+                reason: unread.to_owned(),
             },
-            Some(_) => of(Aspect::Completeness),
         },
-        signer: match of(Aspect::Signer) {
-            Verdict::Holds if !known => Verdict::NotChecked {
-                reason:
-                    "the keys in the package fit; give --fingerprint and --log-key from elsewhere"
-                        .to_owned(),
+        signer: of(
+            Aspect::Signer,
+            (!known).then_some(
+                "the keys in the package fit; give --fingerprint and --log-key from elsewhere",
+            ),
+        ),
+        time: of(
+            Aspect::Time,
+            match (&stamp, given) {
+                (Some(_), Some(_)) => None,
+                (Some(_), None) => Some(
+                    "a time stamp holds under the certificates in the package; give --authorities from elsewhere",
+                ),
+                (None, _) => Some("no time stamp: the times are the word of the log's clock"),
             },
-            verdict => verdict,
-        },
-        time: time(&archive),
-        content: if record::is_whole(&archive, &facts) && proven.is_some() {
+        ),
+        witnesses: of(
+            Aspect::Witnesses,
+            match (&cosigned_by, policy) {
+                (Some(_), Some(_)) => None,
+                (Some(_), None) => Some(
+                    "cosignatures hold under the keys in the package; give --witnesses from elsewhere",
+                ),
+                (None, _) => Some("no cosignature: the log is what whoever holds its key says"),
+            },
+        ),
+        content: if whole {
             Verdict::Holds
         } else {
             Verdict::Fails
         },
+        run_before_compromise,
+        stamp,
+        cosigned_by,
         findings: findings.0,
-    }
-}
-
-fn time(archive: &Archive) -> Verdict {
-    let stamped = archive.files.contains_key("data/time/checkpoint.tsr");
-    Verdict::NotChecked {
-        reason: if stamped {
-            "a time stamp is there: check it with verify/verify.sh and its authority's certificates"
-        } else {
-            "no time stamp: the times are the word of the log's clock"
-        }
-        .to_owned(),
     }
 }

@@ -8,12 +8,33 @@ use chitty_core::fortress::Manifest;
 
 use super::archive::Archive;
 use super::findings::{Code, Findings};
-use super::log::Proven;
+use super::log::{Logged, Proven};
 
 const RECORD: &str = "data/execution/execution.json";
 const SIGNATURE: &str = "data/execution/execution.json.asc";
 const CUSTODY: &str = "data/custody/custody.jsonl";
 const CUSTODY_EVENT: &str = "custody_event";
+/// Who logs runs; no caller may use it.
+const FORTRESS: &str = "fortress-mcp";
+
+/// The fact that the log has this very record and signature.
+pub fn logged<'p>(archive: &Archive, proven: &'p Proven) -> Option<&'p Logged> {
+    let hash = |path| sha256_hex(archive.bytes(path).unwrap_or_default());
+    let mine = [
+        ("manifest_sha256", hash(RECORD)),
+        ("signature_sha256", hash(SIGNATURE)),
+    ];
+    let records = |fact: &Fact| {
+        let says = |(name, hash): &(&str, String)| fact.metadata.get(*name) == Some(hash);
+        fact.source == FORTRESS && mine.iter().all(says)
+    };
+    proven.values().find(|logged| {
+        logged
+            .fact
+            .as_ref()
+            .is_some_and(|salted| records(&salted.fact))
+    })
+}
 
 /// The record is of these texts, and the log has record and signature.
 pub fn check(archive: &Archive, proven: &Proven, findings: &mut Findings) {
@@ -37,30 +58,18 @@ pub fn check(archive: &Archive, proven: &Proven, findings: &mut Findings) {
             );
         }
     }
-    let mine = [
-        ("manifest_sha256", sha256_hex(text)),
-        (
-            "signature_sha256",
-            sha256_hex(archive.bytes(SIGNATURE).unwrap_or_default()),
-        ),
-    ];
-    let records = |fact: &Fact| {
-        mine.iter()
-            .all(|(name, hash)| fact.metadata.get(*name) == Some(hash))
-    };
-    let erased = proven.values().any(Option::is_none);
-    if !erased
-        && !proven
-            .values()
-            .flatten()
-            .any(|salted| records(&salted.fact))
-    {
+    if erased(proven) == 0 && logged(archive, proven).is_none() {
         findings.add(
             Code::NotLogged,
             Some(RECORD),
             "no fact in the log records this execution",
         );
     }
+}
+
+fn erased(proven: &Proven) -> usize {
+    let erased = proven.values().filter(|logged| logged.fact.is_none());
+    erased.count()
 }
 
 /// Every event is proven, every proven event is listed, and no number is left out.
@@ -72,10 +81,10 @@ pub fn custody(archive: &Archive, proven: &Proven, findings: &mut Findings) {
     let listed: Vec<_> = text.lines().map(fact_id).collect();
     let facts: Vec<&Fact> = listed
         .iter()
-        .filter_map(|id| Some(&proven.get(id)?.as_ref()?.fact))
+        .filter_map(|id| Some(&proven.get(id)?.fact.as_ref()?.fact))
         .filter(|fact| fact.predicate == CUSTODY_EVENT)
         .collect();
-    let all = proven.values().flatten();
+    let all = proven.values().filter_map(|logged| logged.fact.as_ref());
     let events = all
         .filter(|salted| salted.fact.predicate == CUSTODY_EVENT)
         .count();
@@ -92,8 +101,7 @@ pub fn custody(archive: &Archive, proven: &Proven, findings: &mut Findings) {
         .windows(2)
         .all(|pair| matches!(pair, [one, other] if one < other));
     let last = numbers.last().copied().flatten().unwrap_or_default();
-    let erased = proven.values().filter(|content| content.is_none()).count();
-    if numbers.contains(&None) || !rising || last > numbers.len() + erased {
+    if numbers.contains(&None) || !rising || last > numbers.len() + erased(proven) {
         add(
             Code::CustodyGap,
             "a numbered event is missing, or they are out of order",
@@ -104,6 +112,5 @@ pub fn custody(archive: &Archive, proven: &Proven, findings: &mut Findings) {
 /// Whether prompt, answer and every fact are there.
 pub fn is_whole(archive: &Archive, proven: &Proven) -> bool {
     let texts = ["data/execution/prompt", "data/execution/output"];
-    texts.iter().all(|path| archive.files.contains_key(*path))
-        && !proven.values().any(Option::is_none)
+    texts.iter().all(|path| archive.files.contains_key(*path)) && erased(proven) == 0
 }

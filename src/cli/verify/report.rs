@@ -4,6 +4,9 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use chitty_core::digest::sha256_hex;
+use chitty_core::time::to_rfc3339;
+use chitty_core::timestamp::Stamp;
+use chitty_core::witness::policy::WitnessedBy;
 use serde::Serialize;
 
 use super::findings::{Aspect, Finding};
@@ -24,8 +27,19 @@ pub struct Report {
     pub completeness: Verdict,
     pub signer: Verdict,
     pub time: Verdict,
+    pub witnesses: Verdict,
     /// Holds where everything is there; fails where content was erased.
     pub content: Verdict,
+    /// Of a run by a key that was revoked as compromised: whether it is provably logged, and
+    /// stamped if it is, before the declared time. Its signature does not hold either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_before_compromise: Option<bool>,
+    /// The time stamp, where one holds under the certificates used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
+    /// The witnesses, where their cosignatures hold under the keys used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cosigned_by: Option<Vec<WitnessedBy>>,
     pub findings: Vec<Finding>,
 }
 
@@ -41,7 +55,11 @@ impl Report {
             completeness: unread(),
             signer: unread(),
             time: unread(),
+            witnesses: unread(),
             content: unread(),
+            run_before_compromise: None,
+            stamp: None,
+            cosigned_by: None,
             findings,
         }
     }
@@ -52,6 +70,7 @@ impl Report {
             Aspect::Completeness => &self.completeness,
             Aspect::Signer => &self.signer,
             Aspect::Time => &self.time,
+            Aspect::Witnesses => &self.witnesses,
             Aspect::Content => &self.content,
         }
     }
@@ -67,6 +86,7 @@ impl Report {
             ("completeness", &self.completeness),
             ("signer", &self.signer),
             ("time", &self.time),
+            ("witnesses", &self.witnesses),
             ("content", &self.content),
         ] {
             let said = match verdict {
@@ -76,6 +96,19 @@ impl Report {
             };
             // Writing to a string cannot fail.
             let _ = write!(text, "\n{name:13} {said}");
+        }
+        if let Some(stamp) = &self.stamp {
+            let at = to_rfc3339(stamp.time_ms);
+            let _ = write!(text, "\n  stamped {at} by {}", stamp.authority);
+        }
+        for one in self.cosigned_by.iter().flatten() {
+            let at = i64::try_from(one.time_s.saturating_mul(1_000)).map(to_rfc3339);
+            let _ = write!(
+                text,
+                "\n  cosigned {} by {}",
+                at.unwrap_or_default(),
+                one.witness
+            );
         }
         for finding in &self.findings {
             let place = finding.path.as_deref().unwrap_or("the package");

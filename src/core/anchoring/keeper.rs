@@ -10,7 +10,7 @@ use super::{Anchor, Failure, KeptStamp, Vouchers};
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
 use crate::chain::note::Note;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, extends};
 use crate::ports::{Bucket, Clock, Entropy, Http, Level, Log, Object};
 use crate::sql::Sql;
 use crate::timestamp::{NONCE_BYTES, TimestampRequest};
@@ -62,18 +62,18 @@ impl<S: Sql> Keeper<S> {
             return Ok(None);
         }
         let checkpoint = self.ports.ledger.head().await.map_err(text)?.checkpoint;
-        let size = Checkpoint::parse_unverified(&checkpoint)
-            .map_err(text)?
-            .size;
+        let head = Checkpoint::parse_unverified(&checkpoint).map_err(text)?;
+        let size = head.size;
         let newest = self.store.newest().map_err(text)?;
-        if let Some(known) = &newest {
-            self.compare(known, size, &checkpoint);
-        }
+        let goes_on = match &newest {
+            Some(known) => self.goes_on(known, &head, &checkpoint).await?,
+            None => true,
+        };
         let now_ms = self.now_ms();
         let (known_size, due_ms) = newest.as_ref().map_or((0, 0), |anchor| {
             (anchor.size, anchor.started_at_ms + self.vouchers.every_ms)
         });
-        let has_grown = size > known_size;
+        let has_grown = goes_on && size > known_size;
         let again_ms = newest.as_ref().and_then(|anchor| anchor.again_at_ms);
         let anchor = if has_grown && due_ms <= now_ms {
             self.begin(size, checkpoint, now_ms)?
@@ -89,15 +89,22 @@ impl<S: Sql> Keeper<S> {
         Ok(anchor.again_at_ms.map(|at| at.saturating_sub(now_ms)))
     }
 
-    /// What others have vouched for is the log's to keep: a head that does not go with it is
+    /// What others have vouched for is the log's to keep: a head that does not extend it is
     /// said aloud, and never anchored over it.
-    fn compare(&self, known: &Anchor, size: u64, checkpoint: &str) {
-        let set_back = size < known.size;
-        let rewritten = size == known.size && checkpoint != known.checkpoint;
-        if set_back || rewritten {
+    async fn goes_on(&self, known: &Anchor, head: &Checkpoint, checkpoint: &str) -> Outcome<bool> {
+        let goes_on = if head.size <= known.size {
+            checkpoint == known.checkpoint
+        } else {
+            let anchored = Checkpoint::parse_unverified(&known.checkpoint).map_err(text)?;
+            extends(&*self.ports.ledger, &anchored, head)
+                .await
+                .map_err(text)?
+        };
+        if !goes_on {
             let fields = json!({ "anchored": known.checkpoint, "now": checkpoint });
             self.ports.log.record(Level::Error, "log_set_back", fields);
         }
+        Ok(goes_on)
     }
 
     fn begin(&self, size: u64, checkpoint: String, now_ms: u64) -> Outcome<Anchor> {

@@ -14,11 +14,11 @@ impl RemoteAnchors {
         Self { http }
     }
 
-    /// What is vouched for of the log's first `size` leaves.
+    /// What is vouched for of the log's first `size` leaves; without a size the newest.
     ///
     /// # Errors
     /// The object did not answer.
-    pub async fn covering(&self, size: u64) -> Result<Anchoring, LedgerError> {
+    pub async fn covering(&self, size: Option<u64>) -> Result<Anchoring, LedgerError> {
         ask(&*self.http, &Command::Covering(size)).await
     }
 

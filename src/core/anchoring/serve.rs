@@ -10,8 +10,8 @@ use crate::sql::Sql;
 pub enum Command {
     /// The log has grown: anchor it soon.
     Grown,
-    /// What is vouched for of the log's first leaves, so many.
-    Covering(u64),
+    /// What is vouched for of the log's first leaves, so many; without a number the newest.
+    Covering(Option<u64>),
 }
 
 /// An HTTP status and a JSON text.

@@ -43,8 +43,13 @@ impl<S: Sql> AnchorStore<S> {
     }
 
     /// Those of at least `size` that have what is asked for, the smallest first: the smallest
-    /// and the newest of them, [`TRIED`] each.
-    pub(super) fn covering(&self, size: u64, having: Having) -> Result<Vec<Anchor>, DatabaseError> {
+    /// and the newest of them, [`TRIED`] each. Without a size the newest that have it, newest
+    /// first.
+    pub(super) fn covering(
+        &self,
+        size: Option<u64>,
+        having: Having,
+    ) -> Result<Vec<Anchor>, DatabaseError> {
         let has = match having {
             Having::Stamp => "stamped = 1",
             Having::Quorum => "quorum_met = 1",
@@ -55,8 +60,12 @@ impl<S: Sql> AnchorStore<S> {
                  ORDER BY size {order} LIMIT {TRIED})"
             )
         };
-        let query = format!("{} UNION {} ORDER BY size", some("ASC"), some("DESC"));
-        let found = self.sql.query(Statement::new(query).bind(integer(size)?))?;
+        let query = match size {
+            Some(_) => format!("{} UNION {} ORDER BY size", some("ASC"), some("DESC")),
+            None => format!("{} ORDER BY size DESC", some("DESC")),
+        };
+        let least = integer(size.unwrap_or_default())?;
+        let found = self.sql.query(Statement::new(query).bind(least))?;
         found.rows.iter().map(read).collect()
     }
 

@@ -39,6 +39,9 @@ pub enum TimeVerdict {
         checkpoint: String,
         stamp: Stamp,
         kept: KeptStamp,
+        /// The certificates in PEM that the authority was believed by. Compare them with copies
+        /// you got elsewhere.
+        trust_anchors: String,
     },
     /// A reply is kept and does not hold (any more).
     Fails {
@@ -62,6 +65,9 @@ pub enum WitnessVerdict {
         /// The checkpoint with its cosignatures.
         checkpoint: String,
         by: Vec<WitnessedBy>,
+        /// Witnesses, groups and quorum (C2SP tlog-policy). Compare the keys with copies you got
+        /// elsewhere.
+        policy: String,
     },
     /// Cosignatures are kept and do not hold, or are not a quorum by the policy of today.
     Fails { tree_size: u64, reason: String },
@@ -77,16 +83,18 @@ pub enum WitnessVerdict {
 impl Vouchers {
     /// What is vouched for of the first `size` leaves: the smallest anchors that cover them and
     /// hold today, for policy and authorities may have changed since.
+    /// Without a size: the newest that hold.
     ///
     /// # Errors
     /// The storage failed.
     pub fn judge<S: Sql>(
         &self,
         store: &AnchorStore<S>,
-        size: u64,
+        size: Option<u64>,
     ) -> Result<Anchoring, DatabaseError> {
         // One that is too small says nothing of these leaves.
-        let newest = store.newest()?.filter(|anchor| anchor.size >= size);
+        let newest = store.newest()?;
+        let newest = newest.filter(|anchor| size.is_none_or(|size| anchor.size >= size));
         let time = match &self.authorities {
             None => TimeVerdict::NotConfigured,
             Some(authorities) => match first_that_holds(
@@ -145,6 +153,7 @@ fn judge_time(anchor: Anchor, anchors: &TrustAnchors) -> TimeVerdict {
             checkpoint: anchor.checkpoint,
             stamp,
             kept,
+            trust_anchors: anchors.to_pem().to_owned(),
         },
         Err(error) => TimeVerdict::Fails {
             tree_size,
@@ -163,6 +172,7 @@ fn judge_witnesses(anchor: &Anchor, policy: &WitnessPolicy) -> WitnessVerdict {
             tree_size,
             checkpoint: anchor.cosigned.clone(),
             by: witnessed.by,
+            policy: policy.text.clone(),
         },
         Ok(_) => fails("those who cosigned are no quorum of the policy of today".to_owned()),
         Err(error) => fails(error.to_string()),

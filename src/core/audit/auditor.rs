@@ -9,6 +9,7 @@ use super::error::AuditError;
 use super::fact_rows::leaf_of;
 use super::finding::{Code, Finding};
 use super::frontier::Frontier;
+use super::kept::LOG;
 use super::recorder::SOURCE;
 use super::tables::{TABLES, Table};
 use super::types::Level;
@@ -16,9 +17,8 @@ use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
 use crate::chain::receipt::StoredFact;
-use crate::chain::verify::verify_consistency;
-use crate::ledger::{Ledger, LedgerError};
-use crate::ports::Database;
+use crate::ledger::Ledger;
+use crate::ports::{Bucket, Database};
 use crate::seal::Sealer;
 use crate::sql::{Narrowed, Row, Value};
 
@@ -28,8 +28,6 @@ const MOST_FINDINGS: usize = 500;
 const RECENT_FACTS: u64 = 1_000;
 /// Erased facts that an audit keeps in mind until it meets what tells of them.
 const MOST_ERASED: usize = 5_000;
-/// Subject of findings about no row and no fact.
-const LOG: &str = "log";
 
 /// Whoever knows the keys of the fortress.
 #[async_trait(?Send)]
@@ -44,6 +42,8 @@ pub struct Auditor<'a> {
     pub ledger: &'a dyn Ledger,
     pub sealer: &'a Sealer,
     pub signatures: &'a dyn Signatures,
+    /// Where package files are kept, if anywhere.
+    pub files: Option<&'a dyn Bucket>,
     pub scope: &'a Scope,
     pub now_ms: i64,
 }
@@ -59,6 +59,9 @@ pub struct Scope {
     pub signatures: bool,
     /// The log's facts too.
     pub chain: bool,
+    /// The files of packages too.
+    #[serde(default)]
+    pub files: bool,
     /// Checkpoints kept outside of the log, which it must extend.
     pub known: Vec<String>,
 }
@@ -140,6 +143,9 @@ impl Auditor<'_> {
             let record = records.iter().find(|fact| Some(fact.stored.fact_id) == id);
             found.extend(self.check_row(table, row, record)?);
             progress.signatures += u64::from(self.check_run(table, row, &mut found).await?);
+            if self.reads_files(table) {
+                found.extend(self.check_file(row).await?);
+            }
         }
         progress.rows += rows.len() as u64;
         if progress.table == 0 {
@@ -196,16 +202,14 @@ impl Auditor<'_> {
 
     /// The head first: what comes after is not of this audit.
     async fn begin_log(&self, progress: &mut Progress) -> Result<(), AuditError> {
+        // Before the head, so that an honest one is never behind what others vouched for.
+        let anchoring = self.ledger.anchoring(None).await?;
         let head = self.ledger.head().await?;
         let key = head.verifier_key.parse::<VerifierKey>().ok();
-        let open = |text: &str| {
-            key.as_ref()
-                .and_then(|key| Checkpoint::open(text, key).ok())
-        };
-        if let Some(checkpoint) = open(&head.checkpoint) {
-            for known in &self.scope.known {
-                progress.add(self.outside(open(known), &checkpoint).await?);
-            }
+        let opened =
+            key.and_then(|key| Some((Checkpoint::open(&head.checkpoint, &key).ok()?, key)));
+        if let Some((checkpoint, key)) = opened {
+            progress.add(self.held_against(&anchoring, &checkpoint, &key).await?);
             if self.scope.level != Level::Forensic {
                 progress.next = checkpoint.size.saturating_sub(RECENT_FACTS);
             }
@@ -216,45 +220,6 @@ impl Auditor<'_> {
         }
         progress.head = Some(head.checkpoint);
         Ok(())
-    }
-
-    /// The log must extend whatever checkpoint of it was kept elsewhere.
-    async fn outside(
-        &self,
-        known: Option<Checkpoint>,
-        head: &Checkpoint,
-    ) -> Result<Option<Finding>, AuditError> {
-        let Some(known) = known else {
-            let what = "a checkpoint that was kept is signed by another key than the log's";
-            return Ok(Some(Finding::new(Code::CheckpointUnsigned, LOG, what)));
-        };
-        if known.size > head.size {
-            let what = "the log has fewer entries than a checkpoint that was kept outside of it";
-            let (expected, now) = (known.size.to_string(), head.size.to_string());
-            let finding = Finding::new(Code::LogRolledBack, LOG, what);
-            return Ok(Some(finding.evidence(expected, now)));
-        }
-        if self.extends(&known, head).await? {
-            return Ok(None);
-        }
-        let what = "the log does not extend a checkpoint that was kept outside of it";
-        let (expected, now) = (known.root.to_string(), head.root.to_string());
-        let finding = Finding::new(Code::LogForked, LOG, what);
-        Ok(Some(finding.evidence(expected, now)))
-    }
-
-    async fn extends(&self, known: &Checkpoint, head: &Checkpoint) -> Result<bool, AuditError> {
-        if known.size == head.size || known.size == 0 {
-            return Ok(known.size == 0 || known.root == head.root);
-        }
-        let proof = match self.ledger.consistency(known.size, head.size).await {
-            // A log of its own history can prove every size that it signed.
-            Err(LedgerError::Refused { .. }) => return Ok(false),
-            proof => proof?,
-        };
-        let roots = (&known.root, &head.root);
-        let grown = verify_consistency(known.size, head.size, &proof.proof, roots.0, roots.1);
-        Ok(grown.is_ok())
     }
 
     async fn entries(&self, progress: &mut Progress) -> Result<(), AuditError> {

@@ -1,4 +1,5 @@
 use crate::ledger::LedgerError;
+use crate::ports::BucketError;
 use crate::sql::DatabaseError;
 
 /// Why an audit stopped. What it found so far is kept, and it goes on from there.
@@ -8,6 +9,8 @@ pub enum AuditError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Files(#[from] BucketError),
     /// The peer that checks signatures.
     #[error("signatures could not be checked: {0}")]
     Signatures(String),

@@ -71,6 +71,12 @@ pub enum Code {
     LogRolledBack,
     /// The log does not extend a checkpoint that was kept outside of it.
     LogForked,
+    /// A cosignature or time stamp that is kept does not hold.
+    AnchorInvalid,
+    /// A package's file is gone.
+    FileMissing,
+    /// A package's file is not the one that was made.
+    FileAltered,
     /// A run's signature, or what it covers, does not hold.
     SignatureInvalid,
 }
@@ -80,7 +86,10 @@ impl Code {
         match self {
             Self::LinkGone => Severity::Low,
             Self::RowUnrecorded => Severity::Medium,
-            Self::FactRowMissing | Self::FactRowExtra | Self::TimeWentBack => Severity::High,
+            Self::FactRowMissing
+            | Self::FactRowExtra
+            | Self::TimeWentBack
+            | Self::AnchorInvalid => Severity::High,
             _ => Severity::Critical,
         }
     }
@@ -112,6 +121,12 @@ impl Code {
             }
             Self::LogRolledBack | Self::LogForked => {
                 "Keep both checkpoints: together they prove it. Stop appending; treat the log's key as stolen, and restore from published tiles."
+            }
+            Self::AnchorInvalid => {
+                "See whether WITNESSES or TSA_TRUST_ANCHORS were changed; if not, the storage of the anchors was."
+            }
+            Self::FileMissing | Self::FileAltered => {
+                "Package the execution again, or restore the file from a copy with the recorded hash, and find out who wrote to EVIDENCE_FILES."
             }
             Self::SignatureInvalid => {
                 "Do not use the run as evidence; see the key history for a revoked or expired key."

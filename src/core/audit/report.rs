@@ -15,8 +15,9 @@ use crate::sql::Row;
 use crate::time::to_rfc3339;
 
 const LIMITS: &str = "This audit reads one copy of the log and of the database. It does not see facts that were \
-    cut off the end of the log since the newest checkpoint that was kept outside of it, nor a log \
-    rebuilt with its stolen key since then. Keep the checkpoint of this report elsewhere.";
+    cut off the end of the log since the newest checkpoint that was kept outside of it or that \
+    others vouched for, nor a log rebuilt with its stolen key since then. Keep the checkpoint of \
+    this report elsewhere.";
 
 /// An audit on file.
 pub(super) struct OnFile {

@@ -11,7 +11,7 @@ use super::types::{AuditInput, Level, Report};
 use crate::auth::Principal;
 use crate::ids;
 use crate::ledger::Ledger;
-use crate::ports::{Clock, Database, Entropy};
+use crate::ports::{Bucket, Clock, Database, Entropy};
 use crate::seal::Sealer;
 use crate::sql::Statement;
 
@@ -32,6 +32,8 @@ pub struct AuditService {
     pub sealer: Rc<Sealer>,
     pub clock: Rc<dyn Clock>,
     pub entropy: Rc<dyn Entropy>,
+    /// Where package files are kept, if anywhere.
+    pub files: Option<Rc<dyn Bucket>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,7 @@ impl AskError {
             Self::Alone => "INVALID_INPUT",
             Self::Audit(AuditError::Database(_)) => "DATABASE_UNAVAILABLE",
             Self::Audit(AuditError::Ledger(error)) => error.code(),
+            Self::Audit(AuditError::Files(_)) => "FILES_UNAVAILABLE",
             Self::Audit(AuditError::Signatures(_)) => "SIGNATURES_UNCHECKED",
             Self::Audit(AuditError::Progress(_)) | Self::Id(_) => "INTERNAL",
         }
@@ -108,6 +111,7 @@ impl AuditService {
             signatures: input.include_signatures && input.verify_signatures,
             // Facts of everybody are read only for who may.
             chain: all && input.include_chain_verification && input.audit_level > Level::Basic,
+            files: input.audit_level == Level::Forensic,
             known: self.kept(&input.known_checkpoints).await?,
         };
         let audit = OnFile {
@@ -159,6 +163,7 @@ impl AuditService {
                 ledger: &*self.ledger,
                 sealer: &self.sealer,
                 signatures,
+                files: self.files.as_deref(),
                 scope: &audit.state.scope,
                 now_ms: self.clock.now_ms(),
             };

@@ -102,6 +102,7 @@ impl AuditService {
                 since_ms: schedule.since_ms(now_ms),
                 signatures: true,
                 chain: schedule.level > Level::Basic,
+                files: schedule.level == Level::Forensic,
                 known: self.kept(&[]).await?,
             };
             let kind = row.text("audit_type")?;

@@ -12,10 +12,11 @@ use super::finding::{Finding, Severity};
 pub enum Level {
     /// Rows against their records, and signatures.
     Basic,
-    /// The newest facts of the log too, and the log against checkpoints kept outside of it.
+    /// The newest facts of the log too, and the log against checkpoints kept outside of it, or
+    /// cosigned or stamped by others.
     #[default]
     Comprehensive,
-    /// Every fact of the log, and its tree computed anew.
+    /// Every fact of the log, its tree computed anew, and the files of packages.
     Forensic,
 }
 
@@ -48,7 +49,8 @@ pub struct AuditInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_ids: Option<Vec<String>>,
     /// basic: rows and signatures. comprehensive: the newest facts and the log's growth too.
-    /// forensic: every fact, and the tree computed anew; for who may read all facts.
+    /// forensic: every fact, the tree computed anew, and the files of packages; for who may read
+    /// all facts.
     #[garde(skip)]
     #[serde(default)]
     pub audit_level: Level,

@@ -24,7 +24,8 @@ use crate::validation::{printable, printable_if_some};
 
 pub(super) const PREDICATE: &str = "custody_event";
 const SOURCE: &str = "chittyos-coordinator";
-/// Most events of an execution, so that all of them are proven in one tree.
+/// Most events of an execution, so that all of them are proven in one tree with its own facts and
+/// those of the keys that signed.
 pub(super) const MAX_EVENTS: usize = 90;
 /// How often the next number is tried when others record at the same moment.
 const TRIES: u32 = 6;

@@ -33,10 +33,16 @@ pub enum EvidenceError {
         "the log is smaller than when the last package was made: tell the operator, who has to compare it with that package's checkpoint"
     )]
     LogShrunk,
+    #[error(
+        "the log is not the one that witnesses or a time stamping authority have seen: tell the operator, who has to audit it (chitty_security_audit)"
+    )]
+    LogForked,
     #[error("there is no package file with this id, or it is not yours")]
     NoSuchFile,
     #[error("the kept file of this package is not the one that was made: tell the operator")]
     FileAltered,
+    #[error("the fortress's key is being replaced at this moment: try again")]
+    KeyReplaced,
     #[error("the fortress's signature could not be had: {0}")]
     Signature(String),
     #[error("the package could not be put together: {0}")]
@@ -69,6 +75,8 @@ impl EvidenceError {
             Self::Busy => "CUSTODY_BUSY",
             Self::TooManyEvents => "CUSTODY_FULL",
             Self::LogShrunk => "CHAIN_SHRUNK",
+            Self::LogForked => "CHAIN_FORKED",
+            Self::KeyReplaced => "KEY_REPLACED",
             Self::NoSuchFile => "PACKAGE_NOT_FOUND",
             Self::FileAltered => "PACKAGE_ALTERED",
             Self::Signature(_) => "SIGNATURE_INVALID",

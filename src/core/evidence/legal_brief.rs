@@ -7,12 +7,15 @@
 //! data/chain/      N.leaf N.tlog-proof [N.fact.json] checkpoint policy [previous-checkpoint consistency]
 //! data/custody/    custody.jsonl: the canonical bytes of each event's fact, one a line
 //! data/keys/       fortress.asc fingerprints.txt key-history.json
-//! data/time/       NO-TIMESTAMP.txt
+//! data/time/       checkpoint checkpoint.tsr authorities.pem [consistency], or NO-TIMESTAMP.txt
+//! data/witnesses/  checkpoint policy [consistency], or NO-WITNESSES.txt
 //! data/legal/      brief.pdf certification-902-13-14.DRAFT process-description-901b9 LIMITS.txt
 //! verify/          VERIFY.txt verify.sh verify.py
 //! ```
-//! `N` is a leaf's index. A fact without `N.fact.json` was erased; its proof still holds.
+//! `N` is a leaf's index. A fact without `N.fact.json` was erased; its proof still holds. Each
+//! `consistency` connects the checkpoint beside it with that of `data/chain`.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::bag::{Bag, TAG_MANIFEST};
@@ -20,6 +23,7 @@ use super::document;
 use super::dossier::{Chain, Dossier, SignedRun, canonical};
 use super::error::EvidenceError;
 use super::texts;
+use crate::anchoring::{TimeVerdict, WitnessVerdict};
 use crate::chain::hash::Hash;
 use crate::chain::receipt::ConsistencyProof;
 use crate::time;
@@ -33,8 +37,9 @@ pub(super) fn fill(dossier: &Dossier) -> Result<Bag, EvidenceError> {
     execution(&mut bag, dossier, run)?;
     log(&mut bag, chain);
     custody(&mut bag, chain);
-    keys(&mut bag, dossier, run)?;
-    bag.add("data/time/NO-TIMESTAMP.txt", texts::NO_TIMESTAMP);
+    keys(&mut bag, dossier, run, chain)?;
+    time_stamp(&mut bag, chain)?;
+    witnesses(&mut bag, chain);
     legal(&mut bag, dossier, run, chain)?;
     let verify = texts::fill(texts::VERIFY, &texts::values(dossier, run, chain));
     bag.add("verify/VERIFY.txt", verify);
@@ -123,9 +128,52 @@ fn log(bag: &mut Bag, chain: &Chain) {
     }
 }
 
-/// C2SP tlog-policy: whose checkpoints count. No witness is asked for, as none has signed.
+/// C2SP tlog-policy: whose checkpoints count. No witness is asked for: those who have signed one
+/// stand in `data/witnesses`.
 fn policy(verifier_key: &str) -> String {
     format!("log {verifier_key}\nquorum none\n")
+}
+
+/// The authority's reply as it came, over exactly the checkpoint beside it.
+fn time_stamp(bag: &mut Bag, chain: &Chain) -> Result<(), EvidenceError> {
+    let anchors = &chain.anchors;
+    let TimeVerdict::Stamped {
+        checkpoint,
+        kept,
+        trust_anchors,
+        ..
+    } = &anchors.anchoring.time
+    else {
+        let said = texts::fill(texts::NO_TIMESTAMP, &texts::absences(anchors));
+        bag.add("data/time/NO-TIMESTAMP.txt", said);
+        return Ok(());
+    };
+    let reply = STANDARD.decode(&kept.reply);
+    let reply = reply.map_err(|error| EvidenceError::Encoding(error.to_string()))?;
+    bag.add("data/time/checkpoint", checkpoint.as_str());
+    bag.add("data/time/checkpoint.tsr", reply);
+    bag.add("data/time/authorities.pem", trust_anchors.as_str());
+    if let Some(proof) = &anchors.stamped {
+        bag.add("data/time/consistency", consistency(proof));
+    }
+    Ok(())
+}
+
+fn witnesses(bag: &mut Bag, chain: &Chain) {
+    let anchors = &chain.anchors;
+    let WitnessVerdict::Witnessed {
+        checkpoint, policy, ..
+    } = &anchors.anchoring.witnesses
+    else {
+        let said = texts::fill(texts::NO_WITNESSES, &texts::absences(anchors));
+        return bag.add("data/witnesses/NO-WITNESSES.txt", said);
+    };
+    bag.add("data/witnesses/checkpoint", checkpoint.as_str());
+    let policy = format!("log {}\n{policy}", chain.verifier_key);
+    bag.add("data/witnesses/policy", policy);
+    if let Some(proof) = &anchors.witnessed {
+        bag.add("data/witnesses/consistency", consistency(proof));
+    }
 }
 
 /// As the body of C2SP tlog-witness's add-checkpoint: the old size, the proof, the checkpoint.
@@ -140,30 +188,42 @@ fn custody(bag: &mut Bag, chain: &Chain) {
     bag.add("data/custody/custody.jsonl", lines);
 }
 
-fn keys(bag: &mut Bag, dossier: &Dossier, run: &SignedRun) -> Result<(), EvidenceError> {
+/// Of a key that was replaced since, too: the run was signed by one, the package by another.
+fn keys(
+    bag: &mut Bag,
+    dossier: &Dossier,
+    run: &SignedRun,
+    chain: &Chain,
+) -> Result<(), EvidenceError> {
+    let blocks: String = dossier
+        .signers()
+        .map(|key| key.public_key.as_str())
+        .collect();
+    bag.add("data/keys/fortress.asc", blocks);
     let verdict = &run.verdict;
-    bag.add("data/keys/fortress.asc", verdict.public_key.as_str());
+    let package_key = dossier.active_key().map(|key| key.fingerprint.as_str());
     bag.add(
         "data/keys/fingerprints.txt",
         format!(
             "These prove nothing by being here: compare them with copies from elsewhere.\n\
-             OpenPGP  {}\nlog      {}\n",
+             OpenPGP, of the run      {}\n\
+             OpenPGP, of the package  {}\n\
+             log                      {}\n",
             verdict.key_fingerprint,
-            dossier
-                .chain
-                .as_ref()
-                .map_or("", |chain| &chain.verifier_key),
+            package_key.unwrap_or_default(),
+            chain.verifier_key,
         ),
     );
     let history = json!({
         "as_of": verdict.verified_at,
-        "keys": [{
+        "run": {
             "fingerprint": verdict.key_fingerprint,
             "signs_with": run.manifest.signer_fingerprint,
-            "valid_from": verdict.key_created_at,
-            "valid_to": verdict.key_expires_at,
             "verdict_when_packaged": verdict.reason,
-        }],
+            "standing": verdict.key,
+        },
+        "package": { "fingerprint": package_key },
+        "keys": dossier.keys,
     });
     bag.add(
         "data/keys/key-history.json",

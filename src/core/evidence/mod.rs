@@ -6,6 +6,8 @@
 //! What is not there, such as a time stamp, is said to be missing and never made up.
 
 mod bag;
+mod chain;
+mod contents;
 mod custody;
 mod document;
 mod dossier;
@@ -27,4 +29,5 @@ pub use dossier::Dossier;
 pub use download::PREFIX;
 pub use error::EvidenceError;
 pub use service::Evidence;
+pub(crate) use store::open_file;
 pub use types::{Package, PackageFile, PackageFormat, PackageInput, PackageOutput};

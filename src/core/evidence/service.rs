@@ -1,22 +1,17 @@
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
-
-use super::bag::Bag;
+use super::contents::{self, Made};
 use super::custody::{CustodyAction, CustodyEvent, Subject};
-use super::document;
-use super::dossier::{Chain, Dossier, SignedRun, in_order};
+use super::dossier::{Dossier, SignedRun};
 use super::error::EvidenceError;
 use super::legal_brief;
 use super::store::NewPackage;
-use super::texts;
 use super::types::{Package, PackageFile, PackageFormat, PackageInput, PackageOutput};
-use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
-use crate::chain::receipt::ConsistencyProof;
 use crate::digest::sha256_hex;
 use crate::execution::{Asker, ExecutionService, ExecutionView};
-use crate::fortress::{Manifest, VerifyInput};
+use crate::fortress::keys::{HistoryEntry, history};
+use crate::fortress::{Manifest, VerifyInput, VerifyOutput};
 use crate::ids;
 use crate::ports::Bucket;
 
@@ -30,16 +25,6 @@ pub struct Evidence<'a> {
     pub files: Option<&'a dyn Bucket>,
     /// Base URL of downloads, such as `https://mcp.example.com`.
     pub origin: &'a str,
-}
-
-/// What a package came to.
-struct Made {
-    contents: Map<String, Value>,
-    hash: String,
-    /// The file, and what it is called.
-    file: Option<(Vec<u8>, String)>,
-    /// Armored, over the tag manifest.
-    signature: Option<String>,
 }
 
 impl Evidence<'_> {
@@ -70,8 +55,8 @@ impl Evidence<'_> {
         }
         let dossier = self.dossier(asker, input, execution).await?;
         let made = match format {
-            PackageFormat::Json => json_contents(&dossier)?,
-            PackageFormat::Pdf => pdf(&dossier)?,
+            PackageFormat::Json => contents::json(&dossier)?,
+            PackageFormat::Pdf => contents::pdf(&dossier)?,
             PackageFormat::LegalBrief => self.legal_brief(asker, &dossier).await?,
         };
         self.deliver(asker, input, &dossier, made).await
@@ -90,6 +75,10 @@ impl Evidence<'_> {
             PackageFormat::Json => None,
             _ => self.signed_run(asker, &execution).await?,
         };
+        let keys = match execution.results.fortress_manifest {
+            None => Vec::new(),
+            Some(_) => self.keys(run.as_ref().map(|run| &run.verdict)).await?,
+        };
         let evidence_id = execution
             .evidence_id
             .clone()
@@ -102,6 +91,7 @@ impl Evidence<'_> {
             prompt_sha256: sha256_hex(&execution.prompt),
             execution,
             run,
+            keys,
             chain: None,
         };
         if format == PackageFormat::LegalBrief {
@@ -155,65 +145,23 @@ impl Evidence<'_> {
         }))
     }
 
-    async fn chain(
+    /// All keys, and of the one that signed what the fortress says: an operator may have
+    /// revoked it by hand.
+    async fn keys(
         &self,
-        dossier: &Dossier,
-        format: PackageFormat,
-    ) -> Result<Chain, EvidenceError> {
-        let ledger = &self.executions.ledger;
-        let head = ledger.head().await?;
-        let facts: Vec<Hash> = dossier
-            .execution
-            .results
-            .chain_facts
-            .iter()
-            .map(|id| Hash::from_hex(id).map_err(|_| EvidenceError::FactMissing(id.clone())))
-            .collect::<Result<_, _>>()?;
-        let custody = self.custody_ids(&subject(dossier)).await?;
-        let logged = ledger.facts(&[facts.as_slice(), &custody].concat()).await?;
-        let missing = |id: Hash| EvidenceError::FactMissing(id.to_string());
-        // The one the proofs lead to: the log may have grown since its head was asked for.
-        let newest = logged.first().map(|fact| fact.receipt.checkpoint.clone());
-        let checkpoint = newest.unwrap_or(head.checkpoint);
-        let previous = match format {
-            PackageFormat::LegalBrief => self.previous(dossier, &checkpoint).await?,
-            _ => None,
+        verdict: Option<&VerifyOutput>,
+    ) -> Result<Vec<HistoryEntry>, EvidenceError> {
+        let mut keys = history(&*self.executions.db).await?.keys;
+        let Some((verdict, standing)) = verdict.and_then(|said| Some((said, said.key.as_ref()?)))
+        else {
+            return Ok(keys);
         };
-        Ok(Chain {
-            facts: in_order(&facts, &logged).map_err(missing)?,
-            custody: in_order(&custody, &logged).map_err(missing)?,
-            checkpoint,
-            verifier_key: head.verifier_key,
-            previous,
-        })
-    }
-
-    /// That the log only grew since the owner's package before.
-    async fn previous(
-        &self,
-        dossier: &Dossier,
-        checkpoint: &str,
-    ) -> Result<Option<ConsistencyProof>, EvidenceError> {
-        let size = |note: &str| {
-            Checkpoint::parse_unverified(note)
-                .ok()
-                .map(|head| head.size)
-        };
-        let Some(before) = self.checkpoint_before(&dossier.execution.user_id).await? else {
-            return Ok(None);
-        };
-        let (Some(first), Some(second)) = (size(&before), size(checkpoint)) else {
-            return Ok(None);
-        };
-        if first > second {
-            return Err(EvidenceError::LogShrunk);
+        let signed = |key: &&mut HistoryEntry| key.fingerprint == standing.fingerprint;
+        if let Some(key) = keys.iter_mut().find(signed) {
+            key.status = standing.status;
+            key.public_key.clone_from(&verdict.public_key);
         }
-        let proof = self.executions.ledger.consistency(first, second).await?;
-        Ok(Some(ConsistencyProof {
-            first_checkpoint: before,
-            second_checkpoint: checkpoint.to_owned(),
-            ..proof
-        }))
+        Ok(keys)
     }
 
     async fn legal_brief(
@@ -228,16 +176,12 @@ impl Evidence<'_> {
             .workers
             .seal_package(asker, &dossier.package_id, &tags)
             .await?;
+        let active = dossier.active_key();
+        if active.is_none_or(|key| key.fingerprint != sealed.key_fingerprint) {
+            return Err(EvidenceError::KeyReplaced);
+        }
         legal_brief::sign(&mut bag, &sealed.signature);
-        let zip = bag
-            .to_zip(&dossier.package_id)
-            .map_err(|error| EvidenceError::Encoding(error.to_string()))?;
-        Ok(Made {
-            contents: listing(dossier, &bag),
-            hash: sha256_hex(&zip),
-            file: Some((zip, format!("{}.zip", dossier.package_id))),
-            signature: Some(sealed.signature),
-        })
+        contents::zip(dossier, &bag, sealed.signature)
     }
 
     /// Keeps the file, records that the package was made, and puts it on file.
@@ -336,80 +280,10 @@ impl Evidence<'_> {
     }
 }
 
-fn subject(dossier: &Dossier) -> Subject<'_> {
+pub(super) fn subject(dossier: &Dossier) -> Subject<'_> {
     Subject {
         execution_id: &dossier.execution.id,
         evidence_id: &dossier.evidence_id,
         owner: &dossier.execution.user_id,
     }
-}
-
-fn json_contents(dossier: &Dossier) -> Result<Made, EvidenceError> {
-    let mut contents = Map::new();
-    contents.insert("execution".to_owned(), json!(dossier.execution));
-    contents.insert("prompt_sha256".to_owned(), json!(dossier.prompt_sha256));
-    contents.insert("limits".to_owned(), json!(texts::LIMITS_SHORT));
-    if let Some(chain) = &dossier.chain {
-        let proofs: Vec<String> = chain
-            .facts
-            .iter()
-            .map(|fact| fact.receipt.to_proof_text())
-            .collect();
-        contents.insert(
-            "chain".to_owned(),
-            json!({
-                "facts": chain.facts,
-                // C2SP tlog-proof texts, one a fact, for verifiers of others.
-                "tlog_proofs": proofs,
-                "custody": chain.custody,
-                "checkpoint": chain.checkpoint,
-                "verifier_key": chain.verifier_key,
-            }),
-        );
-    }
-    let hash = sha256_hex(serde_json_canonicalizer::to_vec(&contents)?);
-    Ok(Made {
-        contents,
-        hash,
-        file: None,
-        signature: None,
-    })
-}
-
-fn pdf(dossier: &Dossier) -> Result<Made, EvidenceError> {
-    let pdf = document::brief(dossier, &[])?;
-    Ok(Made {
-        contents: listing(dossier, &Bag::default()),
-        hash: sha256_hex(&pdf),
-        file: Some((pdf, format!("{}.pdf", dossier.package_id))),
-        signature: None,
-    })
-}
-
-/// What is in a file, for whoever has only the answer.
-fn listing(dossier: &Dossier, bag: &Bag) -> Map<String, Value> {
-    let files: Vec<Value> = bag
-        .files()
-        .map(|(path, bytes)| json!({ "path": path, "bytes": bytes.len(), "sha256": sha256_hex(bytes) }))
-        .collect();
-    let chain = dossier.chain.as_ref();
-    let verdict = dossier.run.as_ref().map(|run| &run.verdict);
-    let fields = [
-        ("prompt_sha256", json!(dossier.prompt_sha256)),
-        ("files", json!(files)),
-        ("checkpoint", json!(chain.map(|chain| &chain.checkpoint))),
-        (
-            "verifier_key",
-            json!(chain.map(|chain| &chain.verifier_key)),
-        ),
-        (
-            "key_fingerprint",
-            json!(verdict.map(|verdict| &verdict.key_fingerprint)),
-        ),
-        ("limits", json!(texts::LIMITS_SHORT)),
-    ];
-    fields
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
 }

@@ -10,6 +10,7 @@ use super::types::PackageFormat;
 use crate::auth::Principal;
 use crate::digest::sha256_hex;
 use crate::ports::{MAX_OBJECT_BYTES, Object};
+use crate::seal::Sealer;
 use crate::sql::Statement;
 
 /// What files and texts are sealed for.
@@ -30,6 +31,21 @@ pub(super) struct KeptFile {
     pub media_type: &'static str,
     pub hash: String,
     pub bytes: Vec<u8>,
+}
+
+/// The file of that owner's package of that id, if it is the one with that hash.
+pub(crate) fn open_file(
+    sealer: &Sealer,
+    owner_and_id: [&str; 2],
+    object: &Object,
+    hash: &str,
+) -> Result<Vec<u8>, EvidenceError> {
+    let sealed = std::str::from_utf8(&object.bytes).map_err(|_| EvidenceError::FileAltered)?;
+    let bytes = sealer.open(PURPOSE, &owner_and_id, sealed)?;
+    if sha256_hex(&bytes) == hash {
+        return Ok(bytes);
+    }
+    Err(EvidenceError::FileAltered)
 }
 
 fn key(name: &str) -> String {
@@ -168,15 +184,9 @@ impl Evidence<'_> {
         };
         let object = files.get(&path, MAX_OBJECT_BYTES).await?;
         let object = object.ok_or(EvidenceError::FileAltered)?;
-        let sealed = std::str::from_utf8(&object.bytes).map_err(|_| EvidenceError::FileAltered)?;
-        let bytes = self
-            .executions
-            .sealer
-            .open(PURPOSE, &[&owner, package_id], sealed)?;
         let hash = row.opt_text("package_hash")?.unwrap_or_default();
-        if sha256_hex(&bytes) != hash {
-            return Err(EvidenceError::FileAltered);
-        }
+        let sealer = &self.executions.sealer;
+        let bytes = open_file(sealer, [&owner, package_id], &object, &hash)?;
         let (ending, media_type) = match row.text("package_format")?.as_str() {
             "pdf" => PackageFormat::Pdf.file_type(),
             _ => PackageFormat::LegalBrief.file_type(),

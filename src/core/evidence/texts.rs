@@ -1,12 +1,14 @@
 //! The texts of a package, and the facts filled into them.
 
-use super::dossier::{Chain, Dossier, SignedRun};
+use super::dossier::{Anchors, Chain, Dossier, SignedRun};
+use crate::anchoring::{TimeVerdict, WitnessVerdict};
 use crate::chain::checkpoint::Checkpoint;
 use crate::fortress::Manifest;
 use crate::time;
 
 pub const LIMITS: &str = include_str!("texts/LIMITS.txt");
 pub const NO_TIMESTAMP: &str = include_str!("texts/NO-TIMESTAMP.txt");
+pub const NO_WITNESSES: &str = include_str!("texts/NO-WITNESSES.txt");
 pub const CERTIFICATION: &str = include_str!("texts/certification.txt");
 pub const PROCESS: &str = include_str!("texts/process.txt");
 const RUN_BY_MODEL: &str = include_str!("texts/run-by-model.txt");
@@ -52,10 +54,60 @@ pub fn fill(template: &str, values: &Values) -> String {
     filled
 }
 
+/// Why there is no time stamp, or no cosigned checkpoint.
+pub fn absences(anchors: &Anchors) -> Values {
+    let no_time_stamp = match &anchors.anchoring.time {
+        TimeVerdict::Stamped { .. } => String::new(),
+        TimeVerdict::Fails { reason, .. } => format!("one is kept and does not hold, {reason}."),
+        TimeVerdict::NotStamped { .. } => "none had come when it was made.".to_owned(),
+        TimeVerdict::NotConfigured => "no authority is configured.".to_owned(),
+    };
+    let no_witnesses = match &anchors.anchoring.witnesses {
+        WitnessVerdict::Witnessed { .. } => String::new(),
+        WitnessVerdict::Fails { reason, .. } => format!("some are kept and do not hold, {reason}."),
+        WitnessVerdict::NotWitnessed { .. } => "no quorum had come when it was made.".to_owned(),
+        WitnessVerdict::NotConfigured => "no witness is configured.".to_owned(),
+    };
+    vec![
+        ("no_time_stamp", no_time_stamp),
+        ("no_witnesses", no_witnesses),
+    ]
+}
+
+/// What others vouch for, in words.
+pub fn vouched(anchors: &Anchors) -> [String; 2] {
+    let time = match &anchors.anchoring.time {
+        TimeVerdict::Stamped {
+            tree_size, stamp, ..
+        } => format!(
+            "{} stamped the tree of {tree_size} entries at {} (RFC 3161)",
+            stamp.authority,
+            time::to_rfc3339(stamp.time_ms)
+        ),
+        _ => "By the log's own clock. No third party has stamped it".to_owned(),
+    };
+    let witnesses = match &anchors.anchoring.witnesses {
+        WitnessVerdict::Witnessed { tree_size, by, .. } => {
+            let names: Vec<&str> = by
+                .iter()
+                .filter_map(|one| one.witness.split('+').next())
+                .collect();
+            format!(
+                "{} cosigned the tree of {tree_size} entries",
+                names.join(" and ")
+            )
+        }
+        _ => "No witness has cosigned it".to_owned(),
+    };
+    [time, witnesses]
+}
+
 pub fn values(dossier: &Dossier, run: &SignedRun, chain: &Chain) -> Values {
     let manifest = &run.manifest;
     let head = Checkpoint::parse_unverified(&chain.checkpoint).ok();
     let provider = &manifest.provider;
+    let [time_vouched, witnesses_vouched] = vouched(&chain.anchors);
+    let package_key = dossier.active_key().map(|key| key.fingerprint.clone());
     let mut values = how_it_ran(manifest);
     values.extend([
         ("package", dossier.package_id.clone()),
@@ -85,7 +137,10 @@ pub fn values(dossier: &Dossier, run: &SignedRun, chain: &Chain) -> Values {
         ("prompt_sha256", manifest.prompt_sha256.clone()),
         ("output_sha256", manifest.output_sha256.clone()),
         ("policy_sha256", manifest.policy_sha256.clone()),
-        ("fingerprint", run.verdict.key_fingerprint.clone()),
+        ("run_fingerprint", run.verdict.key_fingerprint.clone()),
+        ("package_fingerprint", package_key.unwrap_or_default()),
+        ("time_vouched", time_vouched),
+        ("witnesses_vouched", witnesses_vouched),
         ("verdict", run.verdict.explanation.clone()),
         ("verified_at", run.verdict.verified_at.clone()),
         ("log_key", chain.verifier_key.clone()),

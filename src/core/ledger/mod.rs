@@ -27,7 +27,8 @@ pub use log::{Alarm, Log, LogPorts, RETRY_MS};
 pub use projection::emptied;
 use projection::{project, project_apart};
 pub use prove::{
-    CheckpointInput, CheckpointOutput, ProveError, ProveInput, ProveOutput, checkpoint, prove,
+    CheckpointInput, CheckpointOutput, ProveError, ProveInput, ProveOutput, checkpoint, extends,
+    prove,
 };
 use refusal::Refusal;
 pub(crate) use remote::ask;
@@ -81,8 +82,8 @@ pub trait Ledger {
     async fn consistency(&self, first: u64, second: u64) -> Result<ConsistencyProof, LedgerError>;
 
     /// What witnesses and time stamping authorities vouch for of the first `size` facts: the
-    /// smallest anchored checkpoints that cover them.
-    async fn anchoring(&self, size: u64) -> Result<Anchoring, LedgerError>;
+    /// smallest anchored checkpoints that cover them. Without a size: the newest ones.
+    async fn anchoring(&self, size: Option<u64>) -> Result<Anchoring, LedgerError>;
 }
 
 /// A fact as stored, and its proof against the newest checkpoint.

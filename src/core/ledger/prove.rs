@@ -8,8 +8,9 @@ use super::{FactRef, Ledger, LedgerError};
 use crate::anchoring::Anchoring;
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
-use crate::chain::receipt::InclusionProof;
+use crate::chain::receipt::{ConsistencyProof, InclusionProof};
 use crate::chain::tree::MAX_TREE_SIZE;
+use crate::chain::verify::verify_consistency;
 
 /// Which head of the log.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema, Validate)]
@@ -127,7 +128,7 @@ pub async fn checkpoint(
     let read = Checkpoint::parse_unverified(&checkpoint)
         .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
     // The checkpoint stands by itself.
-    let anchoring = ledger.anchoring(read.size).await.ok();
+    let anchoring = ledger.anchoring(Some(read.size)).await.ok();
     Ok(CheckpointOutput {
         anchoring,
         checkpoint,
@@ -136,6 +137,33 @@ pub async fn checkpoint(
         root_hash: read.root.to_string(),
         verifier_key: head.verifier_key,
     })
+}
+
+/// Whether the log proves that `newer` extends `older`. One that it never signed it cannot.
+///
+/// # Errors
+/// The log does not answer.
+pub async fn extends(
+    ledger: &dyn Ledger,
+    older: &Checkpoint,
+    newer: &Checkpoint,
+) -> Result<bool, LedgerError> {
+    if older.size == 0 || older.size == newer.size {
+        return Ok(older.size == 0 || older.root == newer.root);
+    }
+    match ledger.consistency(older.size, newer.size).await {
+        Ok(ConsistencyProof {
+            first,
+            second,
+            proof,
+            ..
+        }) => {
+            let grown = verify_consistency(first, second, &proof, &older.root, &newer.root);
+            Ok((first, second) == (older.size, newer.size) && grown.is_ok())
+        }
+        Err(LedgerError::Refused { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Proves that a fact is in the log, or that the log only grew.

@@ -124,7 +124,7 @@ impl Ledger for RemoteLedger {
         self.ask(&Command::Consistency { first, second }).await
     }
 
-    async fn anchoring(&self, size: u64) -> Result<Anchoring, LedgerError> {
+    async fn anchoring(&self, size: Option<u64>) -> Result<Anchoring, LedgerError> {
         match &self.anchors {
             Some(anchors) => anchors.covering(size).await,
             // Nobody could have been asked.

@@ -1,3 +1,4 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime, pem::PemObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,10 @@ const TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
 
 /// The certification authorities that time stamping authorities are believed by.
 #[derive(Debug, Clone)]
-pub struct TrustAnchors(Vec<TrustAnchor<'static>>);
+pub struct TrustAnchors {
+    anchors: Vec<TrustAnchor<'static>>,
+    pem: String,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
@@ -49,8 +53,26 @@ impl TrustAnchors {
                 cause: error.to_string(),
             })
         });
-        anchors.collect::<Result<_, _>>().map(Self)
+        Ok(Self {
+            anchors: anchors.collect::<Result<_, _>>()?,
+            pem: certificates.iter().map(to_pem).collect(),
+        })
     }
+
+    /// The certificates, and nothing else that stood beside them.
+    pub fn to_pem(&self) -> &str {
+        &self.pem
+    }
+}
+
+/// RFC 7468 section 5.
+fn to_pem(certificate: &CertificateDer<'_>) -> String {
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for bytes in certificate.chunks(48) {
+        STANDARD.encode_string(bytes, &mut pem);
+        pem.push('\n');
+    }
+    pem + "-----END CERTIFICATE-----\n"
 }
 
 /// A time stamp that was checked: the authority had the hash at its time.
@@ -68,6 +90,16 @@ pub struct Stamp {
     pub serial: String,
     /// The authority's policy, an object identifier.
     pub policy: String,
+}
+
+impl Stamp {
+    /// The latest moment that the authority's word allows for, milliseconds since 1970. None
+    /// before 1970.
+    #[must_use]
+    pub fn latest_ms(&self) -> Option<u64> {
+        let time_ms = u64::try_from(self.time_ms).ok()?;
+        Some(time_ms.saturating_add(self.accuracy_ms.unwrap_or(0)))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -237,7 +269,8 @@ fn check_path(
             // Those of the way there may be limited to it; the signer's has been looked at.
             let usage = KeyUsage::required_if_present(TIME_STAMPING);
             let known = algorithms::all();
-            let path = end.verify_for_usage(&known, &anchors.0, &others, at, usage, None, None);
+            let path =
+                end.verify_for_usage(&known, &anchors.anchors, &others, at, usage, None, None);
             path.map(drop)
         })
         .map_err(not_trusted)

@@ -70,6 +70,8 @@ pub struct WitnessPolicy {
     pub logs: Vec<VerifierKey>,
     /// Witnesses with a URL, which can be asked.
     pub reachable: Vec<RemoteWitness>,
+    /// Witnesses, groups and quorum as a policy has them, without URLs.
+    pub text: String,
     definitions: BTreeMap<String, Definition>,
     /// `None` asks for no cosignature.
     quorum: Option<String>,
@@ -176,15 +178,23 @@ impl Draft {
             .filter(|word| !word.is_empty())
             .collect();
         match words.as_slice() {
-            [] => Ok(()),
-            [first, ..] if first.starts_with('#') => Ok(()),
-            ["log", key] | ["log", key, _] => self.log(key),
+            [] => return Ok(()),
+            [first, ..] if first.starts_with('#') => return Ok(()),
+            ["log", key] | ["log", key, _] => return self.log(key),
             ["witness", name, key] => self.witness(name, key, None),
             ["witness", name, key, url] => self.witness(name, key, Some(url)),
             ["group", name, k, members @ ..] => self.group(name, k, members),
             ["quorum", name] => self.set_quorum(name),
             _ => Err(LineError::Form),
-        }
+        }?;
+        let kept = if let ["witness", name, key, _] = words.as_slice() {
+            &["witness", name, key][..]
+        } else {
+            &words
+        };
+        self.policy.text += &kept.join(" ");
+        self.policy.text.push('\n');
+        Ok(())
     }
 
     fn log(&mut self, key: &str) -> Result<(), LineError> {

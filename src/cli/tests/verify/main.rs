@@ -4,8 +4,12 @@
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod package;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod tampering;
+#[cfg(test)]
+mod vouched;

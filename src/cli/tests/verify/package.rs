@@ -11,6 +11,9 @@ use rawzip::{ZipArchive, ZipArchiveWriter};
 
 /// As `chitty-core`'s tests make it.
 pub const SAMPLE: &[u8] = include_bytes!("../../../../tests/packages/legal-brief.zip");
+/// Of a run whose key was superseded since, and of one whose key was compromised.
+pub const SUPERSEDED: &[u8] = include_bytes!("../../../../tests/packages/key-superseded.zip");
+pub const COMPROMISED: &[u8] = include_bytes!("../../../../tests/packages/key-compromised.zip");
 pub const FOLDER: &str = "PKG";
 
 pub struct Package {
@@ -19,7 +22,11 @@ pub struct Package {
 
 impl Package {
     pub fn sample() -> Self {
-        let zip = ZipArchive::from_slice(SAMPLE).unwrap();
+        Self::of(SAMPLE)
+    }
+
+    pub fn of(zip: &[u8]) -> Self {
+        let zip = ZipArchive::from_slice(zip).unwrap();
         let mut entries = zip.entries();
         let mut files = BTreeMap::new();
         while let Some(entry) = entries.next_entry().unwrap() {

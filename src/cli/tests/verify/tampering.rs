@@ -50,8 +50,19 @@ fn paths() -> Vec<String> {
     Package::sample().files.into_keys().collect()
 }
 
+/// The arguments of `verify.sh` for all that the sample has: copies that came another way.
+fn all(package: &Package, known: &Known, copies: &Path) -> Vec<String> {
+    let mut arguments = vec![known.fingerprint.clone(), known.log_key.clone()];
+    for path in ["data/time/authorities.pem", "data/witnesses/policy"] {
+        let copy = copies.join(path.replace('/', "-"));
+        std::fs::write(&copy, &package.files[path]).unwrap();
+        arguments.push(copy.to_str().unwrap().to_owned());
+    }
+    arguments
+}
+
 /// A program in an empty environment, without a network where the machine lets us take it away.
-fn run(folder: &Path, program: &[&str]) -> (i32, String) {
+pub fn run(folder: &Path, program: &[&str]) -> (i32, String) {
     let alone = ["unshare", "--map-root-user", "--net"];
     let can = Command::new(alone[0])
         .args(&alone[1..])
@@ -75,7 +86,7 @@ fn run(folder: &Path, program: &[&str]) -> (i32, String) {
     )
 }
 
-fn python(folder: &Path, known: &Known) -> (i32, String) {
+pub fn python(folder: &Path, known: &Known) -> (i32, String) {
     let program = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../core/evidence/texts/verify.py"
@@ -86,7 +97,7 @@ fn python(folder: &Path, known: &Known) -> (i32, String) {
     run(folder, &words)
 }
 
-fn shell(folder: &Path, known: &Known) -> (i32, String) {
+pub fn shell(folder: &Path, known: &Known) -> (i32, String) {
     run(
         folder,
         &["sh", "verify/verify.sh", &known.fingerprint, &known.log_key],
@@ -96,10 +107,17 @@ fn shell(folder: &Path, known: &Known) -> (i32, String) {
 #[test]
 fn the_sample_holds_in_an_empty_environment_by_its_own_programs() {
     let known = Known::of_sample();
-    let folder = Package::sample().unpack();
-    for (code, said) in [shell(&folder, &known), python(&folder, &known)] {
+    let (package, copies) = (Package::sample(), super::package::scratch());
+    let folder = package.unpack();
+    let arguments = all(&package, &known, &copies);
+    let mut program = vec!["sh", "verify/verify.sh"];
+    program.extend(arguments.iter().map(String::as_str));
+    for (code, said) in [run(&folder, &program), python(&folder, &known)] {
         assert_eq!(code, 0, "{said}");
     }
+    std::fs::remove_dir_all(copies).unwrap();
+    let (code, said) = shell(&folder, &known);
+    assert_eq!(code, 3, "who stamped is not known\n{said}");
     let (code, said) = run(&folder, &["sh", "verify/verify.sh", &known.fingerprint]);
     assert_eq!(
         code, 3,

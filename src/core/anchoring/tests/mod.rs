@@ -16,9 +16,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream;
 
-use super::{AnchorStore, Keeper, Ports, Vouchers};
+use super::{AnchorStore, Keeper, Ports, RemoteAnchors, Vouchers, serve};
 use crate::chain::fact::Fact;
-use crate::ledger::tests::LogHttp;
+use crate::ledger::tests::{LogHttp, response};
 use crate::ledger::{AppendRequest, Ledger, RemoteLedger};
 use crate::ports::{Http, HttpError, HttpRequest, HttpResponse};
 use crate::sql::{DatabaseError, Outcome, Sql, SqliteDatabase, Statement};
@@ -28,11 +28,11 @@ use crate::timestamp::tests::authority::{Authority, p256};
 use crate::witness::server::Witness;
 use crate::witness::tests::{Seen, cosigner};
 
-const EVERY_MS: u64 = 30_000;
+pub(crate) const EVERY_MS: u64 = 30_000;
 
 /// SQLite that outlives its object.
 #[derive(Clone)]
-pub(super) struct Disk(Rc<SqliteDatabase>);
+pub(crate) struct Disk(Rc<SqliteDatabase>);
 
 impl Sql for Disk {
     fn batch(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DatabaseError> {
@@ -41,7 +41,7 @@ impl Sql for Disk {
 }
 
 /// Two witnesses and two authorities, of which some are down.
-pub(super) struct Others {
+pub(crate) struct Others {
     witnesses: [(Witness, RefCell<Seen>); 2],
     pub authority: Authority,
     pub down: RefCell<BTreeSet<&'static str>>,
@@ -84,7 +84,7 @@ impl Http for Others {
     }
 }
 
-pub(super) struct World {
+pub(crate) struct World {
     pub ledger: Rc<dyn Ledger>,
     pub others: Rc<Others>,
     pub clock: FakeClock,
@@ -95,10 +95,25 @@ pub(super) struct World {
     next: Cell<u64>,
 }
 
+/// The object of the anchors, as the worker has it.
+pub(crate) struct Object(pub AnchorStore<Disk>, pub Vouchers);
+
+#[async_trait(?Send)]
+impl Http for Object {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let answered = serve(&self.0, &self.1, &request.body);
+        Ok(response(answered.status, &answered.body))
+    }
+}
+
 impl World {
     /// A quorum of `k` of two witnesses, and two authorities.
     pub fn new(k: u8) -> Self {
-        let log: Rc<dyn Http> = LogHttp::new(None);
+        Self::over(LogHttp::new(None), k)
+    }
+
+    /// The same, of that log.
+    pub fn over(log: Rc<dyn Http>, k: u8) -> Self {
         let ledger: Rc<dyn Ledger> = Rc::new(RemoteLedger::new(log));
         let key: crate::chain::keys::VerifierKey = block_on(ledger.head())
             .unwrap()
@@ -147,6 +162,19 @@ impl World {
             disk: Disk(Rc::new(SqliteDatabase::empty())),
             next: Cell::default(),
         }
+    }
+
+    /// The log with its anchors, as services see it.
+    pub fn anchored(&self, log: Rc<dyn Http>) -> Rc<dyn Ledger> {
+        let object = Object(self.store(), self.vouchers.clone());
+        let anchors = RemoteAnchors::new(Rc::new(object));
+        Rc::new(RemoteLedger::new(log).anchored_by(anchors))
+    }
+
+    /// The newest checkpoint is anchored, however soon after the last.
+    pub fn anchor(&self) {
+        self.clock.advance(i64::try_from(EVERY_MS).unwrap());
+        assert_eq!(self.tend(), None);
     }
 
     pub fn store(&self) -> AnchorStore<Disk> {

@@ -8,26 +8,13 @@ use super::super::store::Having;
 use super::super::{
     Anchoring, Command, RemoteAnchors, TimeVerdict, Vouchers, WitnessVerdict, serve,
 };
-use super::{Disk, EVERY_MS, World};
-use crate::ledger::tests::response;
-use crate::ports::{Http, HttpError, HttpRequest, HttpResponse};
+use super::{EVERY_MS, Object, World};
 use crate::testing::block_on;
 use crate::timestamp::tests::authority::p256;
 
-/// The object of the anchors, as the worker has it.
-struct Object(super::AnchorStore<Disk>, Vouchers);
-
-#[async_trait(?Send)]
-impl Http for Object {
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let answered = serve(&self.0, &self.1, &request.body);
-        Ok(response(answered.status, &answered.body))
-    }
-}
-
 fn ask(world: &World, size: u64) -> Anchoring {
     let object = Object(world.store(), world.vouchers.clone());
-    block_on(RemoteAnchors::new(Rc::new(object)).covering(size)).unwrap()
+    block_on(RemoteAnchors::new(Rc::new(object)).covering(Some(size))).unwrap()
 }
 
 /// Two anchors: 4 leaves with a stamp and one cosignature, 9 with everything.
@@ -64,6 +51,7 @@ fn the_smallest_anchors_that_cover_the_leaves_are_found() {
             tree_size,
             checkpoint,
             by,
+            ..
         } = witnesses
         else {
             panic!("{witnesses:?}")
@@ -131,7 +119,7 @@ fn what_was_altered_or_is_trusted_no_more_fails() {
     let other = p256();
     let mut vouchers = world.vouchers.clone();
     vouchers.authorities.as_mut().unwrap().anchors = other.anchors();
-    let judged = vouchers.judge(&world.store(), 9).unwrap();
+    let judged = vouchers.judge(&world.store(), Some(9)).unwrap();
     assert!(matches!(
         judged.time,
         TimeVerdict::Fails { tree_size: 9, .. }
@@ -152,7 +140,7 @@ fn what_was_altered_or_is_trusted_no_more_fails() {
         "{witnesses:?}"
     );
     // A stamp of another checkpoint of ours is none of this one.
-    let first = world.store().covering(1, Having::Stamp);
+    let first = world.store().covering(Some(1), Having::Stamp);
     anchor.stamp = first.unwrap()[0].stamp.clone();
     world.store().put(&anchor).unwrap();
     let time = ask(&world, 9).time;

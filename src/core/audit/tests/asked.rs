@@ -9,6 +9,7 @@ fn service(office: &Office) -> AuditService {
         sealer: Rc::clone(&service.sealer),
         clock: Rc::new(office.clock().clone()),
         entropy: Rc::clone(&service.entropy),
+        files: Some(Rc::clone(&office.files) as Rc<dyn crate::ports::Bucket>),
     }
 }
 

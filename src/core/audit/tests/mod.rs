@@ -2,6 +2,7 @@
 
 mod asked;
 mod erasing;
+mod files;
 mod hidden;
 mod left_behind;
 mod matrix;
@@ -60,8 +61,13 @@ impl Office {
         asked.create_evidence = true;
         asked.label = Some("a label".to_owned());
         let done = self.world.execute(&asked).unwrap();
+        self.package(&done.execution_id);
+        self.executions.push(done.execution_id);
+    }
+
+    pub fn package(&self, execution_id: &str) {
         let wanted: PackageInput = serde_json::from_value(serde_json::json!({
-            "execution_id": done.execution_id,
+            "execution_id": execution_id,
             "package_format": "legal_brief",
         }))
         .unwrap();
@@ -72,7 +78,6 @@ impl Office {
         };
         let ann = self.world.asker();
         self.clock().run(evidence.package(&ann, &wanted)).unwrap();
-        self.executions.push(done.execution_id);
     }
 
     pub fn record(&self) -> recorder::Recorded {
@@ -101,6 +106,7 @@ impl Office {
             ledger: &*service.ledger,
             sealer: &service.sealer,
             signatures: &signatures,
+            files: Some(&*self.files),
             scope,
             now_ms: self.clock().now_ms() + i64::try_from(LATER_MS).unwrap(),
         };
@@ -135,6 +141,7 @@ pub(super) fn forensic(known: &[String]) -> Scope {
         since_ms: None,
         signatures: true,
         chain: true,
+        files: true,
         known: known.to_vec(),
     }
 }

@@ -42,6 +42,7 @@ fn it_is_a_bag_with_the_layout_that_is_documented() {
             "data/legal/certification-902-13-14.DRAFT",
             "data/legal/process-description-901b9",
             "data/time/NO-TIMESTAMP.txt",
+            "data/witnesses/NO-WITNESSES.txt",
             "manifest-sha256.txt",
             "tagmanifest-sha256.txt",
             "tagmanifest-sha256.txt.asc",

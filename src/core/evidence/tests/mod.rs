@@ -1,16 +1,25 @@
 //! Packages and custody, over the real services.
 
+mod anchored;
 mod custody;
 mod files;
 mod golden;
 mod json;
+mod keys;
 mod legal_brief;
+mod offline;
+
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 
 use super::*;
+use crate::anchoring::tests::World as Anchors;
+use crate::execution::tests::peers::Service;
 use crate::execution::tests::{World, principal};
 use crate::execution::{ExecuteInput, SecurityLevel};
+use crate::fortress::keys::{HistoryEntry, history};
+use crate::ports::Http;
 use crate::testing::MemoryBucket;
 
 /// A coordinator with a place for files.
@@ -29,6 +38,42 @@ impl Desk {
             world,
             files: MemoryBucket::default(),
         }
+    }
+
+    /// Its log is anchored by whom this returns, when told to.
+    pub fn anchored(&mut self) -> Anchors {
+        let log = || Rc::clone(&self.world.log) as Rc<dyn Http>;
+        let anchors = Anchors::over(log(), 2);
+        self.world.service.ledger = anchors.anchored(log());
+        anchors
+    }
+
+    fn fortress(&self) -> &crate::fortress::FortressService {
+        match &self.world.fortress.service {
+            Service::Fortress(fortress) => &fortress.service,
+            Service::Chat(..) => panic!("this is no fortress"),
+        }
+    }
+
+    /// The keys' entries in their history, oldest first.
+    pub fn keys(&self) -> Vec<HistoryEntry> {
+        let history = history(&*self.world.service.db);
+        self.world.clock.run(history).unwrap().keys
+    }
+
+    /// Another key signs from now on. Returns the fingerprint of the one that did.
+    pub fn rotate(&self) -> String {
+        let from = self.keys().last().unwrap().fingerprint.clone();
+        let input = serde_json::from_value(json!({ "from_fingerprint": from })).unwrap();
+        let rotated = self.fortress().rotate_key(&input);
+        self.world.clock.run(rotated).unwrap();
+        from
+    }
+
+    pub fn revoke(&self, input: Value) {
+        let input = serde_json::from_value(input).unwrap();
+        let revoked = self.fortress().revoke_key(&input);
+        self.world.clock.run(revoked).unwrap();
     }
 
     pub fn evidence(&self) -> Evidence<'_> {

@@ -6,7 +6,7 @@
 //! | active | by itself; once the key has expired: provably logged before that |
 //! | replaced | provably logged while the key signed; in the day after also by itself |
 //! | superseded, retired | only if it is provably logged before the revocation |
-//! | compromised | never; logged before the declared time it is told apart |
+//! | compromised | never; logged, and stamped if it is, before the declared time it is told apart |
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use serde_json::json;
 use super::history::KeyStatus;
 use super::ring::{Known, KnownKey};
 use super::table::Place;
+use crate::anchoring::TimeVerdict;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
 use crate::chain::receipt::verify_fact;
@@ -39,8 +40,13 @@ pub struct KeyStanding {
     pub status: KeyStatus,
     /// Where the signature is logged, if it was looked up and is.
     pub logged: Option<LoggedAt>,
-    /// Of a compromised key: whether the signature is provably logged before the declared
-    /// time of the compromise. It is not called valid then either: judge it apart.
+    /// Of a compromised key: by when a time stamping authority vouches for the signature (RFC
+    /// 3339); null where none does, and the log's own clock is all there is.
+    #[serde(default)]
+    pub stamped_by: Option<String>,
+    /// Of a compromised key: whether the signature is provably logged, and stamped where there is
+    /// a stamp, before the declared time of the compromise. It is not called valid then either:
+    /// judge it apart.
     pub before_compromise: Option<bool>,
 }
 
@@ -115,7 +121,13 @@ impl FortressService {
         } else {
             verdict.reason
         };
-        standing.before_compromise = before_compromise(key, place, reason);
+        let is_hard = key.public.revocation() == Some(Revocation::Hard);
+        let stamped_ms = match place.filter(|_| is_hard) {
+            Some(place) => self.stamped_ms(place).await?,
+            None => None,
+        };
+        standing.stamped_by = stamped_ms.map(crate::time::to_rfc3339);
+        standing.before_compromise = before_compromise(key, place, stamped_ms, reason);
         Ok(Judged {
             verdict: Verdict {
                 valid: reason == Reason::Valid,
@@ -126,6 +138,16 @@ impl FortressService {
             standing: Some(standing),
             public: key.public.clone(),
         })
+    }
+
+    /// The latest moment at which, by the authority's word, the log had what is at that place.
+    async fn stamped_ms(&self, place: Place) -> Result<Option<i64>, FortressError> {
+        let size = u64::try_from(place.index).unwrap_or_default() + 1;
+        let time = self.ledger.anchoring(Some(size)).await?.time;
+        let TimeVerdict::Stamped { stamp, .. } = time else {
+            return Ok(None);
+        };
+        Ok(stamp.latest_ms().and_then(|ms| i64::try_from(ms).ok()))
     }
 
     /// Where the log has this very signature, proven.
@@ -216,10 +238,18 @@ fn before_revocation(key: &KnownKey, place: Option<Place>) -> bool {
         .is_some_and(|(place, at)| at.is_none_or(|at| place.index < at.index))
 }
 
-fn before_compromise(key: &KnownKey, place: Option<Place>, reason: Reason) -> Option<bool> {
+/// By the stamp where there is one: the log's own clock is its key holder's.
+fn before_compromise(
+    key: &KnownKey,
+    place: Option<Place>,
+    stamped_ms: Option<i64>,
+    reason: Reason,
+) -> Option<bool> {
     let revoked = key.row.revocation.as_ref();
     let at = revoked.and_then(|revoked| revoked.compromised_at);
-    let earlier = place.zip(at).is_some_and(|(place, at)| place.at < at);
+    let earlier = place
+        .zip(at)
+        .is_some_and(|(place, at)| place.at.max(stamped_ms.unwrap_or(place.at)) < at);
     (reason == Reason::KeyRevoked).then(|| earlier && before_revocation(key, place))
 }
 
@@ -259,6 +289,7 @@ fn standing(known: &Known, key: &KnownKey) -> KeyStanding {
         fingerprint: key.row.fingerprint.clone(),
         status,
         logged: None,
+        stamped_by: None,
         before_compromise: None,
     }
 }
@@ -266,10 +297,16 @@ fn standing(known: &Known, key: &KnownKey) -> KeyStanding {
 fn sentence(reason: Reason, standing: &KeyStanding) -> String {
     let said = reason.sentence();
     match (reason, standing.status, standing.before_compromise) {
-        (Reason::KeyRevoked, _, Some(true)) => format!(
-            "{said} This signature is provably logged before the declared time of the \
-             compromise: judge it apart."
-        ),
+        (Reason::KeyRevoked, _, Some(true)) => {
+            let shown = match &standing.stamped_by {
+                Some(at) => format!("logged, and stamped by {at},"),
+                None => "logged, by the log's own clock,".to_owned(),
+            };
+            format!(
+                "{said} This signature is provably {shown} before the declared time of the \
+                 compromise: judge it apart."
+            )
+        }
         (Reason::KeyNotYetValid, KeyStatus::Next, _) => {
             "The key's rotation is not in the log yet: ask again in a minute.".to_owned()
         }

@@ -124,6 +124,36 @@ fn a_hard_revocation_leaves_nothing_valid_and_tells_apart_what_was_logged_before
 }
 
 #[test]
+fn a_time_stamp_says_more_of_a_compromise_than_the_logs_own_clock() {
+    let (mut world, old, logged, _) = replaced();
+    let log = || Rc::clone(&world.log) as Rc<dyn Http>;
+    let anchors = crate::anchoring::tests::World::over(log(), 2);
+    world.service.ledger = anchors.anchored(log());
+    anchors.anchor();
+    // The authority's clock is the real one, later than the log's.
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let real_ms = i64::try_from(now.as_millis()).unwrap();
+    let year_ms = 365 * 86_400_000;
+    world.clock.pass(real_ms - START_MS + 2 * year_ms);
+    let declare = |ms: i64| {
+        let at = crate::time::to_rfc3339(ms);
+        let said = json!({ "fingerprint": old, "reason": "compromised", "compromised_at": at });
+        world.revoke(said).unwrap();
+        let verdict = world.verify(&logged);
+        assert!(!verdict.signature_valid);
+        (verdict.key.unwrap(), verdict.explanation)
+    };
+    let (standing, said) = declare(real_ms + year_ms);
+    assert_eq!(standing.before_compromise, Some(true));
+    assert!(said.contains("stamped by 20"), "{said}");
+    // Between the log's word and the stamp: the log alone does not show it.
+    let (standing, _) = declare(i64::try_from(LOGGED_AT_MS + 1).unwrap());
+    assert!(standing.stamped_by.is_some());
+    assert_eq!(standing.before_compromise, Some(false));
+}
+
+#[test]
 fn the_published_key_carries_the_revocation_and_gpg_sees_it() {
     for reason in ["superseded", "retired", "compromised"] {
         let (world, old, ..) = replaced();
