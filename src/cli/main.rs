@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Check an evidence package offline
-    Verify(verify::Arguments),
+    Verify(Box<verify::Arguments>),
     /// Run agents in a sandbox and sign what they answer
     #[cfg(target_os = "linux")]
     #[command(subcommand)]

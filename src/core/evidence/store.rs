@@ -40,8 +40,8 @@ pub(crate) fn open_file(
     object: &Object,
     hash: &str,
 ) -> Result<Vec<u8>, EvidenceError> {
-    let sealed = std::str::from_utf8(&object.bytes).map_err(|_| EvidenceError::FileAltered)?;
-    let bytes = sealer.open(PURPOSE, &owner_and_id, sealed)?;
+    let text = std::str::from_utf8(&object.bytes).map_err(|_| EvidenceError::FileAltered)?;
+    let bytes = sealer.open(PURPOSE, &owner_and_id, text)?;
     if sha256_hex(&bytes) == hash {
         return Ok(bytes);
     }
