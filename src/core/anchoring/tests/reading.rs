@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use async_trait::async_trait;
-
 use super::super::store::Having;
 use super::super::{
     Anchoring, Command, RemoteAnchors, TimeVerdict, Vouchers, WitnessVerdict, serve,
@@ -156,7 +154,7 @@ fn what_holds_no_more_is_passed_over_for_a_larger_one_that_does() {
     world.clock.advance(i64::try_from(EVERY_MS).unwrap());
     world.tend();
     let stores = world.store();
-    let mut first = stores.covering(1, Having::Quorum).unwrap().remove(0);
+    let mut first = stores.covering(Some(1), Having::Quorum).unwrap().remove(0);
     assert_eq!(first.size, 4);
     // A witness that has left the policy, and a root that was dropped, leave this.
     first.cosigned = first.checkpoint.clone();
