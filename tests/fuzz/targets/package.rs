@@ -59,7 +59,9 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         "chitty",
         "package",
         "--fingerprint",
-        key("OpenPGP"),
+        key("OpenPGP, of the run"),
+        "--fingerprint",
+        key("OpenPGP, of the package"),
         "--log-key",
         key("log"),
     ];
