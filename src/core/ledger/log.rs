@@ -1,13 +1,11 @@
+mod publishing;
 mod rows;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use futures::TryStreamExt;
-use futures::future::join_all;
 use futures::lock::Mutex;
-use futures::stream::{self, StreamExt};
 use serde_json::json;
 
 use super::AppendRequest;
@@ -21,14 +19,10 @@ use crate::chain::note::MAX_NOTE_BYTES;
 use crate::chain::receipt::{Receipt, StoredFact};
 use crate::chain::sequencer::{FactRef, Placed, Sequencer};
 use crate::chain::store::LogStore;
-use crate::chain::tiles::{CHECKPOINT, Tile, added, replaced};
-use crate::ports::{
-    Background, Bucket, Clock, Database, Entropy, Level, MAX_DELETED_OBJECTS, Object,
-};
+use crate::chain::tiles::CHECKPOINT;
+use crate::ports::{Background, Bucket, Clock, Database, Entropy, Level};
 use rows::Rows;
 
-/// Files sent to object storage at once; each request may have six connections waiting.
-const UPLOADS: usize = 6;
 /// When the alarm comes for what could not be done, in milliseconds.
 pub const RETRY_MS: u64 = 5_000;
 
@@ -326,68 +320,8 @@ where
         Ok(())
     }
 
-    /// The files of what is committed and not published, the checkpoint last.
-    async fn publish(&self) -> Result<(), Refusal> {
-        let Some((from, round)) = self.with(|log| log.unpublished())? else {
-            return Ok(());
-        };
-        stream::iter(added(from, round.size))
-            .map(|tile| async move {
-                let bytes = self.with(|log| log.tile(tile))?;
-                self.put(&tile.to_string(), tile_file(tile, bytes)).await
-            })
-            .buffer_unordered(UPLOADS)
-            .try_collect::<()>()
-            .await?;
-        self.put_head(checkpoint_file(&round.checkpoint)).await?;
-        self.with(|log| {
-            log.note_published(round.size);
-            Ok(())
-        })
-    }
-
-    async fn put(&self, key: &str, file: Object) -> Result<(), Refusal> {
-        let put = self.ports.files.put(key, file).await;
-        put.map_err(|error| Refusal::unavailable("files_failed", &error.to_string()))
-    }
-
-    /// Over the head that is known to be there: one that was given up and comes late must not
-    /// take the place of a newer one.
-    async fn put_head(&self, file: Object) -> Result<(), Refusal> {
-        let known = self.head_version.borrow().clone();
-        let put = self
-            .ports
-            .files
-            .swap(CHECKPOINT, file, known.as_deref())
-            .await;
-        let put = put.map_err(|error| Refusal::unavailable("files_failed", &error.to_string()))?;
-        if put.is_none() {
-            // Read again which one it is.
-            self.sequencer.take();
-            let cause = "another checkpoint was published meanwhile, ask again";
-            return Err(Refusal::unavailable("head_changed", cause));
-        }
-        self.head_version.replace(put);
-        Ok(())
-    }
-
     fn published(&self) -> u64 {
         self.sequencer.borrow().as_ref().map_or(0, Sequencer::size)
-    }
-
-    /// Deletes the partial files that full ones took the place of. Those that stay do no harm.
-    async fn drop_replaced(&self, before: u64) {
-        let keys: Vec<String> = replaced(before, self.published())
-            .map(|tile| tile.to_string())
-            .collect();
-        let deletions = keys
-            .chunks(MAX_DELETED_OBJECTS)
-            .map(|keys| self.ports.files.delete(keys));
-        for deleted in join_all(deletions).await {
-            if let Err(error) = deleted {
-                self.say("partial_files_stay", &error.to_string());
-            }
-        }
     }
 
     /// Works on the open log, synchronously. One whose storage failed is opened again.
@@ -413,29 +347,5 @@ where
         self.ports
             .log
             .record(Level::Warn, event, json!({ "cause": cause }));
-    }
-}
-
-/// A full one never changes.
-fn tile_file(tile: Tile, bytes: Vec<u8>) -> Object {
-    let cache_control = if tile.is_full() {
-        "public, max-age=31536000, immutable"
-    } else {
-        "public, max-age=60"
-    };
-    Object {
-        bytes: bytes.into(),
-        content_type: "application/octet-stream".to_owned(),
-        cache_control: cache_control.to_owned(),
-        version: String::new(),
-    }
-}
-
-fn checkpoint_file(checkpoint: &str) -> Object {
-    Object {
-        bytes: checkpoint.to_owned().into_bytes().into(),
-        content_type: "text/plain; charset=utf-8".to_owned(),
-        cache_control: "no-cache".to_owned(),
-        version: String::new(),
     }
 }
