@@ -24,6 +24,40 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// splitmix64: small, seeded, the same everywhere. Its copies go on together.
+#[derive(Clone)]
+pub struct Random(Rc<Cell<u64>>);
+
+impl Random {
+    pub fn seeded(seed: u64) -> Self {
+        Self(Rc::new(Cell::new(seed)))
+    }
+
+    pub fn next(&self) -> u64 {
+        self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let mut z = self.0.get();
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    /// An index of something so long.
+    ///
+    /// # Panics
+    /// Of nothing there is no index.
+    pub fn at(&self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
+    }
+
+    pub fn one_in(&self, chance: u64) -> bool {
+        self.below(chance) == 0
+    }
+}
+
 /// Stands still unless moved; sleeping takes no time.
 #[derive(Clone)]
 pub struct FakeClock(Rc<Cell<i64>>);

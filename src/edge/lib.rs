@@ -15,7 +15,6 @@ mod es256;
 pub mod http;
 pub mod incoming;
 pub mod log;
-pub mod log_store;
 pub mod mailbox;
 pub mod object_sql;
 pub mod platform;

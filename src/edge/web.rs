@@ -23,7 +23,10 @@ extern "C" {
     fn watch(request: &Request, ticket: u32, tell: &Tell) -> bool;
     fn query(database: &JsValue, statements: &str, batch: bool, ticket: u32, tell: &Tell);
     fn download(bucket: &JsValue, key: &str, limit: u32, ticket: u32, tell: &Tell);
-    #[expect(clippy::too_many_arguments, reason = "one crossing")]
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        expect(clippy::too_many_arguments, reason = "one crossing")
+    )]
     fn upload(
         bucket: &JsValue,
         key: &str,

@@ -19,6 +19,7 @@ pub mod proof;
 pub mod receipt;
 mod round;
 pub mod sequencer;
+pub mod sql_store;
 pub mod store;
 pub mod tiles;
 pub mod tree;

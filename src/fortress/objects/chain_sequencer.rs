@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chitty_core::chain::keys::SignerKey;
+use chitty_core::chain::sql_store::SqlLogStore;
 use chitty_core::ledger::{Alarm, Log, LogPorts, serve};
 use chitty_core::ports::{Level, Log as _};
 use chitty_edge::background::ObjectWait;
@@ -15,7 +16,7 @@ use chitty_edge::config::{ChainSettings, ConfigError, Reader};
 use chitty_edge::database::D1;
 use chitty_edge::entropy::SystemEntropy;
 use chitty_edge::log::ConsoleLog;
-use chitty_edge::log_store::SqlLogStore;
+use chitty_edge::object_sql::ObjectSql;
 use chitty_edge::platform::Fault;
 use serde_json::json;
 use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
@@ -24,13 +25,15 @@ use worker::{DurableObject, Env, Method, Request, Response, Result, State, durab
 const ROW_WAIT_MS: u64 = 2_000;
 const MAX_COMMAND: usize = 8 * 1024 * 1024;
 
+type Store = SqlLogStore<ObjectSql>;
+
 /// The one writer of the log. Its SQLite holds the tree and the facts; R2 has what is published;
 /// D1 gets a row of each fact for queries.
 #[durable_object]
 pub struct ChainSequencer {
     state: Rc<State>,
     env: Env,
-    log: OnceCell<Rc<Log<SqlLogStore>>>,
+    log: OnceCell<Rc<Log<Store>>>,
 }
 
 // A panic leaves the log closed, and a closed one is opened from storage again.
@@ -77,7 +80,7 @@ impl ChainSequencer {
         Ok(anchors(&self.env)?.grown().await?)
     }
 
-    fn log(&self) -> Result<&Rc<Log<SqlLogStore>>> {
+    fn log(&self) -> Result<&Rc<Log<Store>>> {
         if let Some(log) = self.log.get() {
             return Ok(log);
         }
@@ -104,11 +107,12 @@ fn settings(env: &Env) -> std::result::Result<ChainSettings, ConfigError> {
     reader.finish(settings)
 }
 
-fn open(state: &State, env: &Env) -> std::result::Result<(SqlLogStore, SignerKey), String> {
+fn open(state: &State, env: &Env) -> std::result::Result<(Store, SignerKey), String> {
     let settings = settings(env).map_err(|error| error.to_string())?;
     let key = SignerKey::from_secret_text(settings.signing_key.expose());
     let key = key.map_err(|error| error.to_string())?;
-    let store = SqlLogStore::open(state).map_err(|error| error.to_string())?;
+    let sql = ObjectSql::new(state).map_err(|error| error.to_string())?;
+    let store = SqlLogStore::open(sql).map_err(|error| error.to_string())?;
     Ok((store, key))
 }
 

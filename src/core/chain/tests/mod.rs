@@ -11,6 +11,7 @@ pub(crate) mod memory;
 mod notes;
 mod parsers;
 mod sequencing;
+mod stores;
 mod tiles;
 mod tree_properties;
 mod tree_vectors;

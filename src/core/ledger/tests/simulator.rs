@@ -18,28 +18,7 @@ use crate::chain::tests::memory::{Fault, naive_root};
 use crate::chain::tiles::{CHECKPOINT, added};
 use crate::chain::verify::verify_inclusion;
 use crate::ports::{Background, BucketError, Clock, Object};
-
-/// splitmix64: small, seeded, the same everywhere.
-#[derive(Clone)]
-struct Random(Rc<Cell<u64>>);
-
-impl Random {
-    fn next(&self) -> u64 {
-        self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
-        let mut z = self.0.get();
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn one_in(&self, chance: u64) -> bool {
-        self.below(chance) == 0
-    }
-}
+use crate::testing::Random;
 
 /// Ready when looked at for the so-many-th time.
 struct Later(u64);

@@ -24,7 +24,7 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let random = Random(Rc::new(Cell::new(seed)));
+        let random = Random::seeded(seed);
         let weather = Weather {
             random: random.clone(),
             fails_one_in: Rc::new(Cell::new(random.below(4) * 6)),
@@ -80,7 +80,7 @@ impl World {
             rows: Rc::clone(rows) as Rc<dyn Database>,
             alarm: Rc::clone(alarm) as Rc<dyn Alarm>,
             clock: Rc::new(clock.clone()),
-            entropy: Rc::new(SeededEntropy(Random(Rc::new(Cell::new(seed))))),
+            entropy: Rc::new(SeededEntropy(Random::seeded(seed))),
             background: Rc::clone(tasks) as Rc<dyn Background>,
             log: Rc::new(FakeLog::default()),
             round_ms: 750,

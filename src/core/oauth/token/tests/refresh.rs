@@ -1,8 +1,9 @@
 //! Chains of refresh tokens.
 
 use super::super::super::settings::{GRANT_MS, REFRESH_AGAIN_MS, REFRESH_TOKEN_MS};
-use super::shaky::{Random, Task, interleave};
+use super::shaky::{Task, interleave};
 use super::*;
+use crate::testing::Random;
 
 #[test]
 fn each_use_replaces_the_token() {
@@ -226,7 +227,7 @@ fn a_hundred_at_once_are_one_family_with_one_successor() {
         let ask = || -> Task<'_, _> {
             Box::pin(world.exchange(client("client-1"), encoded(&refresh_form(&first))))
         };
-        let answers = interleave((0..100).map(|_| ask()).collect(), &mut Random(seed), 0);
+        let answers = interleave((0..100).map(|_| ask()).collect(), &Random::seeded(seed), 0);
         let successors: std::collections::BTreeSet<String> = answers
             .into_iter()
             .map(|answer| answer.unwrap().unwrap().refresh.unwrap())
@@ -247,7 +248,7 @@ fn a_hundred_redemptions_at_once_give_tokens_once() {
         let ask = || -> Task<'_, _> {
             Box::pin(world.exchange(client("client-1"), encoded(&code_form(&code))))
         };
-        let answers = interleave((0..100).map(|_| ask()).collect(), &mut Random(seed), 0);
+        let answers = interleave((0..100).map(|_| ask()).collect(), &Random::seeded(seed), 0);
         let given = answers
             .iter()
             .filter(|answer| answer.as_ref().unwrap().is_ok());

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::super::super::settings::REFRESH_AGAIN_MS;
-use super::shaky::{Fault, Random, Task, interleave, shared};
+use super::shaky::{Fault, Task, interleave, shared};
 use super::*;
 use crate::digest::sha256_hex;
+use crate::testing::Random;
 
 const SCHEDULES: u64 = 20_000;
 const CODE_SCHEDULES: u64 = 5_000;
@@ -45,7 +46,7 @@ fn no_schedule_forks_a_chain_or_logs_anybody_out() {
         let first = asked(&world, &form).unwrap();
         let mut places = Places {
             world: &world,
-            random: Random(seed),
+            random: Random::seeded(seed),
             held: vec![first.clone(); 3],
             first,
         };
@@ -61,10 +62,10 @@ impl Places<'_> {
     fn round(&mut self) {
         self.plan_faults();
         let asking: Vec<usize> = (0..2 + self.random.below(2))
-            .map(|_| self.random.below(self.held.len() as u64))
+            .map(|_| self.random.at(self.held.len()))
             .collect();
         let tasks = asking.iter().map(|place| self.ask(*place)).collect();
-        let answers = interleave(tasks, &mut self.random, 40);
+        let answers = interleave(tasks, &self.random, 40);
         self.world.database.plan.take();
         for (place, answer) in asking.into_iter().zip(answers) {
             // One reply in five is lost on its way.
@@ -156,15 +157,14 @@ impl Places<'_> {
     }
 
     /// Long after, the newest token works; one of the others ends the grant for all.
-    fn end(mut self) {
+    fn end(self) {
         let chain = self.chain();
         let (newest, others) = chain.split_last().unwrap();
         self.world
             .clock
             .advance(REFRESH_AGAIN_MS + 1 + 3600 * SECOND);
         let next = self.refresh(newest).unwrap();
-        let Some(reused) =
-            (!others.is_empty()).then(|| &others[self.random.below(others.len() as u64)])
+        let Some(reused) = (!others.is_empty()).then(|| &others[self.random.at(others.len())])
         else {
             return;
         };
@@ -186,7 +186,7 @@ impl Places<'_> {
 #[test]
 fn no_schedule_redeems_a_code_twice_or_by_half() {
     in_threads(CODE_SCHEDULES, |seed, database, entropy| {
-        let (world, mut random) = (World::unheard(database, entropy), Random(seed));
+        let (world, random) = (World::unheard(database, entropy), Random::seeded(seed));
         let code = world.code();
         let faults = (0..16).map(|_| match random.below(10) {
             0 => Some(Fault::Before),
@@ -198,7 +198,7 @@ fn no_schedule_redeems_a_code_twice_or_by_half() {
             Box::pin(world.unsigned(client("client-1"), encoded(&code_form(&code))))
         };
         let tasks = (0..=random.below(3)).map(|_| ask()).collect();
-        let answers = interleave(tasks, &mut random, 25);
+        let answers = interleave(tasks, &random, 25);
         world.database.plan.take();
         let given = answers
             .iter()

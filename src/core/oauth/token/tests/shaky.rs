@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Outcome, SqliteDatabase, Statement};
+use crate::testing::Random;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -87,37 +88,16 @@ async fn give_way() {
     .await;
 }
 
-/// splitmix64: small, seeded, the same everywhere.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, limit: u64) -> usize {
-        usize::try_from(self.next() % limit).unwrap()
-    }
-
-    pub fn one_in(&mut self, chance: u64) -> bool {
-        self.below(chance) == 0
-    }
-}
-
 pub type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Runs tasks in an order that `random` gives, a step at a time. One step in `kill` a task
 /// is dropped where it stands, as when its worker dies: it answers nothing.
-pub fn interleave<T>(tasks: Vec<Task<'_, T>>, random: &mut Random, kill: u64) -> Vec<Option<T>> {
+pub fn interleave<T>(tasks: Vec<Task<'_, T>>, random: &Random, kill: u64) -> Vec<Option<T>> {
     let mut context = Context::from_waker(Waker::noop());
     let mut answers: Vec<Option<T>> = tasks.iter().map(|_| None).collect();
     let mut running: Vec<_> = tasks.into_iter().enumerate().collect();
     while !running.is_empty() {
-        let at = random.below(running.len() as u64);
+        let at = random.at(running.len());
         if kill > 0 && random.one_in(kill) {
             drop(running.swap_remove(at));
             continue;
