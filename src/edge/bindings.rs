@@ -29,7 +29,7 @@ pub fn ledger(env: &Env) -> Result<Rc<dyn Ledger>, Fault> {
         namespace: env.durable_object("CHAIN")?,
         name: LOG,
     };
-    let ledger = RemoteLedger::new(Rc::new(log));
+    let ledger = RemoteLedger::new(Rc::new(log), Rc::new(SystemClock));
     Ok(Rc::new(ledger.anchored_by(anchors(env)?)))
 }
 

@@ -12,25 +12,27 @@ use super::{
 use crate::anchoring::{Anchoring, RemoteAnchors};
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredFact};
-use crate::ports::{Http, HttpRequest};
+use crate::ports::{Clock, Http, HttpRequest};
 
 const TIMEOUT_MS: u64 = 10_000;
-/// Tries of an append whose reply was lost.
-const ATTEMPTS: u64 = 3;
+/// Before an append whose reply was lost is repeated: an object that has just failed needs a moment.
+const PAUSES_MS: [u64; 2] = [50, 450];
 /// The longest that an append may take.
-pub const APPEND_MS: u64 = ATTEMPTS * TIMEOUT_MS;
+pub const APPEND_MS: u64 = 3 * TIMEOUT_MS + 500;
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// The ledger behind the sequencer's Durable Object.
 pub struct RemoteLedger {
     http: Rc<dyn Http>,
+    clock: Rc<dyn Clock>,
     anchors: Option<RemoteAnchors>,
 }
 
 impl RemoteLedger {
-    pub fn new(http: Rc<dyn Http>) -> Self {
+    pub fn new(http: Rc<dyn Http>, clock: Rc<dyn Clock>) -> Self {
         Self {
             http,
+            clock,
             anchors: None,
         }
     }
@@ -53,10 +55,11 @@ impl RemoteLedger {
     /// A lost reply leaves open whether a fact was logged; the key makes it once.
     async fn insist<O: DeserializeOwned>(&self, command: &Command) -> Result<O, LedgerError> {
         let mut outcome = self.ask(command).await;
-        for _ in 1..ATTEMPTS {
+        for pause_ms in PAUSES_MS {
             if !matches!(outcome, Err(LedgerError::Unavailable(_))) {
                 break;
             }
+            self.clock.sleep(pause_ms).await;
             outcome = self.ask(command).await;
         }
         outcome

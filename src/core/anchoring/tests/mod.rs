@@ -18,8 +18,8 @@ use futures::stream;
 
 use super::{AnchorStore, Keeper, Ports, RemoteAnchors, Vouchers, serve};
 use crate::chain::fact::Fact;
-use crate::ledger::tests::{LogHttp, response};
-use crate::ledger::{AppendRequest, Ledger, RemoteLedger};
+use crate::ledger::tests::{LogHttp, client, response};
+use crate::ledger::{AppendRequest, Ledger};
 use crate::ports::{Http, HttpError, HttpRequest, HttpResponse};
 use crate::sql::{DatabaseError, Outcome, Sql, SqliteDatabase, Statement};
 use crate::testing::{FakeClock, FakeEntropy, FakeLog, MemoryBucket, block_on};
@@ -114,7 +114,7 @@ impl World {
 
     /// The same, of that log.
     pub fn over(log: Rc<dyn Http>, k: u8) -> Self {
-        let ledger: Rc<dyn Ledger> = Rc::new(RemoteLedger::new(log));
+        let ledger: Rc<dyn Ledger> = Rc::new(client(log));
         let key: crate::chain::keys::VerifierKey = block_on(ledger.head())
             .unwrap()
             .verifier_key
@@ -168,7 +168,7 @@ impl World {
     pub fn anchored(&self, log: Rc<dyn Http>) -> Rc<dyn Ledger> {
         let object = Object(self.store(), self.vouchers.clone());
         let anchors = RemoteAnchors::new(Rc::new(object));
-        Rc::new(RemoteLedger::new(log).anchored_by(anchors))
+        Rc::new(client(log).anchored_by(anchors))
     }
 
     /// The newest checkpoint is anchored, however soon after the last.

@@ -63,7 +63,10 @@ impl World {
                 sealer: sealer(),
                 clock: Rc::new(clock.clone()),
             },
-            ledger: Rc::new(RemoteLedger::new(Rc::clone(&log) as Rc<dyn Http>)),
+            ledger: Rc::new(RemoteLedger::new(
+                Rc::clone(&log) as Rc<dyn Http>,
+                Rc::new(clock.clone()),
+            )),
             sealer: sealer(),
             clock: Rc::new(clock.clone()),
             entropy: Rc::new(FakeEntropy::default()),

@@ -208,7 +208,10 @@ impl World {
         let service = FortressService {
             db: Rc::clone(&db) as Rc<dyn Database>,
             gateway,
-            ledger: Rc::new(RemoteLedger::new(Rc::clone(&log) as Rc<dyn Http>)),
+            ledger: Rc::new(RemoteLedger::new(
+                Rc::clone(&log) as Rc<dyn Http>,
+                Rc::new(clock.clone()),
+            )),
             sealer: sealer(),
             keys: Rc::new(KeyRing::new(secrets())),
             clock: Rc::new(clock.clone()),

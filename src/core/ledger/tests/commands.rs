@@ -91,7 +91,7 @@ fn large(number: u64) -> AppendRequest {
 #[test]
 fn answers_stay_within_bounds_whatever_the_facts_hold() {
     let http = LogHttp::new(None);
-    let (ledger, counted) = (RemoteLedger::new(Rc::clone(&http) as Rc<dyn Http>), 100);
+    let (ledger, counted) = (client(Rc::clone(&http) as Rc<dyn Http>), 100);
     let mut ids = Vec::new();
     for numbers in [0..40, 40..80, 80..counted] {
         let requests: Vec<AppendRequest> = numbers.map(large).collect();

@@ -127,6 +127,12 @@ fn started(
     })
 }
 
+/// The client of a log, which waits for nothing.
+pub(crate) fn client(http: Rc<dyn Http>) -> RemoteLedger {
+    let at_ms = i64::try_from(LOGGED_AT_MS).unwrap();
+    RemoteLedger::new(http, Rc::new(FakeClock::at(at_ms)))
+}
+
 /// The sequencer's object: a log in memory behind HTTP, and its rows in a database.
 pub(crate) struct LogHttp {
     log: RefCell<Rc<Log<SharedStore>>>,

@@ -5,7 +5,7 @@ use super::*;
 fn ledger(faults: &[LogFault]) -> (RemoteLedger, Rc<LogHttp>) {
     let http = LogHttp::new(None);
     *http.faults.borrow_mut() = faults.iter().copied().collect();
-    (RemoteLedger::new(Rc::clone(&http) as Rc<dyn Http>), http)
+    (client(Rc::clone(&http) as Rc<dyn Http>), http)
 }
 
 #[test]
