@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::error::AuditError;
-use super::fact_rows::leaf_of;
 use super::finding::{Code, Finding};
 use super::frontier::Frontier;
 use super::kept::LOG;
@@ -255,7 +254,7 @@ impl Auditor<'_> {
             for fact in told_erased(entry) {
                 progress.erased.remove(&fact);
             }
-            progress.frontier.push(leaf_of(entry));
+            progress.frontier.push(entry.entry().leaf_hash());
             progress.before_ms = entry.logged_at_ms;
             progress.next = entry.leaf_index + 1;
         }

@@ -99,6 +99,17 @@ pub struct StoredFact {
     pub content: StoredContent,
 }
 
+impl StoredFact {
+    /// What its leaf is of.
+    #[must_use]
+    pub const fn entry(&self) -> LogEntry {
+        LogEntry {
+            fact_id: self.fact_id,
+            logged_at_ms: self.logged_at_ms,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum StoredContent {

@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 
 use super::chain_check::ChainVerifyInput;
-use crate::ledger::LoggedFact;
+use crate::chain::receipt::{StoredContent, StoredFact};
+use crate::ledger::{LoggedFact, held, said};
 use crate::ports::Database;
 use crate::sql::{DatabaseError, Row, Statement};
 
@@ -54,12 +55,16 @@ impl OnFile {
         self.runs.get(job_id).cloned().unwrap_or_default()
     }
 
-    /// Whether the fact's row says what the log says.
-    pub fn agrees(&self, fact: &LoggedFact, content: Option<&str>) -> Result<bool, DatabaseError> {
-        match self.rows.get(&fact.stored.fact_id.to_string()) {
-            // An erased fact need not have a row.
-            None => Ok(content.is_none()),
-            Some(row) => row_agrees(row, fact, content),
+    /// Whether the fact's row says what the log says. An erased fact need not have a row; altered
+    /// content says nothing that a row could agree with.
+    pub fn agrees(&self, stored: &StoredFact) -> bool {
+        let row = self.rows.get(&stored.fact_id.to_string());
+        match (&stored.content, row) {
+            (StoredContent::Altered { .. }, _) => false,
+            (content, None) => *content == StoredContent::Erased,
+            (_, Some(row)) => said(stored)
+                .iter()
+                .all(|(column, said)| held(row, column) == *said),
         }
     }
 }
@@ -89,40 +94,4 @@ fn among(select: &str, values: Vec<String>) -> Statement {
     };
     let statement = Statement::new(format!("{select} ({places})"));
     values.into_iter().fold(statement, Statement::bind)
-}
-
-/// Whether every column that comes from the fact says what the fact says.
-fn row_agrees(
-    row: &Row,
-    logged: &LoggedFact,
-    content: Option<&str>,
-) -> Result<bool, DatabaseError> {
-    let stored = &logged.stored;
-    let same_place = row.opt_int("leaf_index")? == i64::try_from(stored.leaf_index).ok()
-        && row.opt_text("leaf_hash")? == Some(logged.receipt.leaf_hash.to_string())
-        && row.opt_text("fact_json")?.as_deref() == content;
-    let Some(fact) = stored.content.fact() else {
-        return Ok(same_place);
-    };
-    let texts = [
-        ("subject", &fact.subject),
-        ("predicate", &fact.predicate),
-        ("object", &fact.object),
-        ("source", &fact.source),
-    ];
-    for (column, text) in texts {
-        if row.text(column)? != *text {
-            return Ok(false);
-        }
-    }
-    let times = [
-        (row.int("timestamp")?, fact.timestamp_ms),
-        (row.timestamp("ingested_at")?, stored.logged_at_ms),
-    ];
-    let same_times = times
-        .iter()
-        .all(|(ms, said)| u64::try_from(*ms) == Ok(*said));
-    let same_owner = row.opt_text("user_id")?.as_ref() == fact.metadata.get("user_id");
-    let same_metadata = row.json("metadata")? == serde_json::json!(fact.metadata);
-    Ok(same_place && same_times && same_owner && same_metadata)
 }

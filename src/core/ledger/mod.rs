@@ -11,6 +11,7 @@ mod prove;
 pub mod published;
 mod refusal;
 mod remote;
+mod said;
 mod serve;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -33,6 +34,7 @@ pub use prove::{
 use refusal::Refusal;
 pub(crate) use remote::ask;
 pub use remote::{APPEND_MS, RemoteLedger};
+pub use said::{held, said};
 pub use serve::{Served, serve};
 
 /// Facts asked for in one call.
