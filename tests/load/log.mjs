@@ -10,7 +10,7 @@ import { measureVerifying } from "./verifying.mjs";
 /** Facts a second that are offered, whatever comes back, and how many a request brings. */
 const OFFERED = 2_000;
 const BATCH = 100;
-const SUSTAINED_SECONDS = 60;
+const SUSTAINED_SECONDS = 600;
 const WARM_UP_SECONDS = 5;
 /** As many requests at once as make the log the limit. */
 const WRITERS = 48;

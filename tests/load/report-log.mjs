@@ -41,7 +41,7 @@ export function renderLog({ machine, sustained, saturated, size, noise, verifyin
     `Versions: ${machine.versions}.`,
     `Command: \`${machine.command}\`. Of all CPU time the hypervisor took ${number(noise.steal, 1)} %, programs other than the bench ${number(noise.others, 1)} %.`,
     `### Appends\nFrom a request with ${batch} facts to their receipts, whose checkpoint and tiles are published by then. ` +
-      `Target: ${number(LEAST_RATE)} facts a second for a minute, 99 of 100 answered within ${number(MOST_P99)} ms. ` +
+      `Target: ${number(LEAST_RATE)} facts a second for ten minutes, 99 of 100 answered within ${number(MOST_P99)} ms. ` +
       `azul's sequencer takes at most ${number(AZUL)} entries a second, by its interval and pool. ` +
       `The log had ${number(size)} entries in the end, and was rebuilt from its published files.`,
     table(
