@@ -6,6 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { ROOT } from "../../scripts/lib/stack.mjs";
+import { elsewhere } from "./elsewhere.mjs";
 import { verifierOf } from "./proofs.mjs";
 import { admit, bad, execute, good, row, sha256, startWorld, unique } from "./support.mjs";
 
@@ -17,11 +20,84 @@ after(() => world?.close());
 
 const fetchFile = (url, token = world.token) => fetch(url, { headers: { authorization: `Bearer ${token}` } });
 
-/** Runs a program of the package with nothing of ours around it. */
-async function alone(folder, ...program) {
-  const done = run("env", ["-i", "PATH=/usr/local/bin:/usr/bin:/bin", ...program], { cwd: folder });
-  return done.then(({ stdout }) => ({ code: 0, stdout }), ({ code, stdout }) => ({ code, stdout }));
+/** The files of a package, unpacked. */
+async function unpacked({ file, package_id }, token = world.token) {
+  const place = mkdtempSync(join(tmpdir(), "chitty-package-"));
+  const reply = await fetchFile(file.url, token);
+  assert.equal(reply.status, 200);
+  writeFileSync(join(place, "package.zip"), Buffer.from(await reply.arrayBuffer()));
+  await run("python3", ["-m", "zipfile", "-e", join(place, "package.zip"), place]);
+  return join(place, package_id);
 }
+
+const remove = (folder) => folder && rmSync(join(folder, ".."), { recursive: true });
+
+describe("whoever receives a package, on a machine that has never seen this project", () => {
+  // The calls that document 001 prints for its test of the evidence chain, by a client that others wrote.
+  const user_id = "lawyer-123";
+  const case_id = "trademark-dispute-456";
+  let done, verification, folder;
+  before(async () => {
+    const token = await admit(world, { user_id, scopes: JSON.stringify(["execution:run", "evidence:package", "chain:verify"]) });
+    const client = new Client({ name: "e2e", version: "1.0.0" });
+    const requestInit = { headers: { Authorization: `Bearer ${token}` } };
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${world.stack.urls.coordinator}/mcp`), { requestInit }));
+    const call = async (name, args) => {
+      const result = await client.callTool({ name, arguments: args });
+      assert.ok(!result.isError, result.content?.[0]?.text);
+      return result.structuredContent;
+    };
+    done = await call("chitty_secure_ai_execute", {
+      prompt: "Legal opinion on trademark dispute", security_level: "verified", user_id, case_id,
+      create_evidence: true, label: "trademark-legal-opinion",
+    });
+    const { evidence_package } = await call("chitty_evidence_package", {
+      execution_id: done.execution_id, case_id, package_format: "legal_brief",
+    });
+    ({ verification } = await call("chitty_chain_verify", {
+      fact_ids: done.results.chain_facts, verify_signatures: true, cross_reference: true,
+    }));
+    await client.close();
+    folder = await unpacked(evidence_package, token);
+  });
+  after(() => remove(folder));
+
+  const known = () => [done.verification.key_fingerprint, verifierOf(world.keys.secrets.CHAIN_SIGNING_KEY)];
+
+  test("the log has the facts of the run", () => {
+    assert.deepEqual([verification.all_valid, verification.facts_verified], [true, done.results.chain_facts.length]);
+    assert.ok(verification.facts_verified >= 2);
+  });
+
+  test("there is no network, and nothing of this project", async () => {
+    const reach = "import socket; socket.create_connection(('127.0.0.1', %d), 2)".replace("%d", new URL(world.stack.urls.coordinator).port);
+    const reached = await elsewhere(folder, "python3", "-c", reach);
+    assert.match(reached.stderr, /Connection refused|unreachable/);
+    assert.notEqual((await elsewhere(folder, "ls", ROOT)).code, 0);
+  });
+
+  test("finds the package whole with gpg, sha256sum and verify.py alone", async () => {
+    const whole = await elsewhere(folder, "sh", "verify/verify.sh", ...known());
+    assert.equal(whole.code, 0, whole.stdout + whole.stderr);
+    for (const verdict of ["integrity +holds", " +completeness +holds", "signer +holds", " +content +present"]) {
+      assert.match(whole.stdout, new RegExp(`^${verdict}`, "m"));
+    }
+  });
+
+  test("finds a word that was changed, and a key that is another's", async () => {
+    const output = join(folder, "data/execution/output");
+    const answer = readFileSync(output, "utf8");
+    assert.equal(answer, done.results.fortress_output);
+    writeFileSync(output, "another answer");
+    const changed = await elsewhere(folder, "sh", "verify/verify.sh", ...known());
+    writeFileSync(output, answer);
+    assert.equal(changed.code, 1);
+    assert.match(changed.stdout, /data\/execution\/output: FAILED/);
+    const another = await elsewhere(folder, "sh", "verify/verify.sh", "0".repeat(40), known()[1]);
+    assert.equal(another.code, 1);
+    assert.match(another.stdout, /^signer +FAILS/m);
+  });
+});
 
 describe("a legal brief of a verified execution", () => {
   const prompt = unique("brief");
@@ -36,12 +112,9 @@ describe("a legal brief of a verified execution", () => {
     assert.equal(reply.headers.get("cache-control"), "private, no-store");
     assert.match(reply.headers.get("content-disposition"), new RegExp(`^attachment; filename="${made.package_id}\\.zip"$`));
     bytes = Buffer.from(await reply.arrayBuffer());
-    const place = mkdtempSync(join(tmpdir(), "chitty-package-"));
-    writeFileSync(join(place, "package.zip"), bytes);
-    await run("python3", ["-m", "zipfile", "-e", join(place, "package.zip"), place]);
-    folder = join(place, made.package_id);
+    folder = await unpacked(made);
   });
-  after(() => folder && rmSync(join(folder, ".."), { recursive: true }));
+  after(() => remove(folder));
 
   test("comes under the hash that the answer, the row and the log name", async () => {
     assert.deepEqual([made.file.bytes, made.package_hash], [bytes.length, sha256(bytes)]);
@@ -51,19 +124,6 @@ describe("a legal brief of a verified execution", () => {
     assert.equal(verifier_key, verifierOf(world.keys.secrets.CHAIN_SIGNING_KEY));
     const packaged = events.find(({ fact_id }) => fact_id === made.custody_fact_id);
     assert.deepEqual([packaged.fields.action, packaged.fields.package_sha256], ["packaged", made.package_hash]);
-  });
-
-  test("is found whole and signed by its own programs, and a changed answer is found", async () => {
-    const known = [done.verification.key_fingerprint, verifierOf(world.keys.secrets.CHAIN_SIGNING_KEY)];
-    const whole = await alone(folder, "sh", "verify/verify.sh", ...known);
-    assert.equal(whole.code, 0, whole.stdout);
-    const output = join(folder, "data/execution/output");
-    assert.equal(readFileSync(output, "utf8"), done.results.fortress_output);
-    writeFileSync(output, "another answer");
-    const changed = await alone(folder, "sh", "verify/verify.sh", ...known);
-    writeFileSync(output, done.results.fortress_output);
-    assert.equal(changed.code, 1);
-    assert.match(changed.stdout, /data\/execution\/output: FAILED/);
   });
 
   test("leads to facts that chitty_chain_verify finds good", async () => {
