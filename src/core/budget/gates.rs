@@ -26,7 +26,12 @@ impl Gate {
 impl Limits {
     /// 60 requests a minute, 20 calls at once, and tokens a minute by model family.
     pub fn standard() -> Self {
-        let tokens = [("gpt-4", 10_000), ("gpt-3.5", 60_000), (OTHERS, 60_000)];
+        let tokens = [
+            ("gpt-4", 10_000),
+            ("gpt-3.5", 60_000),
+            (TEXT, 20_000),
+            (OTHERS, 60_000),
+        ];
         Self {
             requests_per_minute: Some(60),
             tokens_per_minute: tokens
@@ -58,9 +63,12 @@ impl Limits {
     }
 }
 
-/// What [`family_of`] tells apart.
-pub(super) const FAMILIES: [&str; 8] = [
-    "gpt-3.5", "gpt-4", "gpt-5", "claude", "o1", "o3", "o4", "other",
+/// What is kept without a model being asked; four bytes count as a token.
+pub const TEXT: &str = "text";
+
+/// What [`family_of`] tells apart, and [`TEXT`].
+pub(super) const FAMILIES: [&str; 9] = [
+    "gpt-3.5", "gpt-4", "gpt-5", "claude", "o1", "o3", "o4", "other", TEXT,
 ];
 
 /// The family of a model by its name, fine-tuned or dated: `gpt-3.5`, `gpt-4`, `gpt-5`,

@@ -26,7 +26,7 @@ mod window;
 
 pub use account::Account;
 pub use error::BudgetError;
-pub use gates::family_of;
+pub use gates::{TEXT, family_of};
 pub use headers::duration;
 pub use remote::{Objects, RemoteUserLedger, Served, UserLedger, UserLedgerError, serve};
 pub use shield::Shield;

@@ -285,8 +285,9 @@ pub(super) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 pub struct Limits {
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub requests_per_minute: Option<u64>,
-    /// By model family: `gpt-3.5`, `gpt-4`, `gpt-5`, `claude`, `o1`, `o3`, `o4`, `other`; `*` is
-    /// each family that is not named. 1 to 1000000000.
+    /// By model family: `gpt-3.5`, `gpt-4`, `gpt-5`, `claude`, `o1`, `o3`, `o4`, `other`; `text` is
+    /// what is kept without a model (four bytes a token); `*` is each family that is not named.
+    /// 1 to 1000000000.
     pub tokens_per_minute: BTreeMap<String, u64>,
     /// Calls at once.
     #[schemars(range(min = 1, max = 1_000))]

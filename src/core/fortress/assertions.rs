@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::FortressError;
-use super::service::FortressService;
+use super::service::{Asker, FortressService};
 use super::types::ChainPosition;
 use crate::chain::fact::{Fact, FactError, Salt, SaltedFact};
 use crate::digest::sha256_hex;
@@ -66,10 +66,11 @@ impl FortressService {
     /// Logs a fact of that owner; once for its key, if it has one.
     pub async fn log_assertion(
         &self,
-        owner: &str,
+        asker: Asker<'_>,
         input: &AssertionInput,
     ) -> Result<AssertionOutput, FortressError> {
         input.is_free()?;
+        let owner = asker.user_id;
         let key = match &input.idempotency_key {
             Some(key) => sha256_hex(serde_json::json!([owner, key]).to_string()),
             None => ids::plain(&*self.clock, &*self.entropy)?,
@@ -78,7 +79,8 @@ impl FortressService {
             idempotency_key: format!("assertion:{key}"),
             fact: input.fact(owner, self.clock.now_ms()),
         };
-        check(&request.fact)?;
+        let bytes = size(&request.fact)?;
+        self.count(asker, bytes).await?;
         let receipt = match self.ledger.append(&request).await {
             Err(LedgerError::Refused { code, .. }) if code == "idempotency_conflict" => {
                 // Said before, perhaps at another time: the first time counts.
@@ -126,13 +128,14 @@ fn timestamp(row: &Row) -> Result<u64, FortressError> {
     u64::try_from(row.int("timestamp")?).map_err(|_| FactError::Timestamp.into())
 }
 
-/// Here rather than by the log, so that the caller learns what to change.
-fn check(fact: &Fact) -> Result<(), FactError> {
+/// In bytes, as the log keeps it. Checked here rather than by the log, so that the caller learns
+/// what to change.
+fn size(fact: &Fact) -> Result<usize, FactError> {
     let salted = SaltedFact {
         fact: fact.clone(),
         salt: Salt::from_random_bytes([0; 32]),
     };
-    salted.canonical().map(drop)
+    salted.canonical().map(|canonical| canonical.len())
 }
 
 impl AssertionInput {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Builder;
 
 use super::error::FortressError;
-use super::service::FortressService;
+use super::service::{Asker, FortressService};
 use crate::cursor;
 use crate::ids;
 use crate::sql::{DatabaseError, Narrowed, Row, Statement, Value};
@@ -134,9 +134,12 @@ impl FortressService {
     /// Puts evidence on file; once for its key, if it has one.
     pub async fn create_evidence(
         &self,
-        owner: &str,
+        asker: Asker<'_>,
         input: &EvidenceCreateInput,
     ) -> Result<EvidenceCreateOutput, FortressError> {
+        let owner = asker.user_id;
+        self.count(asker, serde_json::json!(input).to_string().len())
+            .await?;
         let mut facts = Vec::new();
         if let Some(id) = &input.fortress_job_id {
             let job = self.jobs().find(owner, id).await?;

@@ -113,7 +113,8 @@ impl FortressService {
 
 pub(super) const COLUMNS: &str = "f.uuid, f.leaf_index, f.subject, f.predicate, f.object, f.source, f.timestamp, \
      f.ingested_at, f.verified, (SELECT j.signature FROM fortress_jobs j \
-     WHERE f.subject = 'fortress:job:' || j.id AND j.assertion_id = f.uuid) AS fortress_signature";
+     WHERE j.id = substr(f.subject, 14) \
+     AND f.subject = 'fortress:job:' || j.id AND j.assertion_id = f.uuid) AS fortress_signature";
 
 fn page(caller: &Principal, input: &ChainQueryInput, before: Option<i64>) -> Statement {
     let select = format!("SELECT {COLUMNS} FROM chitty_chain_facts f WHERE f.leaf_index >= 0");

@@ -63,6 +63,12 @@ impl FortressService {
         self.conclude(job).await
     }
 
+    /// Counts text that is kept without a run; or says why there is no room for it.
+    pub(super) async fn count(&self, asker: Asker<'_>, bytes: usize) -> Result<(), FortressError> {
+        let counted = self.gateway.keep(asker.user_id, asker.key_id, bytes);
+        counted.await.map_err(FortressError::Gateway)
+    }
+
     /// Logs a signed run, and tells what came of it.
     pub(super) async fn conclude(&self, job: Job) -> Result<ExecuteOutput, FortressError> {
         let chain = log_job(&*self.ledger, &job)

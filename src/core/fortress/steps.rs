@@ -109,6 +109,7 @@ impl FortressService {
             evidence_id: input.evidence_id,
             model: input.model,
         };
+        self.count(asker, order.prompt.len()).await?;
         let (job, _) = self.open(asker, &order, false).await?;
         Ok(IngestOutput {
             input_id: job.id,

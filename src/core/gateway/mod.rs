@@ -10,6 +10,7 @@
 mod books;
 mod bound;
 mod error;
+mod keeping;
 mod listener;
 mod own_keys;
 mod recording;

@@ -33,7 +33,7 @@ impl Tool<Services<Runs>> for EvidenceCreate {
         let done = services
             .domain
             .service
-            .create_evidence(&call.principal.user_id, &input)
+            .create_evidence(super::asker(call), &input)
             .await;
         done.map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))

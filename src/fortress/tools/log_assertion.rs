@@ -33,7 +33,7 @@ impl Tool<Services<Runs>> for LogAssertion {
         let done = services
             .domain
             .service
-            .log_assertion(&call.principal.user_id, &input)
+            .log_assertion(super::asker(call), &input)
             .await;
         done.map(Reply::Structured)
             .map_err(|error| super::failure(services, &error))

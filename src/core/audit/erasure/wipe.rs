@@ -15,14 +15,15 @@ const EXECUTION: &str = "UPDATE secure_executions SET prompt = '', prompt_hash =
      verification = CASE WHEN verification IS NULL THEN NULL ELSE '{}' END, \
      error_message = CASE WHEN error_message IS NULL THEN NULL ELSE 'content erased' END";
 
-/// One that waits is never run.
+/// One that waits is never run, and one that runs writes nothing any more.
 const RUN: &str = "UPDATE fortress_jobs SET sealed_prompt = '', prompt_hash = ?3, label = '', \
-     status = CASE WHEN status = 'pending' THEN 'failed' ELSE status END, \
+     status = CASE WHEN status IN ('pending', 'executing') THEN 'failed' ELSE status END, \
      sealed_output = CASE WHEN sealed_output IS NULL THEN NULL ELSE '' END, \
      output_hash = CASE WHEN output_hash IS NULL THEN NULL ELSE ?3 END, \
      manifest = CASE WHEN manifest IS NULL THEN NULL ELSE '' END, \
      signature = CASE WHEN signature IS NULL THEN NULL ELSE '' END, \
-     error_message = CASE WHEN error_message IS NULL AND status <> 'pending' THEN NULL \
+     error_message = CASE WHEN error_message IS NULL AND status NOT IN ('pending', 'executing') \
+     THEN NULL \
      ELSE 'content erased' END";
 
 const EVIDENCE: &str = "UPDATE evidence_records SET description = NULL, input_hash = NULL, \

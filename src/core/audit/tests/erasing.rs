@@ -101,6 +101,18 @@ fn it_must_be_meant_and_be_ones_own() {
 }
 
 #[test]
+fn a_run_under_way_writes_nothing_after_it() {
+    let office = Office::with(1);
+    let state = "SELECT status, error_message FROM fortress_jobs";
+    office.sql("UPDATE fortress_jobs SET status = 'executing', error_message = NULL");
+    erase_first(&office, true).unwrap();
+    // What completes a run asks for one that is executing.
+    let run = &office.sql(state)[0];
+    assert_eq!(run.text("status").unwrap(), "failed");
+    assert_eq!(run.text("error_message").unwrap(), "content erased");
+}
+
+#[test]
 fn content_that_is_gone_without_an_erasure_is_named() {
     let office = Office::with(1);
     let id = office.sql("SELECT recorded_fact FROM secure_executions")[0]

@@ -24,13 +24,18 @@ fn caller(user_id: &str, scopes: &[&str]) -> Principal {
     }
 }
 
+fn asker(user_id: &str) -> Asker<'_> {
+    Asker { user_id, ..ANN }
+}
+
 impl World {
     fn assert_as(
         &self,
         owner: &str,
         input: &AssertionInput,
     ) -> Result<AssertionOutput, FortressError> {
-        self.clock.run(self.service.log_assertion(owner, input))
+        self.clock
+            .run(self.service.log_assertion(asker(owner), input))
     }
 
     fn query(&self, caller: &Principal, wanted: serde_json::Value) -> ChainQueryOutput {
@@ -45,7 +50,8 @@ impl World {
         input: serde_json::Value,
     ) -> Result<Evidence, FortressError> {
         let input: EvidenceCreateInput = serde_json::from_value(input).unwrap();
-        let made = self.clock.run(self.service.create_evidence(owner, &input));
+        let made = self.service.create_evidence(asker(owner), &input);
+        let made = self.clock.run(made);
         made.map(|made| made.evidence)
     }
 
