@@ -9,7 +9,7 @@ CARGO_DENY_VERSION=0.20.2
 OPENAI_PYTHON_VERSION=3.54.0
 SCHEMATHESIS_VERSION=4.32.5
 HYPOTHESIS_VERSION=6.170.15   # with it the same seed makes the same requests
-NODE_WANTED="22 19"   # wrangler, the MCP conformance suite and the Inspector need this or later
+NODE_WANTED="24 6"   # the tests check ML-DSA-44 signatures; wrangler and others need 22.19
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -146,7 +146,7 @@ setup_node() {
   # shellcheck disable=SC2086
   if ! at_least "$(node --version)" $NODE_WANTED; then
     bundled=$ROOT/node_modules/$(node -p '"node-" + process.platform + "-" + process.arch')/bin
-    [ -x "$bundled/node" ] || die "Node.js 22.19 or later is needed, and npm has none for this platform: install it from nodejs.org"
+    [ -x "$bundled/node" ] || die "Node.js 24.6 or later is needed, and npm has none for this platform: install it from nodejs.org"
     export PATH=$bundled:$PATH
   fi
   export WASM_OPT_BIN=$ROOT/node_modules/.bin/wasm-opt ESBUILD_BIN=$ROOT/node_modules/.bin/esbuild

@@ -2,9 +2,9 @@
 //!
 //! | path | answers |
 //! | --- | --- |
-//! | `POST /add-checkpoint` | a cosignature, or why there is none |
+//! | `POST /add-checkpoint` | a cosignature of each key, or why there is none |
 //! | `GET /{SHA-256 of the origin}/checkpoint` | the newest checkpoint cosigned of a log |
-//! | `GET /` | the witness's key, and what it saw of each log, forks with both heads |
+//! | `GET /` | the witness's keys, and what it saw of each log, forks with both heads |
 
 mod config;
 mod log_object;
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use chitty_core::front::{BodyFault, Incoming};
 use chitty_core::http::HttpReply;
 use chitty_core::ports::{Http, HttpRequest, Level, Log};
+use chitty_core::witness::keys::{CosignerKey, WitnessKey};
 use chitty_core::witness::request::MAX_REQUEST_BYTES;
 use chitty_core::witness::server::{Answer, TEXT_TYPE, Witness};
 use chitty_edge::http::ObjectHttp;
@@ -115,8 +116,13 @@ async fn overview(witness: &Witness, env: &Env) -> Result<HttpReply, Fault> {
             "forks": forks,
         }));
     }
-    let key = witness.key.verifier();
-    let all = json!({ "witness": key.name(), "verifier_key": key.to_string(), "logs": logs });
+    let keys = witness.cosigners.iter().map(CosignerKey::verifier);
+    let all = json!({
+        "witness": keys.clone().next().map(WitnessKey::name),
+        "verifier_key": keys.clone().next().map(ToString::to_string),
+        "verifier_keys": keys.map(ToString::to_string).collect::<Vec<_>>(),
+        "logs": logs,
+    });
     let body = serde_json::to_vec_pretty(&all)?;
     Ok(HttpReply::json(200, body).with_header("access-control-allow-origin", "*"))
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { noteKeys, WITNESS } from "../../scripts/lib/note-keys.mjs";
+import { ML_DSA_WITNESS, noteKeys, WITNESS } from "../../scripts/lib/note-keys.mjs";
 import { startStack } from "../../scripts/lib/stack.mjs";
 import { startAuthority } from "../standins/tsa.mjs";
 import { openCheckpoint, verifierOf } from "./proofs.mjs";
@@ -13,6 +13,7 @@ import { addCheckpoint, checkpoint, cosignedAt, leaf } from "./tlog.mjs";
 
 const WAIT_MS = 60_000;
 const own = noteKeys("witness.example/w1", WITNESS);
+const newer = noteKeys("witness.example/w1", ML_DSA_WITNESS);
 const folder = mkdtempSync(join(tmpdir(), "chitty-witness-"));
 let world, witness, authorities, logKey, vars;
 
@@ -25,9 +26,16 @@ before(async () => {
     ports: { witness: 0 },
     persist: folder,
     secrets: { WITNESS_SIGNING_KEY: own.signer, WITNESS_LOGS: logKey },
+    vars: { WITNESS_SIGNING_KEY_ML_DSA: newer.signer },
   });
   vars = {
-    WITNESSES: `witness w1 ${own.verifier} ${witness.urls.witness}\nquorum w1`,
+    // One witness with two keys: both must have cosigned.
+    WITNESSES: [
+      `witness old ${own.verifier} ${witness.urls.witness}`,
+      `witness new ${newer.verifier} ${witness.urls.witness}`,
+      "group w1 all old new",
+      "quorum w1",
+    ].join("\n"),
     TSA_URLS: authorities.map(({ url }) => url).join(", "),
     TSA_TRUST_ANCHORS: authorities.map(({ root }) => root).join("\n"),
     ANCHOR_EVERY_MS: "0",
@@ -69,8 +77,8 @@ test("a checkpoint is stamped and cosigned, and others' tools agree", async () =
   assert.ok(Math.abs(time.stamp.time_ms - Date.now()) < WAIT_MS);
 
   assert.equal(openCheckpoint(witnesses.checkpoint, logKey).size, witnesses.tree_size);
-  assert.ok(Math.abs(cosignedAt(witnesses.checkpoint, own.verifier) - Date.now() / 1000) < WAIT_MS / 1000);
-  assert.deepEqual(witnesses.by.map((one) => one.witness), [own.verifier]);
+  for (const { verifier } of [own, newer]) assert.ok(Math.abs(cosignedAt(witnesses.checkpoint, verifier) - Date.now() / 1000) < WAIT_MS / 1000);
+  assert.deepEqual(witnesses.by.map((one) => one.witness).sort(), [own.verifier, newer.verifier].sort());
 
   // Everybody is shown it.
   assert.equal(tree_size, witnesses.tree_size);

@@ -2,7 +2,11 @@
 import { createHash, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 
 const ED25519_PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
-const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
+/** What comes before a public key in SPKI (RFC 8410, RFC 9881), by a cosignature's type. */
+const SPKI = {
+  4: Buffer.from("302a300506032b6570032100", "hex"),
+  6: Buffer.from("30820532300b06096086480165030403110382052100", "hex"),
+};
 const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), createHash("sha256")).digest();
 const node = (left, right) => hash(Buffer.from([1]), left, right);
 
@@ -51,8 +55,22 @@ export function addCheckpoint(old, proof, note) {
   return `old ${old}\n${proof.map((one) => `${one.toString("base64")}\n`).join("")}\n${note}`;
 }
 
+const u64 = (number) => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(number));
+  return bytes;
+};
+const named = (text) => Buffer.concat([Buffer.from([Buffer.byteLength(text)]), Buffer.from(text)]);
+
+/** What a cosignature of a type is over: the whole text, or what its first three lines say. */
+function cosigned(type, name, time, text) {
+  if (type === 4) return Buffer.from(`cosignature/v1\ntime ${time}\n${text}`);
+  const [origin, size, root] = text.split("\n");
+  return Buffer.concat([Buffer.from("subtree/v1\n\0"), named(name), u64(time), named(origin), u64(0), u64(size), Buffer.from(root, "base64")]);
+}
+
 /**
- * When the witness of a verifier key (type 0x04) cosigned `note` (C2SP tlog-cosignature), in seconds since 1970.
+ * When the witness of a verifier key (0x04 or 0x06) cosigned `note` (C2SP tlog-cosignature), in seconds since 1970.
  * Undefined if it has no line of that key; throws if the line does not hold.
  */
 export function cosignedAt(note, verifierKey) {
@@ -64,9 +82,9 @@ export function cosignedAt(note, verifierKey) {
     const signed = Buffer.from(line.split(" ")[2], "base64");
     if (signed.subarray(0, 4).toString("hex") !== id) continue;
     const time = signed.readBigUInt64BE(4);
-    const spki = createPublicKey({ key: Buffer.concat([ED25519_SPKI, material.subarray(1)]), format: "der", type: "spki" });
-    const message = Buffer.from(`cosignature/v1\ntime ${time}\n${text}`);
-    if (material[0] !== 4 || !verify(null, message, spki, signed.subarray(12))) throw new Error("the cosignature is wrong");
+    const [type] = material;
+    const spki = createPublicKey({ key: Buffer.concat([SPKI[type], material.subarray(1)]), format: "der", type: "spki" });
+    if (!verify(null, cosigned(type, name, time, text), spki, signed.subarray(12))) throw new Error("the cosignature is wrong");
     return Number(time);
   }
   return undefined;

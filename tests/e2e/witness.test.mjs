@@ -5,12 +5,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { noteKeys, WITNESS } from "../../scripts/lib/note-keys.mjs";
+import { ML_DSA_WITNESS, noteKeys, WITNESS } from "../../scripts/lib/note-keys.mjs";
 import { startStack } from "../../scripts/lib/stack.mjs";
 import { addCheckpoint, checkpoint, consistency, cosignedAt, leaf } from "./tlog.mjs";
 
 const SIZE_TYPE = "text/x.tlog.size";
 const own = noteKeys("witness.example/w1", WITNESS);
+const newer = noteKeys("witness.example/w1", ML_DSA_WITNESS);
 const folder = mkdtempSync(join(tmpdir(), "chitty-witness-"));
 let stack;
 
@@ -18,7 +19,8 @@ let stack;
 const NAMES = ["grown", "forked", "raced", "restarted", "strict"];
 const logs = Object.fromEntries(NAMES.map((name) => [name, noteKeys(`log.example/${name}`)]));
 
-const start = () =>
+const BOTH = { WITNESS_SIGNING_KEY_ML_DSA: newer.signer };
+const start = (optional = BOTH) =>
   startStack({
     workers: ["witness"],
     ports: { witness: 0 },
@@ -27,6 +29,7 @@ const start = () =>
       WITNESS_SIGNING_KEY: own.signer,
       WITNESS_LOGS: Object.values(logs).map(({ verifier }) => verifier).join("\n"),
     },
+    vars: optional,
   });
 
 before(async () => {
@@ -54,6 +57,7 @@ async function send(log, old, all) {
 async function seen(log) {
   const overview = await (await fetch(stack.urls.witness)).json();
   assert.equal(overview.verifier_key, own.verifier);
+  assert.deepEqual(overview.verifier_keys, [own.verifier, newer.verifier]);
   return overview.logs.find(({ verifier_keys: [key] }) => key === log.verifier);
 }
 
@@ -75,9 +79,13 @@ test("a log that grows is cosigned; another old size is 409 with the right one",
   for (const size of [0, 1, 2, 7, 7, 40]) {
     const answer = await send(log, old, leaves(size));
     assert.equal(answer.status, 200, answer.text);
-    assert.match(answer.text, /^\u2014 witness\.example\/w1 \S+\n$/);
-    const at = cosignedAt(answer.note + answer.text, own.verifier);
-    assert.ok(Math.abs(at - Date.now() / 1000) < 60);
+    assert.match(answer.text, /^(\u2014 witness\.example\/w1 \S+\n){2}$/);
+    // By Node's own Ed25519 and ML-DSA-44.
+    for (const { verifier } of [own, newer]) {
+      const at = cosignedAt(answer.note + answer.text, verifier);
+      assert.ok(Math.abs(at - Date.now() / 1000) < 60);
+      assert.throws(() => cosignedAt((answer.note + answer.text).replace(`\n${size}\n`, `\n${size + 1}\n`), verifier), /wrong/);
+    }
     const { status, note } = await served(log);
     assert.equal(status, 200);
     assert.equal(note, answer.note + answer.text);
@@ -122,9 +130,20 @@ test("what it saw outlives a kill", async () => {
   const log = logs.restarted;
   assert.equal((await send(log, 0, leaves(5))).status, 200);
   await stack.kill();
-  stack = await start();
+  // Without the second key it is as it was before there was one.
+  stack = await start({});
   assertExpects(await send(log, 0, leaves(8)), 5);
-  assert.equal((await send(log, 5, leaves(8))).status, 200);
+  const answer = await send(log, 5, leaves(8));
+  assert.equal(answer.status, 200);
+  assert.equal(answer.text.split("\n").length, 2);
+  assert.ok(cosignedAt(answer.note + answer.text, own.verifier) > 0);
+  assert.deepEqual((await (await fetch(stack.urls.witness)).json()).verifier_keys, [own.verifier]);
+  // What is no ML-DSA-44 key is not taken for one.
+  await stack.kill();
+  stack = await start({ WITNESS_SIGNING_KEY_ML_DSA: own.signer });
+  assert.equal((await fetch(stack.urls.witness)).status, 503);
+  await stack.kill();
+  stack = await start();
 });
 
 describe("refusals", () => {

@@ -72,6 +72,21 @@ impl Checkpoint {
         })
     }
 
+    /// Reads the first three lines of a note text. Other logs may have more, of which who
+    /// cosigns says nothing.
+    ///
+    /// # Errors
+    /// They are not those of a checkpoint, or one of those after them is empty.
+    pub fn parse_head(text: &str) -> Result<Self, CheckpointError> {
+        let mut ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        let end = ends.nth(2).ok_or(CheckpointError::Lines)?;
+        let (head, extension) = text.split_at(end);
+        if extension.split_terminator('\n').any(str::is_empty) {
+            return Err(CheckpointError::Lines);
+        }
+        Self::parse_text(head)
+    }
+
     /// The signed note, as text. Deterministic: the same head and key give the
     /// same bytes.
     ///

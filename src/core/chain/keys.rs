@@ -1,25 +1,34 @@
-//! Ed25519 keys of C2SP signed-note, in their text forms.
+//! Keys of C2SP signed-note, in their text forms.
 //!
-//! - verifier key: `<name>+<key id, 8 hex>+<base64(0x01 ‖ public key)>`
-//! - signer key: `PRIVATE+KEY+<name>+<key id, 8 hex>+<base64(0x01 ‖ seed)>`
+//! - verifier key: `<name>+<key id, 8 hex>+<base64(type ‖ public key)>`
+//! - signer key: `PRIVATE+KEY+<name>+<key id, 8 hex>+<base64(type ‖ seed)>`
 //!
-//! Key id = first four bytes of SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key).
+//! Key id = first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ public key). A log's keys are of type
+//! 0x01, Ed25519; those of witnesses are in [`crate::witness::keys`].
 
 use std::fmt;
 use std::str::FromStr;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
 
+use super::ed25519::{Ed25519, Ed25519Secret};
 use super::hash::Hash;
 
-/// Signature type byte of Ed25519 notes, the only type supported.
-const ED25519: u8 = 0x01;
-pub(crate) const SECRET_PREFIX: &str = "PRIVATE+KEY+";
-/// Longest key name in bytes.
-pub const MAX_KEY_NAME_BYTES: usize = 256;
-/// Longest key text in bytes: room for the name and the rest.
-const MAX_KEY_TEXT_BYTES: usize = MAX_KEY_NAME_BYTES + 128;
+/// Signature type byte of Ed25519 notes.
+const LOG: u8 = 0x01;
+const SECRET_PREFIX: &str = "PRIVATE+KEY+";
+/// Longest key name in bytes: what a cosignature's one byte of length can say.
+pub const MAX_KEY_NAME_BYTES: usize = u8::MAX as usize;
+/// Longest key text in bytes: room for the name, an ML-DSA-44 key and the rest.
+const MAX_KEY_TEXT_BYTES: usize = MAX_KEY_NAME_BYTES + 2048;
+/// Every secret is made of so many random bytes.
+pub const SEED_BYTES: usize = 32;
+
+/// A public key trusted for one log.
+pub type VerifierKey = NamedKey<Ed25519<LOG>>;
+/// The secret key of a log.
+pub type SignerKey = NamedSecret<Ed25519Secret<LOG>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -31,7 +40,9 @@ pub enum KeyError {
     VerifierForm,
     #[error("a signer key reads PRIVATE+KEY+name+keyid+base64")]
     SignerForm,
-    #[error("the key's type is not the one wanted here: 0x01 for a log, 0x04 for a witness")]
+    #[error(
+        "the key's type is not the one wanted here: 0x01 for a log, 0x04 (Ed25519) or 0x06 (ML-DSA-44) for a witness"
+    )]
     UnsupportedType,
     #[error("the public key is not a usable Ed25519 point")]
     BadPoint,
@@ -51,33 +62,58 @@ pub fn check_key_name(name: &str) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// A public key trusted for one name.
-#[derive(Clone, PartialEq, Eq)]
-pub struct VerifierKey {
-    name: String,
-    id: u32,
-    point: VerifyingKey,
+/// A public key without its name.
+pub trait PublicKey: Sized {
+    /// Reads a key of signature type `kind`.
+    ///
+    /// # Errors
+    /// Another type than those it has, or bytes that are no usable key.
+    fn read(kind: u8, bytes: &[u8]) -> Result<Self, KeyError>;
+
+    /// Its signature type.
+    fn kind(&self) -> u8;
+
+    fn bytes(&self) -> &[u8];
+
+    fn accepts(&self, message: &[u8], signature: &[u8]) -> bool;
 }
 
-impl VerifierKey {
-    /// # Errors
-    /// A bad name, or bytes that are no usable public key (low-order points
-    /// verify too much and are refused).
-    pub fn new(name: &str, public_key: &[u8; 32]) -> Result<Self, KeyError> {
-        check_key_name(name)?;
-        let point = VerifyingKey::from_bytes(public_key).map_err(|_| KeyError::BadPoint)?;
-        if point.is_weak() {
-            return Err(KeyError::BadPoint);
-        }
-        Ok(Self::from_point(name, point))
-    }
+/// A secret key without its name. Wiped when dropped.
+pub trait SecretKey: Sized {
+    type Public: PublicKey;
 
-    fn from_point(name: &str, point: VerifyingKey) -> Self {
-        Self {
+    /// The key of signature type `kind` that `seed` makes.
+    ///
+    /// # Errors
+    /// Another type than those it has.
+    fn from_seed(kind: u8, seed: &[u8; SEED_BYTES]) -> Result<Self, KeyError>;
+
+    fn seed(&self) -> &[u8];
+
+    fn public(&self) -> Self::Public;
+
+    /// The same signature each time.
+    fn sign(&self, message: &[u8]) -> Vec<u8>;
+}
+
+/// A public key trusted for one name. Its text is a C2SP verifier key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NamedKey<P> {
+    name: String,
+    id: u32,
+    public: P,
+}
+
+impl<P: PublicKey> NamedKey<P> {
+    /// # Errors
+    /// A bad name.
+    pub fn new(name: &str, public: P) -> Result<Self, KeyError> {
+        check_key_name(name)?;
+        Ok(Self {
             name: name.to_owned(),
-            id: key_id(name, ED25519, point.as_bytes()),
-            point,
-        }
+            id: key_id(name, &public),
+            public,
+        })
     }
 
     #[must_use]
@@ -90,83 +126,82 @@ impl VerifierKey {
         self.id
     }
 
-    /// Strict check: canonical signature, no low-order points.
+    /// The key without its name: two texts with the same one are one key.
     #[must_use]
-    pub(super) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
-        Signature::from_slice(signature)
-            .is_ok_and(|signature| self.point.verify_strict(message, &signature).is_ok())
+    pub const fn public(&self) -> &P {
+        &self.public
     }
 }
 
-impl fmt::Display for VerifierKey {
+impl<P: PublicKey> fmt::Display for NamedKey<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let material = typed_base64(ED25519, self.point.as_bytes());
+        let material = typed_base64(self.public.kind(), self.public.bytes());
         write!(f, "{}+{:08x}+{material}", self.name, self.id)
     }
 }
 
-impl fmt::Debug for VerifierKey {
+impl<P: PublicKey> fmt::Debug for NamedKey<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifierKey({self})")
+        write!(f, "NamedKey({self})")
     }
 }
 
-impl FromStr for VerifierKey {
+impl<P: PublicKey> FromStr for NamedKey<P> {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let (name, id, material) = split_key(text).ok_or(KeyError::VerifierForm)?;
-        let public_key = typed_bytes(material, ED25519, KeyError::VerifierForm)?;
-        let key = Self::new(name, &public_key)?;
-        check_id(key.id, id, KeyError::VerifierForm)?;
+        let form = KeyError::VerifierForm;
+        let (name, id, material) = split_key(text).ok_or(form)?;
+        check_key_name(name)?;
+        let bytes = STANDARD.decode(material).map_err(|_| form)?;
+        let (kind, bytes) = bytes.split_first().ok_or(form)?;
+        let key = Self::new(name, P::read(*kind, bytes)?)?;
+        check_id(key.id, id, form)?;
         Ok(key)
     }
 }
 
-/// A secret key with its name. Never printed by `Debug`; wiped when dropped.
+/// A secret key with its name. Never printed by `Debug`.
 #[derive(Clone)]
-pub struct SignerKey {
-    verifier: VerifierKey,
-    secret: SigningKey,
+pub struct NamedSecret<S: SecretKey> {
+    verifier: NamedKey<S::Public>,
+    secret: S,
 }
 
-impl SignerKey {
-    /// The key of a 32-byte seed, which must come from a secure random source.
-    ///
+impl<S: SecretKey> NamedSecret<S> {
     /// # Errors
     /// A bad name.
-    pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, KeyError> {
-        check_key_name(name)?;
-        let secret = SigningKey::from_bytes(seed);
-        let verifier = VerifierKey::from_point(name, secret.verifying_key());
+    pub fn new(name: &str, secret: S) -> Result<Self, KeyError> {
+        let verifier = NamedKey::new(name, secret.public())?;
         Ok(Self { verifier, secret })
     }
 
     /// Reads `PRIVATE+KEY+…`.
     ///
     /// # Errors
-    /// Any deviation from the form, or a key id that does not match.
+    /// Any deviation from the form, a type that is not wanted, or a key id that does not match.
     pub fn from_secret_text(text: &str) -> Result<Self, KeyError> {
-        let rest = text
-            .strip_prefix(SECRET_PREFIX)
-            .ok_or(KeyError::SignerForm)?;
-        let (name, id, material) = split_key(rest).ok_or(KeyError::SignerForm)?;
-        let seed = typed_bytes(material, ED25519, KeyError::SignerForm)?;
-        let key = Self::from_seed(name, &seed)?;
-        check_id(key.verifier.id, id, KeyError::SignerForm)?;
+        let form = KeyError::SignerForm;
+        let rest = text.strip_prefix(SECRET_PREFIX).ok_or(form)?;
+        let (name, id, material) = split_key(rest).ok_or(form)?;
+        let bytes = Zeroizing::new(STANDARD.decode(material).map_err(|_| form)?);
+        let (kind, seed) = bytes.split_first().ok_or(form)?;
+        let seed = seed.try_into().map_err(|_| form)?;
+        let key = Self::new(name, S::from_seed(*kind, seed)?)?;
+        check_id(key.verifier.id, id, form)?;
         Ok(key)
     }
 
     /// The secret in text, `PRIVATE+KEY+…`: for storing as a secret only.
     #[must_use]
     pub fn expose_secret_text(&self) -> String {
-        let material = typed_base64(ED25519, self.secret.as_bytes());
-        let VerifierKey { name, id, .. } = &self.verifier;
+        let NamedKey { name, id, public } = &self.verifier;
+        let material = typed_base64(public.kind(), self.secret.seed());
         format!("{SECRET_PREFIX}{name}+{id:08x}+{material}")
     }
 
     #[must_use]
-    pub const fn verifier(&self) -> &VerifierKey {
+    pub const fn verifier(&self) -> &NamedKey<S::Public> {
         &self.verifier
     }
 
@@ -176,28 +211,38 @@ impl SignerKey {
     }
 
     #[must_use]
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.secret.sign(message).to_bytes().to_vec()
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.secret.sign(message)
     }
 }
 
-impl fmt::Debug for SignerKey {
+impl SignerKey {
+    /// The key of a seed, which must come from a secure random source.
+    ///
+    /// # Errors
+    /// A bad name.
+    pub fn from_seed(name: &str, seed: &[u8; SEED_BYTES]) -> Result<Self, KeyError> {
+        Self::new(name, Ed25519Secret::from_seed(LOG, seed)?)
+    }
+}
+
+impl<S: SecretKey> fmt::Debug for NamedSecret<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SignerKey({}, secret hidden)", self.verifier)
+        write!(f, "NamedSecret({}, secret hidden)", self.verifier)
     }
 }
 
-/// The recommended id of a key of signature type `kind`.
-pub(crate) fn key_id(name: &str, kind: u8, public_key: &[u8]) -> u32 {
+/// The recommended id of a key.
+fn key_id(name: &str, public: &impl PublicKey) -> u32 {
     let mut input = name.as_bytes().to_vec();
-    input.extend([b'\n', kind]);
-    input.extend(public_key);
+    input.extend([b'\n', public.kind()]);
+    input.extend(public.bytes());
     let [a, b, c, d, ..] = *Hash::of(&input).as_bytes();
     u32::from_be_bytes([a, b, c, d])
 }
 
 /// Name, key id and key material of a key's text.
-pub(crate) fn split_key(text: &str) -> Option<(&str, &str, &str)> {
+fn split_key(text: &str) -> Option<(&str, &str, &str)> {
     if text.len() > MAX_KEY_TEXT_BYTES {
         return None;
     }
@@ -205,22 +250,13 @@ pub(crate) fn split_key(text: &str) -> Option<(&str, &str, &str)> {
     Some((parts.next()?, parts.next()?, parts.next()?))
 }
 
-pub(crate) fn typed_base64(kind: u8, key: &[u8]) -> String {
-    let mut bytes = vec![kind];
+fn typed_base64(kind: u8, key: &[u8]) -> String {
+    let mut bytes = Zeroizing::new(vec![kind]);
     bytes.extend(key);
     STANDARD.encode(bytes)
 }
 
-pub(crate) fn typed_bytes(material: &str, kind: u8, form: KeyError) -> Result<[u8; 32], KeyError> {
-    let bytes = STANDARD.decode(material).map_err(|_| form)?;
-    let (found, key) = bytes.split_first().ok_or(form)?;
-    if *found != kind {
-        return Err(KeyError::UnsupportedType);
-    }
-    key.try_into().map_err(|_| form)
-}
-
-pub(crate) fn check_id(expected: u32, text: &str, form: KeyError) -> Result<(), KeyError> {
+fn check_id(expected: u32, text: &str, form: KeyError) -> Result<(), KeyError> {
     let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if text.len() != 8 || !text.bytes().all(digits) {
         return Err(form);

@@ -10,6 +10,7 @@
 //! or makes randomness.
 
 pub mod checkpoint;
+pub mod ed25519;
 pub mod error;
 pub mod fact;
 pub mod hash;

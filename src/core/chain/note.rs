@@ -12,7 +12,7 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::keys::{SignerKey, VerifierKey, check_key_name};
+use super::keys::{NamedKey, PublicKey, SignerKey, VerifierKey, check_key_name};
 
 /// Largest note in bytes. Sixteen post-quantum cosignatures fit.
 pub const MAX_NOTE_BYTES: usize = 256 * 1024;
@@ -48,6 +48,22 @@ pub struct NoteSignature {
     pub signature: Vec<u8>,
 }
 
+impl NoteSignature {
+    pub(crate) fn of<P: PublicKey>(key: &NamedKey<P>, signature: Vec<u8>) -> Self {
+        Self {
+            name: key.name().to_owned(),
+            key_id: key.id(),
+            signature,
+        }
+    }
+
+    /// Whether it says to be of this key.
+    #[must_use]
+    pub fn is_of<P: PublicKey>(&self, key: &NamedKey<P>) -> bool {
+        key.name() == self.name && key.id() == self.key_id
+    }
+}
+
 /// A parsed or freshly signed note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
@@ -65,14 +81,10 @@ impl Note {
         if !text.ends_with('\n') {
             return Err(NoteError::TextForm);
         }
-        let signature = NoteSignature {
-            name: key.name().to_owned(),
-            key_id: key.verifier().id(),
-            signature: key.sign(text.as_bytes()),
-        };
+        let signature = key.sign(text.as_bytes());
         Ok(Self {
             text: text.to_owned(),
-            signatures: vec![signature],
+            signatures: vec![NoteSignature::of(key.verifier(), signature)],
         })
     }
 
@@ -162,12 +174,8 @@ impl Note {
     pub fn verify<'k>(&self, known: &[&'k VerifierKey]) -> Result<Vec<&'k VerifierKey>, NoteError> {
         let mut signers: Vec<&'k VerifierKey> = Vec::new();
         for line in &self.signatures {
-            let matching = known
-                .iter()
-                .copied()
-                .filter(|key| key.name() == line.name && key.id() == line.key_id);
-            for key in matching {
-                if !key.accepts(self.text.as_bytes(), &line.signature) {
+            for key in known.iter().copied().filter(|key| line.is_of(key)) {
+                if !key.public().accepts(self.text.as_bytes(), &line.signature) {
                     let name = line.name.clone();
                     return Err(NoteError::BadSignature { name });
                 }

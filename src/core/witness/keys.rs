@@ -1,33 +1,41 @@
-//! C2SP tlog-cosignature v1.0.0, Ed25519: keys of witnesses, and what they sign.
+//! C2SP tlog-cosignature: keys of witnesses, and what they sign.
 //!
+//! Ed25519, type 0x04, signs the checkpoint's whole text:
 //! ```text
 //! cosignature/v1
 //! time <seconds since 1970>
 //! <the checkpoint's text>
 //! ```
-//!
-//! A signature is the time, 8 bytes big-endian, and 64 bytes of Ed25519. Keys are written as
-//! those of logs, with type 0x04.
+//! ML-DSA-44, type 0x06, signs what the checkpoint says, and who cosigns (integers big-endian):
+//! ```text
+//! "subtree/v1\n\0" ‖ len8 ‖ witness ‖ time 64 ‖ len8 ‖ origin ‖ start 64 = 0 ‖ end 64 = size ‖ root
+//! ```
+//! A signature is the time, 8 bytes big-endian, and 64 or 2,420 bytes.
 
-use std::fmt;
-use std::str::FromStr;
-
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-
-use crate::chain::keys::{
-    KeyError, SECRET_PREFIX, check_id, check_key_name, key_id, split_key, typed_base64, typed_bytes,
-};
+use super::ml_dsa::{self, MlDsaKey, MlDsaSecret};
+use crate::chain::checkpoint::{Checkpoint, CheckpointError};
+use crate::chain::ed25519::{Ed25519, Ed25519Secret};
+use crate::chain::keys::{KeyError, NamedKey, NamedSecret, PublicKey, SEED_BYTES, SecretKey};
 use crate::chain::note::{Note, NoteError, NoteSignature};
 
 /// Signature type byte of timestamped Ed25519 cosignatures.
 const COSIGNATURE: u8 = 0x04;
 
-/// The public key of a witness. Its text is a C2SP verifier key.
+/// The public key of a witness.
+pub type WitnessKey = NamedKey<CosignerPublic>;
+/// The secret key of a witness. Its seed serves nothing else.
+pub type CosignerKey = NamedSecret<CosignerSecret>;
+
 #[derive(Clone, PartialEq, Eq)]
-pub struct WitnessKey {
-    name: String,
-    id: u32,
-    point: VerifyingKey,
+pub enum CosignerPublic {
+    Ed25519(Ed25519<COSIGNATURE>),
+    MlDsa44(MlDsaKey),
+}
+
+#[derive(Clone)]
+pub enum CosignerSecret {
+    Ed25519(Ed25519Secret<COSIGNATURE>),
+    MlDsa44(MlDsaSecret),
 }
 
 /// A cosignature that was checked.
@@ -39,38 +47,81 @@ pub struct Cosignature {
     pub line: NoteSignature,
 }
 
-impl WitnessKey {
-    fn from_point(name: &str, point: VerifyingKey) -> Self {
-        Self {
-            name: name.to_owned(),
-            id: key_id(name, COSIGNATURE, point.as_bytes()),
-            point,
+impl PublicKey for CosignerPublic {
+    fn read(kind: u8, bytes: &[u8]) -> Result<Self, KeyError> {
+        Ok(match kind {
+            ml_dsa::KIND => Self::MlDsa44(MlDsaKey::read(kind, bytes)?),
+            _ => Self::Ed25519(Ed25519::read(kind, bytes)?),
+        })
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Ed25519(key) => key.kind(),
+            Self::MlDsa44(key) => key.kind(),
         }
     }
 
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(key) => key.bytes(),
+            Self::MlDsa44(key) => key.bytes(),
+        }
     }
 
-    /// The key without its name and type: two texts with the same one are one key.
-    #[must_use]
-    pub fn material(&self) -> &[u8] {
-        self.point.as_bytes()
+    fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Ed25519(key) => key.accepts(message, signature),
+            Self::MlDsa44(key) => key.accepts(message, signature),
+        }
+    }
+}
+
+impl SecretKey for CosignerSecret {
+    type Public = CosignerPublic;
+
+    fn from_seed(kind: u8, seed: &[u8; SEED_BYTES]) -> Result<Self, KeyError> {
+        Ok(match kind {
+            ml_dsa::KIND => Self::MlDsa44(MlDsaSecret::from_seed(kind, seed)?),
+            _ => Self::Ed25519(Ed25519Secret::from_seed(kind, seed)?),
+        })
     }
 
-    /// The cosignatures of this witness on `note`; lines of others are ignored.
+    fn seed(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(key) => key.seed(),
+            Self::MlDsa44(key) => key.seed(),
+        }
+    }
+
+    fn public(&self) -> CosignerPublic {
+        match self {
+            Self::Ed25519(key) => CosignerPublic::Ed25519(key.public()),
+            Self::MlDsa44(key) => CosignerPublic::MlDsa44(key.public()),
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Ed25519(key) => key.sign(message),
+            Self::MlDsa44(key) => key.sign(message),
+        }
+    }
+}
+
+impl WitnessKey {
+    /// The cosignatures of this key on `note`; lines of others are ignored.
     ///
     /// # Errors
     /// A line that names this key and does not hold.
     pub fn cosignatures(&self, note: &Note) -> Result<Vec<Cosignature>, NoteError> {
         let lines = note.signatures().iter();
         lines
-            .filter(|line| line.name == self.name && line.key_id == self.id)
+            .filter(|line| line.is_of(self))
             .map(|line| {
                 let time_s = self.check(note.text(), &line.signature);
                 let altered = || NoteError::BadSignature {
-                    name: self.name.clone(),
+                    name: self.name().to_owned(),
                 };
                 Ok(Cosignature {
                     witness: self.clone(),
@@ -85,108 +136,49 @@ impl WitnessKey {
     fn check(&self, text: &str, timestamped: &[u8]) -> Option<u64> {
         let (time, signature) = timestamped.split_first_chunk::<8>()?;
         let time_s = u64::from_be_bytes(*time);
-        let signature = Signature::from_slice(signature).ok()?;
         let usable = time_s != 0 && i64::try_from(time_s).is_ok();
         let holds = || {
-            let message = message(time_s, text);
-            let checked = self.point.verify_strict(message.as_bytes(), &signature);
-            checked.is_ok()
+            let message = self.message(text, time_s);
+            message.is_ok_and(|message| self.public().accepts(&message, signature))
         };
         (usable && holds()).then_some(time_s)
     }
-}
 
-impl fmt::Display for WitnessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let material = typed_base64(COSIGNATURE, self.point.as_bytes());
-        write!(f, "{}+{:08x}+{material}", self.name, self.id)
-    }
-}
-
-impl fmt::Debug for WitnessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WitnessKey({self})")
-    }
-}
-
-impl FromStr for WitnessKey {
-    type Err = KeyError;
-
-    fn from_str(text: &str) -> Result<Self, KeyError> {
-        let (name, id, material) = split_key(text).ok_or(KeyError::VerifierForm)?;
-        check_key_name(name)?;
-        let public_key = typed_bytes(material, COSIGNATURE, KeyError::VerifierForm)?;
-        let point = VerifyingKey::from_bytes(&public_key).map_err(|_| KeyError::BadPoint)?;
-        if point.is_weak() {
-            return Err(KeyError::BadPoint);
+    fn message(&self, text: &str, time_s: u64) -> Result<Vec<u8>, CheckpointError> {
+        match self.public() {
+            CosignerPublic::Ed25519(_) => {
+                Ok(format!("cosignature/v1\ntime {time_s}\n{text}").into_bytes())
+            }
+            CosignerPublic::MlDsa44(_) => {
+                let head = Checkpoint::parse_head(text)?;
+                let mut message = b"subtree/v1\n\0".to_vec();
+                put_name(&mut message, self.name());
+                message.extend(time_s.to_be_bytes());
+                put_name(&mut message, &head.origin);
+                message.extend([0, head.size].map(u64::to_be_bytes).concat());
+                message.extend(head.root.as_bytes());
+                Ok(message)
+            }
         }
-        let key = Self::from_point(name, point);
-        check_id(key.id, id, KeyError::VerifierForm)?;
-        Ok(key)
     }
 }
 
-/// The secret key of a witness, with its name. Never printed by `Debug`; wiped when dropped.
-#[derive(Clone)]
-pub struct CosignerKey {
-    verifier: WitnessKey,
-    secret: SigningKey,
+/// Key names, of which an origin is one, have at most 255 bytes.
+fn put_name(message: &mut Vec<u8>, name: &str) {
+    message.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+    message.extend(name.as_bytes());
 }
 
 impl CosignerKey {
-    /// The key of a 32-byte seed, which must come from a secure random source and serve
-    /// nothing else.
-    ///
-    /// # Errors
-    /// A bad name.
-    pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, KeyError> {
-        check_key_name(name)?;
-        let secret = SigningKey::from_bytes(seed);
-        let verifier = WitnessKey::from_point(name, secret.verifying_key());
-        Ok(Self { verifier, secret })
-    }
-
-    /// Reads `PRIVATE+KEY+<name>+<key id>+<base64(0x04 ‖ seed)>`.
-    ///
-    /// # Errors
-    /// Any deviation from the form, or a key id that does not match.
-    pub fn from_secret_text(text: &str) -> Result<Self, KeyError> {
-        let rest = text
-            .strip_prefix(SECRET_PREFIX)
-            .ok_or(KeyError::SignerForm)?;
-        let (name, id, material) = split_key(rest).ok_or(KeyError::SignerForm)?;
-        let seed = typed_bytes(material, COSIGNATURE, KeyError::SignerForm)?;
-        let key = Self::from_seed(name, &seed)?;
-        check_id(key.verifier.id, id, KeyError::SignerForm)?;
-        Ok(key)
-    }
-
-    #[must_use]
-    pub const fn verifier(&self) -> &WitnessKey {
-        &self.verifier
-    }
-
     /// The signature line of a checkpoint's text: as of `time_s`, this is the largest
     /// consistent tree that the witness has seen of the log.
-    #[must_use]
-    pub fn cosign(&self, text: &str, time_s: u64) -> NoteSignature {
+    ///
+    /// # Errors
+    /// The text is no checkpoint.
+    pub fn cosign(&self, text: &str, time_s: u64) -> Result<NoteSignature, CheckpointError> {
+        let message = self.verifier().message(text, time_s)?;
         let mut signature = time_s.to_be_bytes().to_vec();
-        let message = message(time_s, text);
-        signature.extend(self.secret.sign(message.as_bytes()).to_bytes());
-        NoteSignature {
-            name: self.verifier.name.clone(),
-            key_id: self.verifier.id,
-            signature,
-        }
+        signature.extend(self.sign(&message));
+        Ok(NoteSignature::of(self.verifier(), signature))
     }
-}
-
-impl fmt::Debug for CosignerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CosignerKey({}, secret hidden)", self.verifier)
-    }
-}
-
-fn message(time_s: u64, text: &str) -> String {
-    format!("cosignature/v1\ntime {time_s}\n{text}")
 }

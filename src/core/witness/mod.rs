@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod keys;
+mod ml_dsa;
 pub mod policy;
 pub mod request;
 pub mod server;

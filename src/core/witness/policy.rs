@@ -19,7 +19,7 @@ use crate::chain::keys::{KeyError, VerifierKey};
 use crate::chain::note::{Note, NoteError};
 
 /// Longest policy, in bytes.
-pub const MAX_POLICY_BYTES: usize = 64 * 1024;
+pub const MAX_POLICY_BYTES: usize = 128 * 1024;
 /// Most logs, witnesses and groups together.
 const MAX_DEFINITIONS: usize = 128;
 const NO_QUORUM: &str = "none";
@@ -209,7 +209,7 @@ impl Draft {
 
     fn witness(&mut self, name: &str, key: &str, url: Option<&str>) -> Result<(), LineError> {
         let key: WitnessKey = key.parse()?;
-        let taken = |definition: &Definition| matches!(definition, Definition::Witness(known) if known.material() == key.material());
+        let taken = |definition: &Definition| matches!(definition, Definition::Witness(known) if known.public() == key.public());
         if self.policy.definitions.values().any(taken) {
             return Err(LineError::KeyTaken);
         }

@@ -52,7 +52,7 @@ impl AddCheckpoint {
     /// # Errors
     /// No checkpoint, or one of a size below `old_size`.
     pub fn new(old_size: u64, proof: Vec<Hash>, note: Note) -> Result<Self, RequestError> {
-        let head = head(note.text())?;
+        let head = Checkpoint::parse_head(note.text())?;
         if old_size > head.size {
             return Err(RequestError::OldSizeTooLarge {
                 old: old_size,
@@ -100,15 +100,4 @@ impl fmt::Display for AddCheckpoint {
         }
         write!(f, "\n{}", self.note)
     }
-}
-
-/// The first three lines. Other logs may have more, which a witness signs and says nothing of.
-fn head(text: &str) -> Result<Checkpoint, CheckpointError> {
-    let mut ends = text.match_indices('\n').map(|(at, _)| at + 1);
-    let end = ends.nth(2).ok_or(CheckpointError::Lines)?;
-    let (head, extension) = text.split_at(end);
-    if extension.split_terminator('\n').any(str::is_empty) {
-        return Err(CheckpointError::Lines);
-    }
-    Checkpoint::parse_text(head)
 }

@@ -2,7 +2,7 @@
 //!
 //! | answer | when |
 //! | --- | --- |
-//! | 200 | cosigned; the body is the signature line |
+//! | 200 | cosigned; the body is a signature line of each key |
 //! | 400 | malformed, or an old size above the checkpoint's |
 //! | 403 | no signature of the log's key, or one that does not hold |
 //! | 404 | no log of this origin is known |
@@ -50,7 +50,8 @@ impl Answer {
 /// A witness of some logs.
 #[derive(Debug)]
 pub struct Witness {
-    pub key: CosignerKey,
+    /// Each of them cosigns.
+    pub cosigners: Vec<CosignerKey>,
     /// Keys of the logs it knows. A log's origin is its key's name; one with several keys is
     /// changing them.
     pub logs: Vec<VerifierKey>,
@@ -116,10 +117,14 @@ impl Witness {
             }
             return Err(refusal);
         }
-        let cosignature = self.key.cosign(request.note.text(), now_ms / 1000);
         let mut note = self.signed_by_log(request);
-        let added = note.add_signature(cosignature.clone());
-        added.map_err(|error| Refusal::Malformed(error.into()))?;
+        let mut cosignatures = String::new();
+        for key in &self.cosigners {
+            let line = key.cosign(note.text(), now_ms / 1000);
+            let line = line.map_err(RequestError::from)?;
+            cosignatures += &line.to_string();
+            note.add_signature(line).map_err(RequestError::from)?;
+        }
         let head = SeenHead {
             size: request.head.size,
             root: request.head.root,
@@ -127,7 +132,7 @@ impl Witness {
         };
         store.set_head(&head).map_err(storage)?;
         explained(store, request)?;
-        Ok(cosignature.to_string())
+        Ok(cosignatures)
     }
 
     /// Keeps both heads, once for each pair. Anybody can send a log's own checkpoint without
@@ -165,10 +170,9 @@ impl Witness {
 
     /// The checkpoint with the signatures that were checked, and no others.
     fn signed_by_log(&self, request: &AddCheckpoint) -> Note {
-        request.note.with_signatures(|line| {
-            self.keys(&request.head.origin)
-                .any(|key| key.name() == line.name && key.id() == line.key_id)
-        })
+        request
+            .note
+            .with_signatures(|line| self.keys(&request.head.origin).any(|key| line.is_of(key)))
     }
 
     /// The origins of the logs it knows.

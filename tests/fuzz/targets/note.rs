@@ -10,16 +10,17 @@ use std::sync::LazyLock;
 
 use chitty_core::chain::checkpoint::Checkpoint;
 use chitty_core::chain::hash::Hash;
-use chitty_core::chain::keys::{SignerKey, VerifierKey};
+use chitty_core::chain::keys::{SecretKey, SignerKey, VerifierKey};
 use chitty_core::chain::note::Note;
-use chitty_core::witness::keys::{CosignerKey, WitnessKey};
+use chitty_core::witness::keys::{CosignerKey, CosignerSecret, WitnessKey};
 use chitty_core::witness::policy::WitnessPolicy;
 use chitty_core::witness::request::AddCheckpoint;
 use libfuzzer_sys::fuzz_target;
 
 struct World {
     log: SignerKey,
-    witness: CosignerKey,
+    /// One name, both algorithms.
+    witnesses: [CosignerKey; 2],
     checkpoint: String,
     /// Signed and cosigned.
     note: Note,
@@ -27,7 +28,10 @@ struct World {
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let log = SignerKey::from_seed("log.example/fuzz", &[1; 32]).unwrap();
-    let witness = CosignerKey::from_seed("witness.example/fuzz", &[2; 32]).unwrap();
+    let witnesses = [4, 6].map(|kind| {
+        let secret = CosignerSecret::from_seed(kind, &[2; 32]).unwrap();
+        CosignerKey::new("witness.example/fuzz", secret).unwrap()
+    });
     let head = Checkpoint {
         origin: log.name().to_owned(),
         size: 5,
@@ -35,11 +39,13 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     };
     let checkpoint = head.text();
     let mut note = Note::sign(&checkpoint, &log).unwrap();
-    note.add_signature(witness.cosign(&checkpoint, 1_700_000_000))
-        .unwrap();
+    for witness in &witnesses {
+        let line = witness.cosign(&checkpoint, 1_700_000_000).unwrap();
+        note.add_signature(line).unwrap();
+    }
     World {
         log,
-        witness,
+        witnesses,
         checkpoint,
         note,
     }
@@ -55,7 +61,9 @@ fn keys(text: &str) {
     if let Ok(key) = SignerKey::from_secret_text(text) {
         assert_eq!(key.expose_secret_text(), text);
     }
-    let _ = CosignerKey::from_secret_text(text);
+    if let Ok(key) = CosignerKey::from_secret_text(text) {
+        assert_eq!(key.expose_secret_text(), text);
+    }
 }
 
 fn note(text: &str) {
@@ -66,10 +74,17 @@ fn note(text: &str) {
     if note.verify(&[WORLD.log.verifier()]).is_ok() {
         assert_eq!(note.text(), WORLD.checkpoint);
     }
-    if let Ok(found) = WORLD.witness.verifier().cosignatures(&note)
-        && !found.is_empty()
-    {
+    let [ed25519, ml_dsa] = WORLD.witnesses.each_ref().map(|key| {
+        let found = key.verifier().cosignatures(&note);
+        found.is_ok_and(|found| !found.is_empty())
+    });
+    if ed25519 {
         assert_eq!(note.text(), WORLD.checkpoint);
+    }
+    // It says nothing of lines after the root.
+    if ml_dsa {
+        let head = Checkpoint::parse_head(note.text()).unwrap();
+        assert_eq!(head.text(), WORLD.checkpoint);
     }
     if let Ok(head) = Checkpoint::open(text, WORLD.log.verifier()) {
         assert_eq!(head.text(), WORLD.checkpoint);
@@ -98,7 +113,11 @@ fn signed(text: &str) {
     let Ok(mut note) = Note::sign(text, &WORLD.log) else {
         return;
     };
-    note.add_signature(WORLD.witness.cosign(text, 1)).unwrap();
+    for witness in &WORLD.witnesses {
+        if let Ok(line) = witness.cosign(text, 1) {
+            note.add_signature(line).unwrap();
+        }
+    }
     let written = note.to_string();
     // The signatures may be what makes it too large.
     if let Ok(read) = Note::parse(&written) {

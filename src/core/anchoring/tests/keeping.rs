@@ -208,7 +208,9 @@ fn a_false_cosignature_that_is_kept_costs_no_stamp() {
     world.grow(4);
     let wait_ms = world.tend().unwrap();
     let mut anchor = world.store().newest().unwrap().unwrap();
-    let false_line = crate::witness::tests::cosigner(1).cosign("another text\n", 7);
+    let false_line = crate::witness::tests::cosigner(1)
+        .cosign("another text\n", 7)
+        .unwrap();
     anchor.cosigned = format!("{}{false_line}", anchor.checkpoint);
     world.store().put(&anchor).unwrap();
     world.others.down.borrow_mut().clear();

@@ -121,7 +121,7 @@ impl World {
             .parse()
             .unwrap();
         let witness = |number| Witness {
-            key: cosigner(number),
+            cosigners: vec![cosigner(number)],
             logs: vec![key.clone()],
         };
         // The authority's clock is the real one.

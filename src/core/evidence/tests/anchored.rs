@@ -89,6 +89,47 @@ fn its_programs_check_them() {
     assert!(said.contains("openssl: "), "{said}");
 }
 
+/// The program in the package knows no ML-DSA-44: it neither counts such a witness nor fails.
+#[test]
+fn what_its_program_cannot_check_is_left_open() {
+    use crate::witness::tests::{ML_DSA, cosigner_of};
+    let files = anchored();
+    let prints = String::from_utf8(files["data/keys/fingerprints.txt"].clone()).unwrap();
+    let word = |name: &str| {
+        let line = prints.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    let (print, log) = (word("OpenPGP, of the run"), word("log"));
+    let path = "data/witnesses/policy";
+    let policy = std::str::from_utf8(&files[path]).unwrap();
+    let lines = policy.split("quorum").next().unwrap();
+    let new = cosigner_of(ML_DSA, 1);
+    for (quorum, verdict) in [
+        ("g", "holds"),
+        ("new", "not checked"),
+        ("both", "not checked"),
+    ] {
+        let theirs = format!(
+            "{lines}witness new {}\ngroup both all g new\nquorum {quorum}\n",
+            new.verifier()
+        );
+        let file = std::env::temp_dir().join(format!("policy-{}-{quorum}", std::process::id()));
+        std::fs::write(&file, theirs).unwrap();
+        let pem = "data/time/authorities.pem";
+        let (code, said) = verify_sh(&files, &[&print, &log, pem, file.to_str().unwrap()]);
+        std::fs::remove_file(file).unwrap();
+        assert_eq!(code, 0, "{said}");
+        assert!(
+            said.contains(&format!("witnesses     {verdict}: ")),
+            "{said}"
+        );
+        assert!(
+            said.contains("witness.example/w1 by ML-DSA-44, not checked here"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn what_nobody_vouched_for_says_why() {
     let mut desk = Desk::new();

@@ -1,8 +1,8 @@
 //! Keys and cosignatures, against a published one.
 
-use super::super::keys::{CosignerKey, WitnessKey};
-use super::{NOW_MS, TestLog, cosigner};
-use crate::chain::keys::{KeyError, SignerKey};
+use super::super::keys::{CosignerKey, CosignerSecret, WitnessKey};
+use super::{ED25519, NOW_MS, TestLog, cosigner};
+use crate::chain::keys::{KeyError, SecretKey, SignerKey};
 use crate::chain::note::{Note, NoteError};
 
 const SEED: [u8; 32] = [9; 32];
@@ -11,7 +11,7 @@ const SEED: [u8; 32] = [9; 32];
 fn a_cosignature_holds_and_says_its_time() {
     let (log, witness) = (TestLog::of(5), cosigner(1));
     let mut note = log.note(5);
-    let line = witness.cosign(note.text(), NOW_MS / 1000);
+    let line = witness.cosign(note.text(), NOW_MS / 1000).unwrap();
     note.add_signature(line.clone()).unwrap();
     let note = Note::parse(&note.to_string()).unwrap();
     let found = witness.verifier().cosignatures(&note).unwrap();
@@ -29,8 +29,9 @@ fn what_is_signed_is_the_text_of_the_specification() {
         CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
     let message = format!("cosignature/v1\ntime 1679315147\n{text}");
     let expected = SigningKey::from_bytes(&SEED).sign(message.as_bytes());
-    let key = CosignerKey::from_seed("witness.example.com/w1", &SEED).unwrap();
-    let line = key.cosign(text, 1_679_315_147);
+    let secret = CosignerSecret::from_seed(ED25519, &SEED).unwrap();
+    let key = CosignerKey::new("witness.example.com/w1", secret).unwrap();
+    let line = key.cosign(text, 1_679_315_147).unwrap();
     assert_eq!(line.signature[..8], [0, 0, 0, 0, 0x64, 0x18, 0x50, 0xcb]);
     assert_eq!(line.signature[8..], expected.to_bytes());
 }
@@ -39,7 +40,7 @@ fn what_is_signed_is_the_text_of_the_specification() {
 fn every_changed_bit_of_a_cosignature_is_noticed() {
     let (log, witness) = (TestLog::of(3), cosigner(1));
     let note = log.note(3);
-    let line = witness.cosign(note.text(), NOW_MS / 1000);
+    let line = witness.cosign(note.text(), NOW_MS / 1000).unwrap();
     for bit in 0..line.signature.len() * 8 {
         let mut altered = line.clone();
         altered.signature[bit / 8] ^= 1 << (bit % 8);
@@ -62,7 +63,7 @@ fn a_time_of_zero_or_beyond_63_bits_is_refused() {
     let (log, witness) = (TestLog::of(1), cosigner(1));
     for time_s in [0, 1 << 63, u64::MAX] {
         let mut note = log.note(1);
-        let line = witness.cosign(note.text(), time_s);
+        let line = witness.cosign(note.text(), time_s).unwrap();
         note.add_signature(line).unwrap();
         assert!(witness.verifier().cosignatures(&note).is_err(), "{time_s}");
     }

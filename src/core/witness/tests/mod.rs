@@ -6,6 +6,7 @@
 )]
 
 mod cosigning;
+mod ml_dsa;
 mod policies;
 mod requests;
 mod restarts;
@@ -14,12 +15,12 @@ mod submitting;
 
 use std::convert::Infallible;
 
-use super::keys::CosignerKey;
+use super::keys::{CosignerKey, CosignerSecret};
 use super::server::Witness;
 use super::store::{Fork, SeenHead, WitnessStore};
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
-use crate::chain::keys::SignerKey;
+use crate::chain::keys::{SecretKey, SignerKey};
 use crate::chain::note::Note;
 use crate::chain::tests::memory::MemoryStore;
 use crate::chain::tree;
@@ -31,13 +32,22 @@ pub(crate) fn log_key() -> SignerKey {
     SignerKey::from_seed(ORIGIN, &[1; 32]).unwrap()
 }
 
+/// Signature types of Ed25519 and ML-DSA-44 cosignatures.
+pub(crate) const ED25519: u8 = 4;
+pub(crate) const ML_DSA: u8 = 6;
+
+pub(crate) fn cosigner_of(kind: u8, number: u8) -> CosignerKey {
+    let secret = CosignerSecret::from_seed(kind, &[number; 32]).unwrap();
+    CosignerKey::new(&format!("witness.example/w{number}"), secret).unwrap()
+}
+
 pub(crate) fn cosigner(number: u8) -> CosignerKey {
-    CosignerKey::from_seed(&format!("witness.example/w{number}"), &[number; 32]).unwrap()
+    cosigner_of(ED25519, number)
 }
 
 pub(crate) fn witness(number: u8) -> Witness {
     Witness {
-        key: cosigner(number),
+        cosigners: vec![cosigner(number)],
         logs: vec![log_key().verifier().clone()],
     }
 }

@@ -25,7 +25,7 @@ fn met(policy: &WitnessPolicy, witnesses: &[u8]) -> bool {
     let log = TestLog::of(3);
     let mut note = log.note(3);
     for number in witnesses {
-        let line = cosigner(*number).cosign(note.text(), 100);
+        let line = cosigner(*number).cosign(note.text(), 100).unwrap();
         note.add_signature(line).unwrap();
     }
     let verdict = policy.judge(&note).unwrap();
@@ -72,7 +72,7 @@ fn a_cosignature_that_does_not_hold_refuses_the_note() {
     let policy: WitnessPolicy = two_levels().parse().unwrap();
     let log = TestLog::of(3);
     let mut note = log.note(3);
-    note.add_signature(cosigner(1).cosign(log.note(2).text(), 100))
+    note.add_signature(cosigner(1).cosign(log.note(2).text(), 100).unwrap())
         .unwrap();
     assert!(policy.judge(&note).is_err());
 }

@@ -158,10 +158,16 @@ fn refusals_are_named() {
 fn an_answer_without_its_cosignature_is_none() {
     let log = TestLog::of(5);
     let note = log.note(5);
-    let by_another = cosigner(2).cosign(note.text(), 7).to_string();
-    let of_another = cosigner(1).cosign(log.note(4).text(), 7).to_string();
+    let by_another = cosigner(2).cosign(note.text(), 7).unwrap().to_string();
+    let of_another = cosigner(1)
+        .cosign(log.note(4).text(), 7)
+        .unwrap()
+        .to_string();
     // Over a longer text, which an empty line makes of checkpoint and signature.
-    let longer = cosigner(1).cosign(&note.to_string(), 7).to_string();
+    let longer = cosigner(1)
+        .cosign(&note.to_string(), 7)
+        .unwrap()
+        .to_string();
     let longer = format!("\n{longer}");
     for body in ["", "x", &by_another, &of_another, &longer] {
         let http = Served::answering(200, "text/plain", body);
@@ -172,7 +178,7 @@ fn an_answer_without_its_cosignature_is_none() {
         );
     }
     // Among others, it is found.
-    let own = cosigner(1).cosign(note.text(), 9).to_string();
+    let own = cosigner(1).cosign(note.text(), 9).unwrap().to_string();
     let http = Served::answering(200, "text/plain", &format!("{by_another}{own}"));
     assert_eq!(cosign(&http, &log, 5, 0), Ok(9));
 }
