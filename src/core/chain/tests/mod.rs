@@ -7,12 +7,14 @@
 
 mod facts;
 mod faults;
+mod foreign;
 pub(crate) mod memory;
 mod notes;
 mod parsers;
 mod sequencing;
 mod stores;
 mod tiles;
+mod tree_pairs;
 mod tree_properties;
 mod tree_vectors;
 

@@ -127,7 +127,7 @@ fn files_hold_what_they_say() {
 }
 
 /// A log of so many entries, put together without sequencing.
-fn store_of(size: u64) -> MemoryStore {
+pub(super) fn store_of(size: u64) -> MemoryStore {
     let mut store = MemoryStore::default();
     for index in 0..size {
         let row = EntryRow {
