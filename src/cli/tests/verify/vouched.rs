@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use chitty_core::chain::keys::SecretKey;
+use chitty_core::chain::note::Note;
+use chitty_core::witness::keys::{CosignerKey, CosignerSecret};
 use serde_json::Value;
 
 use super::package::{Package, SAMPLE, scratch};
@@ -57,6 +60,42 @@ fn others_are_not_those_who_vouched() {
         (1, vec!["bad_cosignature"]),
         "{refused:#}"
     );
+}
+
+/// A witness whose key is of ML-DSA-44 joins those of the sample.
+#[test]
+fn a_quorum_counts_ml_dsa_44_cosignatures() {
+    let secret = CosignerSecret::from_seed(6, &[9; 32]).unwrap();
+    let key = CosignerKey::new("witness.example/new", secret).unwrap();
+    let policy = String::from_utf8(file(POLICY)).unwrap();
+    let joined = format!(
+        "witness new {}\ngroup all all g new\nquorum all",
+        key.verifier()
+    );
+    let policy = policy.replace("quorum g", &joined);
+    let (report_before, code) = report(SAMPLE, &file(PEM), policy.as_bytes());
+    assert_eq!(
+        (code, codes(&report_before)),
+        (1, vec!["bad_cosignature"]),
+        "{report_before:#}"
+    );
+    let path = "data/witnesses/checkpoint";
+    for (altered, verdict, by) in [(false, "holds", 3), (true, "fails", 0)] {
+        let mut package = Package::sample();
+        let note = std::str::from_utf8(&package.files[path]).unwrap();
+        let mut note = Note::parse(note).unwrap();
+        let mut line = key.cosign(note.text(), 1_795_262_350).unwrap();
+        line.signature[1000] ^= u8::from(altered);
+        note.add_signature(line).unwrap();
+        package
+            .files
+            .insert(path.to_owned(), note.to_string().into_bytes());
+        package.list_again();
+        let (report, _) = report(&package.zip(), &file(PEM), policy.as_bytes());
+        assert_eq!(report["witnesses"]["verdict"], verdict, "{report:#}");
+        let cosigned_by = report["cosigned_by"].as_array();
+        assert_eq!(cosigned_by.map_or(0, Vec::len), by, "{report:#}");
+    }
 }
 
 #[test]
