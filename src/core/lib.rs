@@ -42,6 +42,7 @@ pub mod sql;
 #[cfg(test)]
 pub mod testing;
 pub mod time;
+mod timely;
 pub mod timestamp;
 pub mod usage;
 mod validation;

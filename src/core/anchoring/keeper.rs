@@ -13,6 +13,7 @@ use crate::chain::note::Note;
 use crate::ledger::{Ledger, extends};
 use crate::ports::{Bucket, Clock, Entropy, Http, Level, Log, Object};
 use crate::sql::Sql;
+use crate::timely::Timely;
 use crate::timestamp::{NONCE_BYTES, TimestampRequest};
 use crate::witness::client::{Prover, RemoteWitness, WitnessError};
 use crate::witness::keys::Cosignature;
@@ -22,6 +23,10 @@ pub const WITNESSED: &str = "checkpoint.witnessed";
 /// When those who did not vouch are asked again: this, doubled each time, up to [`MAX_WAIT_MS`].
 const FIRST_WAIT_MS: u64 = 5_000;
 const MAX_WAIT_MS: u64 = 10 * 60 * 1000;
+/// The longest that one of those who are asked is listened to.
+const ANSWER_MS: u64 = 15_000;
+/// Of what somebody says instead of vouching.
+const MAX_REASON_CHARS: usize = 200;
 
 /// What anchoring needs from outside.
 pub struct Ports {
@@ -86,7 +91,9 @@ impl<S: Sql> Keeper<S> {
         };
         let anchor = self.ask(anchor).await?;
         let now_ms = self.now_ms();
-        Ok(anchor.again_at_ms.map(|at| at.saturating_sub(now_ms)))
+        let grown_ms = (goes_on && size > anchor.size).then_some(due_ms);
+        let next_ms = [grown_ms, anchor.again_at_ms].into_iter().flatten().min();
+        Ok(next_ms.map(|at| at.saturating_sub(now_ms)))
     }
 
     /// What others have vouched for is the log's to keep: a head that does not extend it is
@@ -176,7 +183,7 @@ impl<S: Sql> Keeper<S> {
                 Ok(cosignature) => cosignatures.push(cosignature),
                 Err(error) => failures.push(Failure {
                     of: witness.key.name().to_owned(),
-                    reason: error.to_string(),
+                    reason: short(&error),
                 }),
             }
         }
@@ -202,8 +209,9 @@ impl<S: Sql> Keeper<S> {
         self.ports.entropy.fill(&mut nonce).map_err(text)?;
         let request = TimestampRequest::new(Hash::of(anchor.checkpoint.as_bytes()), nonce);
         let now_ms = self.ports.clock.now_ms();
-        let http = &*self.ports.http;
-        let (stamped, failed) = authorities.stamp(http, &request, turn, now_ms).await;
+        let (stamped, failed) = authorities
+            .stamp(&self.timely(), &request, turn, now_ms)
+            .await;
         let stamp = stamped.map(|stamped| KeptStamp {
             url: stamped.url,
             reply: STANDARD.encode(stamped.reply),
@@ -211,7 +219,7 @@ impl<S: Sql> Keeper<S> {
         });
         let failures = failed.into_iter().map(|failed| Failure {
             of: failed.url,
-            reason: failed.error.to_string(),
+            reason: short(&failed.error),
         });
         Ok((stamp, failures.collect()))
     }
@@ -225,9 +233,16 @@ impl<S: Sql> Keeper<S> {
         // A size that cannot be read is one that is not known: the witness says its own.
         let known = known.unwrap_or(0);
         let prover = LedgerProver(&*self.ports.ledger);
-        witness
-            .cosign(&*self.ports.http, &prover, signed, known)
-            .await
+        witness.cosign(&self.timely(), &prover, signed, known).await
+    }
+
+    /// No one of those who are asked holds up the others.
+    fn timely(&self) -> Timely {
+        Timely {
+            http: Rc::clone(&self.ports.http),
+            clock: Rc::clone(&self.ports.clock),
+            total_ms: ANSWER_MS,
+        }
     }
 
     /// Witnesses who have not cosigned.
@@ -272,6 +287,10 @@ impl<S: Sql> Keeper<S> {
     fn now_ms(&self) -> u64 {
         u64::try_from(self.ports.clock.now_ms()).unwrap_or(0)
     }
+}
+
+fn short(error: &impl ToString) -> String {
+    error.to_string().chars().take(MAX_REASON_CHARS).collect()
 }
 
 fn wait_ms(attempts: u32) -> u64 {

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{AnchorStore, Having};
 use super::{Anchor, Failure, KeptStamp, Vouchers};
+use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
 use crate::chain::note::Note;
+use crate::ledger::{Ledger, LedgerError, extends};
 use crate::sql::{DatabaseError, Sql};
 use crate::timestamp::{Stamp, TrustAnchors, verify};
 use crate::witness::policy::{WitnessPolicy, WitnessedBy};
@@ -25,6 +27,56 @@ impl Anchoring {
             time: TimeVerdict::NotConfigured,
             witnesses: WitnessVerdict::NotConfigured,
         }
+    }
+}
+
+const ANOTHER_TREE: &str = "it is of another tree than this log's, which was set back or made anew";
+
+impl Anchoring {
+    /// What is vouched for of a tree that the log's head does not share says nothing of it.
+    ///
+    /// # Errors
+    /// The log does not answer.
+    pub async fn held_to(
+        mut self,
+        ledger: &dyn Ledger,
+        head: &Checkpoint,
+    ) -> Result<Self, LedgerError> {
+        if let TimeVerdict::Stamped {
+            tree_size,
+            checkpoint,
+            kept,
+            ..
+        } = &self.time
+            && !is_of(ledger, head, checkpoint).await?
+        {
+            self.time = TimeVerdict::Fails {
+                tree_size: *tree_size,
+                reason: ANOTHER_TREE.to_owned(),
+                kept: kept.clone(),
+            };
+        }
+        if let WitnessVerdict::Witnessed {
+            tree_size,
+            checkpoint,
+            ..
+        } = &self.witnesses
+            && !is_of(ledger, head, checkpoint).await?
+        {
+            self.witnesses = WitnessVerdict::Fails {
+                tree_size: *tree_size,
+                reason: ANOTHER_TREE.to_owned(),
+            };
+        }
+        Ok(self)
+    }
+}
+
+async fn is_of(ledger: &dyn Ledger, head: &Checkpoint, vouched: &str) -> Result<bool, LedgerError> {
+    match Checkpoint::parse_unverified(vouched) {
+        Ok(vouched) if vouched.size < head.size => extends(ledger, &vouched, head).await,
+        Ok(vouched) => extends(ledger, head, &vouched).await,
+        Err(_) => Ok(false),
     }
 }
 

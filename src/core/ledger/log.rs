@@ -172,9 +172,13 @@ where
             self.write_rows().await;
             return Some(self.come_again(RETRY_MS));
         }
-        if let Err(refusal) = self.catch_up().await {
-            self.say("log_not_published", &refusal.message);
-            return Some(self.come_again(RETRY_MS));
+        match self.catch_up().await {
+            Ok(true) => (),
+            Ok(false) => return Some(self.come_again(0)),
+            Err(refusal) => {
+                self.say("log_not_published", &refusal.message);
+                return Some(self.come_again(RETRY_MS));
+            }
         }
         match self.write_rows().await {
             Rows::Written => None,
@@ -183,8 +187,8 @@ where
         }
     }
 
-    /// Publishes what is committed while nobody sees to the rounds.
-    async fn catch_up(self: &Rc<Self>) -> Result<(), Refusal> {
+    /// Publishes what is committed while nobody sees to the rounds. False if something is left.
+    async fn catch_up(self: &Rc<Self>) -> Result<bool, Refusal> {
         let mut running = Running::of(self);
         let caught_up = self.caught_up().await;
         running.is_done = true;
@@ -250,13 +254,12 @@ where
         &self,
         waiting: &[Pending],
     ) -> Result<Vec<Vec<Result<Receipt, Refusal>>>, Refusal> {
-        self.caught_up().await?;
-        if !self.alarm_is_set.replace(true)
-            && let Err(cause) = self.ports.alarm.set(RETRY_MS).await
-        {
-            self.alarm_is_set.set(false);
-            return Err(Refusal::unavailable("alarm_failed", &cause));
+        if !self.caught_up().await? {
+            self.set_alarm(0).await?;
+            let cause = "the log is being published again: ask again in a minute";
+            return Err(Refusal::unavailable("log_behind", cause));
         }
+        self.set_alarm(RETRY_MS).await?;
         let outcomes = self.commit(waiting)?;
         self.publish().await?;
         self.write_few_rows().await;
@@ -273,6 +276,18 @@ where
         Ok(of_each
             .map(|count| answers.by_ref().take(count).collect())
             .collect())
+    }
+
+    /// Unless it is set already.
+    async fn set_alarm(&self, ms: u64) -> Result<(), Refusal> {
+        if self.alarm_is_set.replace(true) {
+            return Ok(());
+        }
+        let set = self.ports.alarm.set(ms).await;
+        set.map_err(|cause| {
+            self.alarm_is_set.set(false);
+            Refusal::unavailable("alarm_failed", &cause)
+        })
     }
 
     /// Nothing is awaited here, so nothing comes between.
@@ -293,8 +308,8 @@ where
         Ok(Salt::from_random_bytes(salt))
     }
 
-    /// Opened, and all that is committed published.
-    async fn caught_up(&self) -> Result<(), Refusal> {
+    /// Opened, and all that is committed published, or as much as one run may send: then false.
+    async fn caught_up(&self) -> Result<bool, Refusal> {
         self.opened().await?;
         self.publish().await
     }
@@ -315,8 +330,14 @@ where
             (self.ports.open)().map_err(|cause| Refusal::unavailable("not_opened", &cause))?;
         let opened = Sequencer::open(store, key, published.as_deref());
         let opened = opened.map_err(|error| Refusal::of(&error))?;
+        let committed = opened.committed().map_err(|error| Refusal::of(&error))?;
+        let is_behind = opened.size() < committed;
         self.sequencer.replace(Some(opened));
         self.head_version.replace(version);
+        if is_behind {
+            // Who only reads publishes nothing, and must not be told for long what was true once.
+            self.set_alarm(0).await?;
+        }
         Ok(())
     }
 

@@ -128,7 +128,10 @@ pub async fn checkpoint(
     let read = Checkpoint::parse_unverified(&checkpoint)
         .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
     // The checkpoint stands by itself.
-    let anchoring = ledger.anchoring(Some(read.size)).await.ok();
+    let anchoring = match ledger.anchoring(Some(read.size)).await {
+        Ok(anchoring) => Some(anchoring.held_to(ledger, &read).await?),
+        Err(_) => None,
+    };
     Ok(CheckpointOutput {
         anchoring,
         checkpoint,

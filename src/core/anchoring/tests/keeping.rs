@@ -3,10 +3,10 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::super::{WITNESSED, WitnessVerdict};
-use super::{EVERY_MS, World};
+use super::*;
 use crate::chain::hash::Hash;
 use crate::chain::note::Note;
-use crate::ports::{Bucket, Level};
+use crate::ports::{Bucket, Clock as _, Http, HttpError, HttpRequest, HttpResponse, Level};
 use crate::testing::block_on;
 use crate::timestamp::verify;
 
@@ -226,4 +226,57 @@ fn a_false_cosignature_that_is_kept_costs_no_stamp() {
     advance(&world, wait_ms);
     assert_eq!(world.tend(), None);
     assert!(world.store().newest().unwrap().unwrap().quorum_met);
+}
+
+#[test]
+fn a_log_that_has_grown_is_come_back_to() {
+    let world = World::new(2);
+    world.grow(1);
+    world.others.down.borrow_mut().insert("w2.example");
+    let again = world.tend().unwrap();
+    world.grow(1);
+    world.others.down.borrow_mut().clear();
+    world.clock.advance(i64::try_from(again).unwrap());
+    assert!(world.tend().is_some());
+}
+
+/// One witness sends its answer a byte at a time, and never within its limits.
+struct Dripping(Rc<Others>, FakeClock);
+
+#[async_trait(?Send)]
+impl Http for Dripping {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if !request.url.contains("w2.example") {
+            return self.0.send(request).await;
+        }
+        let clock = self.1.clone();
+        let drops = std::iter::repeat_with(move || {
+            clock.advance(9_000);
+            Ok(Bytes::from_static(b"a"))
+        });
+        Ok(HttpResponse {
+            status: 200,
+            headers: vec![],
+            body: Box::pin(stream::iter(drops)),
+        })
+    }
+}
+
+#[test]
+fn no_witness_holds_up_the_others_and_the_stamp() {
+    let world = World::new(1);
+    world.grow(1);
+    let before = world.clock.now_ms();
+    let mut keeper = world.keeper();
+    keeper.ports.http = Rc::new(Dripping(Rc::clone(&world.others), world.clock.clone()));
+    block_on(keeper.tend()).unwrap();
+    assert!(world.clock.now_ms() - before <= 60_000);
+    let anchor = world.store().newest().unwrap().unwrap();
+    assert!(anchor.stamp.is_some() && anchor.quorum_met);
+    assert!(
+        anchor
+            .failures
+            .iter()
+            .any(|failure| failure.reason.contains("15000 ms"))
+    );
 }

@@ -6,7 +6,8 @@ use super::super::store::Having;
 use super::super::{
     Anchoring, Command, RemoteAnchors, TimeVerdict, Vouchers, WitnessVerdict, serve,
 };
-use super::{EVERY_MS, Object, World};
+use super::{EVERY_MS, LogHttp, Object, World};
+use crate::ledger::{CheckpointInput, checkpoint};
 use crate::testing::block_on;
 use crate::timestamp::tests::authority::p256;
 
@@ -181,4 +182,24 @@ fn commands_that_are_none_are_refused() {
     }
     let command = serde_json::to_vec(&Command::Grown).unwrap();
     assert!(serve(&world.store(), &world.vouchers, &command).due);
+}
+
+#[test]
+fn what_others_saw_of_another_tree_is_not_told_of_this_one() {
+    let world = World::new(2);
+    world.grow(3);
+    world.anchor();
+    // The log's storage and its published head are set back, and another history grows.
+    let ledger = world.anchored(LogHttp::new(None));
+    for number in 0..2 {
+        let other = crate::ledger::tests::request(number);
+        block_on(ledger.append(&other)).unwrap();
+    }
+    let told = block_on(checkpoint(&*ledger, &CheckpointInput::default())).unwrap();
+    let Anchoring { time, witnesses } = told.anchoring.unwrap();
+    assert!(matches!(time, TimeVerdict::Fails { .. }), "{time:?}");
+    assert!(
+        matches!(witnesses, WitnessVerdict::Fails { .. }),
+        "{witnesses:?}"
+    );
 }

@@ -17,10 +17,11 @@ impl<S: LogStore + 'static> Log<S>
 where
     S::Error: std::fmt::Display,
 {
-    /// The files of what is committed and not published, the checkpoint last.
-    pub(super) async fn publish(&self) -> Result<(), Refusal> {
+    /// The files of what is committed and not published, the checkpoint last: as much as one run
+    /// may send. False if something is left, as after all files were lost.
+    pub(super) async fn publish(&self) -> Result<bool, Refusal> {
         let Some((from, round)) = self.with(|log| log.unpublished())? else {
-            return Ok(());
+            return Ok(true);
         };
         stream::iter(added(from, round.size))
             .map(|tile| async move {
@@ -33,7 +34,7 @@ where
         self.put_head(checkpoint_file(&round.checkpoint)).await?;
         self.with(|log| {
             log.note_published(round.size);
-            Ok(())
+            Ok(log.size() == log.committed()?)
         })
     }
 

@@ -190,3 +190,96 @@ fn rows_of_a_large_round_are_written_before_the_next_round() {
     append_all(&http, 250..251);
     assert_eq!(counted(&db), 251);
 }
+
+/// A platform that lets one run of the object do so many operations.
+struct Limited {
+    files: MemoryBucket,
+    left: Cell<u32>,
+}
+
+impl Limited {
+    fn take(&self) -> Result<(), crate::ports::BucketError> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.unwrap_or(0));
+        left.map(drop).ok_or(crate::ports::BucketError::Unavailable(
+            "too many subrequests".into(),
+        ))
+    }
+}
+
+#[async_trait(?Send)]
+impl Bucket for Limited {
+    async fn get(
+        &self,
+        key: &str,
+        limit: usize,
+    ) -> Result<Option<Object>, crate::ports::BucketError> {
+        self.take()?;
+        self.files.get(key, limit).await
+    }
+    async fn put(&self, key: &str, object: Object) -> Result<(), crate::ports::BucketError> {
+        self.take()?;
+        self.files.put(key, object).await
+    }
+    async fn swap(
+        &self,
+        key: &str,
+        object: Object,
+        version: Option<&str>,
+    ) -> Result<Option<String>, crate::ports::BucketError> {
+        self.take()?;
+        self.files.swap(key, object, version).await
+    }
+    async fn delete(&self, keys: &[String]) -> Result<(), crate::ports::BucketError> {
+        self.take()?;
+        self.files.delete(keys).await
+    }
+}
+
+#[test]
+fn a_lost_bucket_is_published_again_in_bounded_steps() {
+    let http = LogHttp::new(None);
+    append_all(&http, 0..3_000);
+    let store = http.store.clone();
+    let files = Rc::new(Limited {
+        files: MemoryBucket::default(),
+        left: Cell::new(0),
+    });
+    let log = Log::new(LogPorts {
+        open: Box::new(move || Ok((store.clone(), test_key()))),
+        files: Rc::clone(&files) as Rc<dyn Bucket>,
+        rows: Rc::new(Nowhere),
+        alarm: Rc::new(CountedAlarm::default()),
+        clock: Rc::new(FakeClock::at(i64::try_from(LOGGED_AT_MS).unwrap())),
+        entropy: Rc::new(OwnEntropy::default()),
+        background: Rc::new(FakeBackground::default()),
+        log: Rc::new(FakeLog::default()),
+        round_ms: 750,
+    });
+    for _ in 0..100 {
+        files.left.set(20);
+        if block_on(log.tend()).is_none() {
+            break;
+        }
+    }
+    assert_eq!(rebuild(&files.files).size, 3_000);
+}
+
+#[test]
+fn a_published_head_that_was_set_back_is_not_believed_for_long() {
+    let http = LogHttp::new(None);
+    append_all(&http, 0..3);
+    let older = http.files.0.borrow().clone();
+    append_all(&http, 3..6);
+    let http = restarted(&http, |next| *next.files.0.borrow_mut() = older);
+    let ask = || {
+        let served = http.serve(&serde_json::to_vec(&Command::Head).unwrap());
+        let head: Head = serde_json::from_str(&served.body).unwrap();
+        Checkpoint::open(&head.checkpoint, test_key().verifier())
+            .unwrap()
+            .size
+    };
+    assert_eq!((ask(), http.alarm.0.get()), (3, 1));
+    block_on(http.log().tend());
+    assert_eq!(ask(), 6);
+}
