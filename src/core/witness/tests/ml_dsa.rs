@@ -104,6 +104,11 @@ fn what_is_signed_is_the_struct_of_the_specification() {
         let line = pq().cosign(&text, 1_679_315_147).unwrap();
         assert_eq!(line.signature[..8], message[31..39]);
         assert_eq!(line.signature[8..], expected.encode()[..]);
+        // As Cloudflare's `tlog_cosignature` makes it of the same seed, checkpoint and time.
+        assert_eq!(
+            sha256_hex(&line.signature),
+            "d70c280481db89f25f90b5bd575a582e9c406dde60ae12388a773df5d275d0aa"
+        );
     }
     let none = pq().cosign("no checkpoint\n", TIME_S);
     assert_eq!(none, Err(CheckpointError::Lines));
