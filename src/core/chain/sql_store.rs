@@ -62,11 +62,8 @@ impl<S: Sql> SqlLogStore<S> {
         found.rows.iter().map(read).collect()
     }
 
-    fn entries(&self, rest: &str, values: &[u64]) -> Result<Vec<EntryRow>, DatabaseError> {
-        let select = format!(
-            "SELECT position, fact_id, idempotency_key, logged_at_ms, content FROM entries WHERE {rest}"
-        );
-        self.rows(with(Statement::new(select), values), |row| {
+    fn entries(&self, select: Statement) -> Result<Vec<EntryRow>, DatabaseError> {
+        self.rows(select, |row| {
             Ok(EntryRow {
                 index: number(row, "position")?,
                 fact_id: hash(row, "fact_id")?,
@@ -113,7 +110,7 @@ impl<S: Sql> LogStore for SqlLogStore<S> {
     }
 
     fn entry(&self, index: u64) -> Result<Option<EntryRow>, DatabaseError> {
-        let found = self.entries("position = ?1", &[index])?;
+        let found = self.entries(with(entries_where("position = ?1"), &[index]))?;
         Ok(found.into_iter().next())
     }
 
@@ -140,6 +137,15 @@ impl<S: Sql> LogStore for SqlLogStore<S> {
             "SELECT position FROM entries WHERE idempotency_key = ?1",
             idempotency_key,
         )
+    }
+
+    fn entries_by_prefix(&self, prefix: &str, limit: u64) -> Result<Vec<EntryRow>, DatabaseError> {
+        // No key has a character as large. `+` keeps to the index of keys.
+        let of_prefix = entries_where(
+            "idempotency_key >= ?1 AND idempotency_key < ?2 ORDER BY +position LIMIT ?3",
+        );
+        let end = format!("{prefix}{}", char::MAX);
+        self.entries(with(of_prefix.bind(prefix).bind(end), &[limit]))
     }
 
     fn index_by_fact(&self, fact_id: &Hash) -> Result<Option<u64>, DatabaseError> {
@@ -174,10 +180,8 @@ impl<S: Sql> LogStore for SqlLogStore<S> {
     }
 
     fn due_rows(&self, size: u64, limit: u64) -> Result<Vec<EntryRow>, DatabaseError> {
-        self.entries(
-            "projected = 0 AND position < ?1 ORDER BY position LIMIT ?2",
-            &[size, limit],
-        )
+        let due = entries_where("projected = 0 AND position < ?1 ORDER BY position LIMIT ?2");
+        self.entries(with(due, &[size, limit]))
     }
 
     fn rows_written(&mut self, index: u64) -> Result<(), DatabaseError> {
@@ -186,6 +190,12 @@ impl<S: Sql> LogStore for SqlLogStore<S> {
             .query(with(Statement::new(mark), &[index]))
             .map(drop)
     }
+}
+
+fn entries_where(rest: &str) -> Statement {
+    Statement::new(format!(
+        "SELECT position, fact_id, idempotency_key, logged_at_ms, content FROM entries WHERE {rest}"
+    ))
 }
 
 /// What no log reaches is as good as the most that JavaScript counts to.

@@ -72,6 +72,9 @@ pub trait LogStore: Nodes {
 
     fn index_by_key(&self, idempotency_key: &str) -> Result<Option<u64>, Self::Error>;
 
+    /// Entries whose idempotency keys begin with `prefix`, oldest first, at most `limit`.
+    fn entries_by_prefix(&self, prefix: &str, limit: u64) -> Result<Vec<EntryRow>, Self::Error>;
+
     fn index_by_fact(&self, fact_id: &Hash) -> Result<Option<u64>, Self::Error>;
 
     /// Writes all of it in one transaction: plain inserts.

@@ -39,6 +39,8 @@ pub use serve::{Served, serve};
 
 /// Facts asked for in one call.
 pub const MAX_FACTS: usize = 100;
+/// Facts of one beginning of keys that are told.
+pub const MAX_KEYED: usize = 256;
 /// Facts appended in one call.
 pub const MAX_APPENDS: usize = 1_000;
 
@@ -56,6 +58,10 @@ pub trait Ledger {
     /// Facts with their place in the newest tree; at most [`MAX_FACTS`]. A fact that is not
     /// in the log is absent from the answer.
     async fn facts(&self, facts: &[Hash]) -> Result<Vec<LoggedFact>, LedgerError>;
+
+    /// For each of these, the facts whose idempotency keys begin with it: the oldest
+    /// [`MAX_KEYED`], fewer if they are large. Without proofs, as [`Self::entries`].
+    async fn keyed(&self, prefixes: &[String]) -> Result<Vec<Keyed>, LedgerError>;
 
     /// The newest facts, newest last.
     async fn recent(&self, count: usize) -> Result<Vec<LoggedFact>, LedgerError>;
@@ -95,6 +101,21 @@ pub struct LoggedFact {
     pub receipt: Receipt,
 }
 
+/// A fact as stored, and the key that it was logged under, which stays when its content goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyedFact {
+    pub key: String,
+    pub stored: StoredFact,
+}
+
+/// The facts whose keys begin alike, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keyed {
+    pub facts: Vec<KeyedFact>,
+    /// There are others, which are not told.
+    pub more: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// Signed note (C2SP tlog-checkpoint).
@@ -110,6 +131,7 @@ enum Command {
     Append(AppendRequest),
     AppendAll(Vec<AppendRequest>),
     Facts(Vec<Hash>),
+    Keyed(Vec<String>),
     Recent(usize),
     Entries(u64),
     Erase(Hash),

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
 use super::{
-    AppendRequest, Appended, Command, FactRef, Found, Head, Ledger, LedgerError, LoggedFact,
+    AppendRequest, Appended, Command, FactRef, Found, Head, Keyed, Ledger, LedgerError, LoggedFact,
+    MAX_FACTS,
 };
 use crate::anchoring::{Anchoring, RemoteAnchors};
 use crate::chain::hash::Hash;
@@ -91,6 +92,19 @@ impl Ledger for RemoteLedger {
             let Found { asked, facts } = self.ask(&Command::Facts(left.to_vec())).await?;
             found.extend(facts);
             left = left.get(asked.max(1)..).unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    async fn keyed(&self, prefixes: &[String]) -> Result<Vec<Keyed>, LedgerError> {
+        let mut found = Vec::new();
+        while let Some(left) = prefixes.get(found.len()..).filter(|left| !left.is_empty()) {
+            let some = left.iter().take(MAX_FACTS).cloned().collect();
+            let some: Vec<Keyed> = self.ask(&Command::Keyed(some)).await?;
+            if some.is_empty() {
+                return Err(LedgerError::Unavailable("it answered nothing".to_owned()));
+            }
+            found.extend(some);
         }
         Ok(found)
     }

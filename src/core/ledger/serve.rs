@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::log::Log;
 use super::refusal::Refusal;
-use super::{Appended, Command, FactRef, Found, Head, LoggedFact, MAX_FACTS};
+use super::{
+    Appended, Command, FactRef, Found, Head, Keyed, KeyedFact, LoggedFact, MAX_FACTS, MAX_KEYED,
+};
 use crate::chain::error::SequencerError;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{Receipt, StoredFact};
@@ -48,6 +50,8 @@ where
         }
         Command::Facts(ids) if ids.len() > MAX_FACTS => refused(&Refusal::too_many(MAX_FACTS)),
         Command::Facts(ids) => answer(log.read(|log| facts(log, &ids)).await),
+        Command::Keyed(all) if all.len() > MAX_FACTS => refused(&Refusal::too_many(MAX_FACTS)),
+        Command::Keyed(prefixes) => answer(log.read(|log| keyed(log, &prefixes)).await),
         Command::Recent(count) => answer(log.read(|log| recent(log, count.min(MAX_FACTS))).await),
         Command::Head => answer(log.read(head).await),
         Command::Checkpoint(size) => answer(log.read(|log| log.checkpoint_at(size)).await),
@@ -83,6 +87,27 @@ fn facts<S: LogStore>(log: &Sequencer<S>, ids: &[Hash]) -> Outcome<Found, S> {
         asked += 1;
     }
     Ok(Found { asked, facts })
+}
+
+/// Of the first prefixes, as many as fit. Of the very first, as many facts as fit.
+fn keyed<S: LogStore>(log: &Sequencer<S>, prefixes: &[String]) -> Outcome<Vec<Keyed>, S> {
+    let (mut all, mut room) = (Vec::new(), Room::default());
+    for prefix in prefixes {
+        let found = log.keyed(prefix, MAX_KEYED as u64 + 1)?;
+        let count = found.len();
+        let facts: Vec<KeyedFact> = found
+            .into_iter()
+            .take(MAX_KEYED)
+            .map(|(key, stored)| KeyedFact { key, stored })
+            .take_while(|fact| room.takes(&fact.stored))
+            .collect();
+        let more = facts.len() < count;
+        if more && count <= MAX_KEYED && !all.is_empty() {
+            break;
+        }
+        all.push(Keyed { facts, more });
+    }
+    Ok(all)
 }
 
 fn entries<S: LogStore>(log: &Sequencer<S>, from: u64) -> Outcome<Vec<StoredFact>, S> {

@@ -121,13 +121,21 @@ impl<S: LogStore> Sequencer<S> {
     /// # Errors
     /// Not logged, missing, or storage failed.
     pub fn fact(&self, fact: FactRef) -> Outcome<StoredFact, S> {
-        let row = self.find(fact)?;
-        Ok(StoredFact {
-            fact_id: row.fact_id,
-            leaf_index: row.index,
-            logged_at_ms: row.logged_at_ms,
-            content: StoredContent::of(&row.fact_id, row.content),
-        })
+        self.find(fact).map(stored)
+    }
+
+    /// Published facts whose idempotency keys begin with `prefix`, with their keys, oldest first;
+    /// of the first `limit`.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub fn keyed(&self, prefix: &str, limit: u64) -> Outcome<Vec<(String, StoredFact)>, S> {
+        let found = self.store.entries_by_prefix(prefix, limit);
+        let rows = found.map_err(SequencerError::Store)?.into_iter();
+        let published = rows.filter(|row| row.index < self.published);
+        Ok(published
+            .map(|row| (row.idempotency_key.clone(), stored(row)))
+            .collect())
     }
 
     pub(super) fn find(&self, fact: FactRef) -> Outcome<EntryRow, S> {
@@ -187,4 +195,13 @@ fn receipt<N: Nodes>(
         checkpoint: round.checkpoint.clone(),
         replayed: place.replayed,
     })
+}
+
+fn stored(row: EntryRow) -> StoredFact {
+    StoredFact {
+        fact_id: row.fact_id,
+        leaf_index: row.index,
+        logged_at_ms: row.logged_at_ms,
+        content: StoredContent::of(&row.fact_id, row.content),
+    }
 }

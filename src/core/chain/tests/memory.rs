@@ -138,6 +138,13 @@ impl LogStore for MemoryStore {
         self.read(self.find(|row| row.idempotency_key == key))
     }
 
+    fn entries_by_prefix(&self, prefix: &str, limit: u64) -> Result<Vec<EntryRow>, Failed> {
+        let found = self.entries.values();
+        let found = found.filter(|row| row.idempotency_key.starts_with(prefix));
+        let limit = usize::try_from(limit).unwrap();
+        self.read(found.take(limit).cloned().collect())
+    }
+
     fn index_by_fact(&self, fact_id: &Hash) -> Result<Option<u64>, Failed> {
         self.read(self.find(|row| row.fact_id == *fact_id))
     }

@@ -83,6 +83,7 @@ where
     );
     assert_eq!(store.index_by_key("key-3"), Ok(Some(3)));
     assert_eq!(store.index_by_key("key-5"), Ok(None));
+    entries_are_found_by_the_beginning_of_their_keys(&mut store);
     assert_eq!(store.index_by_fact(&row(2).fact_id), Ok(Some(2)));
     assert_eq!(store.index_by_fact(&Hash::of(b"?")), Ok(None));
     due_rows_are_told_until_they_are_written(&mut store);
@@ -97,6 +98,19 @@ where
     // Beyond what the engines count to.
     assert_eq!(store.entry(u64::MAX), Ok(None));
     assert_eq!(store.round_from(u64::MAX), Ok(None));
+}
+
+fn entries_are_found_by_the_beginning_of_their_keys<S: LogStore>(store: &mut S)
+where
+    S::Error: std::fmt::Debug + PartialEq,
+{
+    let rows = |from, to| Ok((from..to).map(row).collect());
+    assert_eq!(store.entries_by_prefix("key-", 9), rows(0, 5));
+    assert_eq!(store.entries_by_prefix("key-", 2), rows(0, 2));
+    assert_eq!(store.entries_by_prefix("key-3", 9), rows(3, 4));
+    for other in ["key-33", "kez", "KEY-", "key%", "key-_", "k_y-"] {
+        assert_eq!(store.entries_by_prefix(other, 9), Ok(vec![]), "{other}");
+    }
 }
 
 fn due_rows_are_told_until_they_are_written<S: LogStore>(store: &mut S)

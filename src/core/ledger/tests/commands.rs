@@ -159,6 +159,70 @@ fn the_newest_facts_stand_last_and_are_never_too_many() {
     assert_eq!((status, body["code"].as_str()), (400, Some("too_many")));
 }
 
+fn keyed(http: &LogHttp, prefixes: &[&str]) -> Vec<(Vec<String>, bool)> {
+    let prefixes = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
+    let (_, body) = command(http, &Command::Keyed(prefixes));
+    let found: Vec<Keyed> = serde_json::from_value(body).unwrap();
+    let keys = |found: Keyed| found.facts.into_iter().map(|fact| fact.key).collect();
+    let told = |found: Keyed| (found.more, keys(found));
+    found
+        .into_iter()
+        .map(told)
+        .map(|(more, keys)| (keys, more))
+        .collect()
+}
+
+#[test]
+fn facts_are_found_by_their_keys_when_their_content_is_gone_too() {
+    let http = LogHttp::new(None);
+    command(&http, &Command::AppendAll((0..12).map(request).collect()));
+    http.erase(1);
+    let keys = |numbers: &[u64]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|number| format!("key-{number}"))
+            .collect()
+    };
+    assert_eq!(
+        keyed(&http, &["key-1", "none", "key-3"]),
+        [
+            (keys(&[1, 10, 11]), false),
+            (vec![], false),
+            (keys(&[3]), false)
+        ]
+    );
+    let many = vec!["key-".to_owned(); MAX_FACTS + 1];
+    assert_eq!(command(&http, &Command::Keyed(many)).0, 400);
+    let more: Vec<AppendRequest> = (12..300).map(request).collect();
+    command(&http, &Command::AppendAll(more));
+    let [(found, more)] = &keyed(&http, &["key-"])[..] else {
+        panic!("one was asked for");
+    };
+    assert_eq!((found.len(), *more), (MAX_KEYED, true));
+    // What is asked for in one go is answered whole.
+    let (ledger, asked) = (
+        client(Rc::clone(&http) as Rc<dyn Http>),
+        vec!["key-2".to_owned(); 250],
+    );
+    let found = block_on(ledger.keyed(&asked)).unwrap();
+    assert!(found.len() == 250 && found.iter().all(|found| found.facts.len() == 111));
+}
+
+#[test]
+fn of_large_facts_under_one_key_as_many_are_told_as_fit() {
+    let http = LogHttp::new(None);
+    for numbers in [100..140, 140..180] {
+        let requests: Vec<AppendRequest> = numbers.map(large).collect();
+        command(&http, &Command::AppendAll(requests));
+    }
+    let found = keyed(&http, &["key-10", "key-1", "key-11"]);
+    assert_eq!(found.len(), 1, "the second does not fit any more");
+    let [(found, more)] = &keyed(&http, &["key-1"])[..] else {
+        panic!("one was asked for");
+    };
+    assert!(*more && (1..80).contains(&found.len()));
+}
+
 #[test]
 fn heads_are_proved_consistent() {
     let http = LogHttp::new(None);

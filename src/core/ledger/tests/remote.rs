@@ -20,7 +20,9 @@ fn every_question_is_answered() {
     assert_eq!(head.checkpoint, facts[0].receipt.checkpoint);
     let proof = block_on(ledger.consistency(1, 2)).unwrap();
     assert_eq!(proof.second_checkpoint, head.checkpoint);
-    assert_eq!(http.calls.get(), 6);
+    let keyed = block_on(ledger.keyed(&["key-1".to_owned()])).unwrap();
+    assert_eq!(keyed[0].facts[0].stored.leaf_index, 1);
+    assert_eq!(http.calls.get(), 7);
 }
 
 #[test]

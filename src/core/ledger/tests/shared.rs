@@ -45,6 +45,10 @@ impl LogStore for SharedStore {
         self.0.borrow().index_by_key(key)
     }
 
+    fn entries_by_prefix(&self, prefix: &str, limit: u64) -> Result<Vec<EntryRow>, Failed> {
+        self.0.borrow().entries_by_prefix(prefix, limit)
+    }
+
     fn index_by_fact(&self, fact_id: &Hash) -> Result<Option<u64>, Failed> {
         self.0.borrow().index_by_fact(fact_id)
     }
