@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::erasure::told_erased;
 use super::error::AuditError;
 use super::finding::{Code, Finding};
 use super::frontier::Frontier;
+use super::history::{Named, histories};
 use super::kept::LOG;
-use super::recorder::SOURCE;
 use super::tables::{TABLES, Table};
 use super::types::Level;
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
-use crate::chain::receipt::StoredFact;
 use crate::ledger::Ledger;
 use crate::ports::{Bucket, Database};
 use crate::seal::Sealer;
@@ -97,6 +97,9 @@ impl Progress {
 
     fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
         for finding in findings {
+            if self.findings.contains(&finding) {
+                continue;
+            }
             if self.findings.len() < MOST_FINDINGS {
                 self.findings.push(finding);
             } else {
@@ -132,15 +135,11 @@ impl Auditor<'_> {
         if progress.table == 0 && progress.after.is_empty() {
             found = self.gone().await?;
         }
-        let mut named = Vec::new();
-        for row in &rows {
-            named.extend(Self::record_id(row)?);
-        }
-        let records = self.ledger.facts(&named).await?;
-        for row in &rows {
-            let id = Self::record_id(row)?;
-            let record = records.iter().find(|fact| Some(fact.stored.fact_id) == id);
-            found.extend(self.check_row(table, row, record)?);
+        let names = rows.iter().map(|row| Named::of(table, row));
+        let names: Vec<Named> = names.collect::<Result<_, _>>()?;
+        let known = histories(self.ledger, &names).await?;
+        for (row, history) in rows.iter().zip(&known) {
+            found.extend(self.check_row(table, row, history)?);
             progress.signatures += u64::from(self.check_run(table, row, &mut found).await?);
             if self.reads_files(table) {
                 found.extend(self.check_file(row).await?);
@@ -318,13 +317,4 @@ fn content_gone(fact: &Hash) -> Finding {
         format!("chitty_chain_facts:{fact}"),
         what,
     )
-}
-
-/// What the fact of an erasure names, which is logged before it.
-pub(super) fn told_erased(entry: &StoredFact) -> Vec<Hash> {
-    let fact = entry.content.fact();
-    let told =
-        fact.filter(|fact| fact.predicate == super::erasure::PREDICATE && fact.source == SOURCE);
-    let ids = told.map_or("", |fact| fact.object.as_str()).split(' ');
-    ids.filter_map(|id| Hash::from_hex(id).ok()).collect()
 }

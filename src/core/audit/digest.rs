@@ -54,7 +54,7 @@ pub(super) fn short_of(text: &str) -> String {
     short(&Value::from(text))
 }
 
-fn short(value: &Value) -> String {
+pub(super) fn short(value: &Value) -> String {
     sha256_hex(canonical(value)).chars().take(SHORT).collect()
 }
 

@@ -3,15 +3,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::auditor::{Auditor, told_erased};
+use super::auditor::Auditor;
+use super::erasure::told_erased;
 use super::error::AuditError;
 use super::fact_rows::{Owned, check_content, check_fact_row};
 use super::finding::{Code, Finding};
+use super::history::{History, Named, histories};
 use super::recorder::{PREDICATE, SOURCE};
-use super::rows::Record;
+use super::rows::Place;
 use super::tables::Table;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{StoredContent, StoredFact};
+use crate::ledger::{LoggedFact, MAX_FACTS};
 use crate::sql::{DatabaseError, Row, Statement};
 
 const ROWS: &str = "SELECT uuid, leaf_index, leaf_hash, fact_json, salt, subject, predicate, object, \
@@ -30,7 +33,6 @@ impl Auditor<'_> {
             return Ok(Vec::new());
         };
         let rows = self.rows_between(first.leaf_index, last.leaf_index).await?;
-        let recorded = self.recorded_rows(entries).await?;
         let owned = self.owned(entries).await?;
         let (mut findings, mut before_ms) = (Vec::new(), before_ms);
         for stored in entries {
@@ -42,69 +44,72 @@ impl Auditor<'_> {
             before_ms = stored.logged_at_ms;
             findings.extend(check_content(&name, stored));
             let row = rows.get(&stored.leaf_index);
-            findings.extend(check_fact_row(&name, stored, row, &owned));
-            findings.extend(self.missing_row(stored, &recorded));
+            // A row is written after its entry.
+            if row.is_some() || self.is_late_since(stored.logged_at_ms) {
+                findings.extend(check_fact_row(&name, stored, row, &owned));
+            }
         }
-        findings.extend(self.replaced(entries).await?);
+        findings.extend(self.check_recorded(entries).await?);
         Ok(findings)
     }
 
-    /// Rows of facts that the log cannot have: without a place, or beyond its end.
+    /// Rows of facts that the log does not have: without a place, or beyond the end that the audit
+    /// began with, and not there by now either.
     pub(super) async fn extra_rows(&self, size: u64) -> Result<Vec<Finding>, AuditError> {
-        let sql =
-            format!("{ROWS} WHERE leaf_index IS NULL OR leaf_index >= ?1 ORDER BY uuid LIMIT 100");
+        let sql = format!(
+            "{ROWS} WHERE leaf_index IS NULL OR leaf_index >= ?1 ORDER BY leaf_index IS NULL DESC, \
+             leaf_index DESC LIMIT {MAX_FACTS}"
+        );
         let size = i64::try_from(size).unwrap_or(i64::MAX);
-        let found = self.db.run(Statement::new(sql).bind(size)).await?;
-        let extra = |row: &Row| {
-            let what = "the database has a row of a fact that the log does not have";
-            let name = format!("chitty_chain_facts:{}", row.text("uuid")?);
-            Ok(Finding::new(Code::FactRowExtra, name, what))
-        };
-        found.rows.iter().map(extra).collect()
-    }
-
-    /// Records of these that say of a final row what it does not change to.
-    async fn replaced(&self, entries: &[StoredFact]) -> Result<Vec<Finding>, AuditError> {
-        let later: Vec<_> = entries
+        let rows = self.db.run(Statement::new(sql).bind(size)).await?.rows;
+        let named: Result<Vec<String>, _> = rows.iter().map(|row| row.text("uuid")).collect();
+        let ids = named?;
+        let ids: Vec<Hash> = ids
             .iter()
-            .filter(|entry| record_of(entry).is_some())
+            .filter_map(|id| Hash::from_hex(id).ok())
             .collect();
-        if later.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ask = |entry: &&StoredFact| {
-            let subject = entry
-                .content
-                .fact()
-                .map_or("", |fact| fact.subject.as_str());
-            let before = i64::try_from(entry.leaf_index).unwrap_or(i64::MAX);
-            Statement::new(
-                "SELECT uuid FROM chitty_chain_facts WHERE subject = ?1 AND leaf_index < ?2 \
-                 AND predicate = ?3 AND source = ?4 ORDER BY leaf_index DESC LIMIT 1",
-            )
-            .bind(subject)
-            .bind(before)
-            .bind(PREDICATE)
-            .bind(SOURCE)
-        };
-        let found = self.db.batch(later.iter().map(ask).collect()).await?;
-        let mut pairs = Vec::new();
-        for (later, outcome) in later.into_iter().zip(found) {
-            if let Some(row) = outcome.first() {
-                pairs.extend(
-                    Hash::from_hex(&row.text("uuid")?)
-                        .ok()
-                        .map(|id| (id, later)),
-                );
+        let logged = self.ledger.facts(&ids).await?;
+        let mut extra = Vec::new();
+        for row in &rows {
+            let (id, index) = (row.text("uuid")?, row.opt_int("leaf_index")?);
+            let index = index.and_then(|index| u64::try_from(index).ok());
+            let is_logged = |fact: &LoggedFact| {
+                fact.stored.fact_id.to_string() == id && Some(fact.stored.leaf_index) == index
+            };
+            if !logged.iter().any(is_logged) {
+                let what = "the database has a row of a fact that the log does not have";
+                let name = format!("chitty_chain_facts:{id}");
+                extra.push(Finding::new(Code::FactRowExtra, name, what));
             }
         }
-        let ids: Vec<Hash> = pairs.iter().map(|(id, _)| *id).collect();
-        let earlier = self.ledger.facts(&ids).await?;
-        let before = |id: &Hash| earlier.iter().find(|fact| fact.stored.fact_id == *id);
-        let replaced = pairs
-            .iter()
-            .filter_map(|(id, later)| replacement(&before(id)?.stored, later));
-        Ok(replaced.collect())
+        Ok(extra)
+    }
+
+    /// The rows that these record, and what the log has of them.
+    async fn check_recorded(&self, entries: &[StoredFact]) -> Result<Vec<Finding>, AuditError> {
+        let subjects: BTreeSet<&str> = entries.iter().filter_map(record_subject).collect();
+        let named = |subject: &str| {
+            let (table, id) = Table::of_subject(subject)?;
+            Some(Named {
+                table,
+                id: id.to_owned(),
+                erased_with: Vec::new(),
+            })
+        };
+        let rows: Vec<Named> = subjects.into_iter().filter_map(named).collect();
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = self.db.batch(rows.iter().map(place).collect()).await?;
+        let mut found = Vec::new();
+        for (history, outcome) in histories(self.ledger, &rows).await?.iter().zip(places) {
+            match outcome.first() {
+                Some(row) => found.extend(self.rolled_back(&Place::of(row, "since")?, history)),
+                None => found.push(missing_row(history)),
+            }
+            found.extend(history.replaced());
+        }
+        Ok(found)
     }
 
     async fn rows_between(&self, first: u64, last: u64) -> Result<HashMap<u64, Row>, AuditError> {
@@ -188,96 +193,32 @@ impl Auditor<'_> {
         let pair = |row: &Row| Ok((row.text("id")?, row.text("user_id")?));
         Ok(rows.map(pair).collect::<Result<_, DatabaseError>>()?)
     }
-
-    /// The rows that records among these are about: where each names its record.
-    async fn recorded_rows(
-        &self,
-        entries: &[StoredFact],
-    ) -> Result<HashMap<String, Option<Place>>, AuditError> {
-        let of: Vec<_> = entries.iter().filter_map(record_of).collect();
-        let ask = |(table, id): &(&Table, &str)| {
-            let sql = format!(
-                "SELECT recorded_fact, {} AS lasting, {} AS since, (SELECT leaf_index \
-                 FROM chitty_chain_facts WHERE uuid = recorded_fact) AS leaf_index FROM {} WHERE id = ?1",
-                table.lasting, table.since, table.name
-            );
-            Statement::new(sql).bind(*id)
-        };
-        if of.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let found = self.db.batch(of.iter().map(ask).collect()).await?;
-        let mut names = HashMap::new();
-        for ((table, id), outcome) in of.iter().zip(found) {
-            let place = outcome.first().map(Place::of).transpose()?;
-            names.insert(format!("{}:{id}", table.name), place);
-        }
-        Ok(names)
-    }
-
-    /// What a record says was there. A row may be between two records for as long as the sweep
-    /// takes, if it is such as is recorded.
-    fn missing_row(
-        &self,
-        stored: &StoredFact,
-        recorded: &HashMap<String, Option<Place>>,
-    ) -> Option<Finding> {
-        let (table, id) = record_of(stored)?;
-        let name = format!("{}:{id}", table.name);
-        let fact = Some(stored.fact_id.to_string());
-        let Some(Some(place)) = recorded.get(&name) else {
-            let what = "the log records the row, and the database does not have it";
-            return Some(Finding::new(Code::RowMissing, name, what).evidence(fact, None));
-        };
-        let what = match (&place.fact, place.index) {
-            (None, _) if !place.lasting || self.is_late(place.since_ms) => {
-                "the row is on record, and says that it is not"
-            }
-            (Some(_), Some(index)) if index < stored.leaf_index => {
-                "a later state of the row is recorded than the one that it names"
-            }
-            _ => return None,
-        };
-        let finding = Finding::new(Code::RowRolledBack, name, what);
-        Some(finding.evidence(fact, place.fact.clone()))
-    }
 }
 
-/// Which record a row names, and whether it may be due for another.
-struct Place {
-    fact: Option<String>,
-    index: Option<u64>,
-    lasting: bool,
-    since_ms: Option<i64>,
+/// Where the row names its record.
+fn place(row: &Named) -> Statement {
+    let Table {
+        name,
+        lasting,
+        since,
+        ..
+    } = row.table;
+    let select = format!(
+        "SELECT recorded_fact, {lasting} AS lasting, {since} AS since FROM {name} WHERE id = ?1"
+    );
+    Statement::new(select).bind(row.id.as_str())
 }
 
-impl Place {
-    fn of(row: &Row) -> Result<Self, DatabaseError> {
-        let index = row.opt_int("leaf_index")?;
-        Ok(Self {
-            fact: row.opt_text("recorded_fact")?,
-            index: index.and_then(|index| u64::try_from(index).ok()),
-            lasting: row.boolean("lasting")?,
-            since_ms: row.opt_timestamp("since").ok().flatten(),
-        })
-    }
+fn missing_row(history: &History) -> Finding {
+    let what = "the log records the row, and the database does not have it";
+    let newest = history
+        .newest()
+        .map(|known| known.stored.fact_id.to_string());
+    Finding::new(Code::RowMissing, history.name(), what).evidence(newest, None)
 }
 
-/// The row that a fact records.
-fn record_of(stored: &StoredFact) -> Option<(&'static Table, &str)> {
+/// What a record is about.
+fn record_subject(stored: &StoredFact) -> Option<&str> {
     let fact = stored.content.fact()?;
-    (fact.predicate == PREDICATE && fact.source == SOURCE)
-        .then(|| Table::of_subject(&fact.subject))
-        .flatten()
-}
-
-fn replacement(earlier: &StoredFact, later: &StoredFact) -> Option<Finding> {
-    let (table, id) = record_of(later)?;
-    let record = |stored: &StoredFact| Record::of(stored.content.fact()?, table, id);
-    let (earlier, later) = (record(earlier)?, record(later)?);
-    let column = table.replaced(&earlier, &later)?;
-    let what = "the log records a later state of the row that a final row does not change to";
-    let finding = Finding::new(Code::RecordReplaced, format!("{}:{id}", table.name), what);
-    let of = |record: &Record| record.columns.get(column).cloned();
-    Some(finding.column(column).evidence(of(&earlier), of(&later)))
+    (fact.predicate == PREDICATE && fact.source == SOURCE).then_some(fact.subject.as_str())
 }

@@ -19,6 +19,7 @@ mod files;
 mod finding;
 mod fortress_signatures;
 mod frontier;
+mod history;
 mod kept;
 mod recorder;
 mod report;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::digest::{self, RowDigest};
-use super::erasure::Telling;
+use super::erasure::{RUN, Telling, erasures_of, telling};
+use super::rows::Record;
 use super::tables::{TABLES, Table};
 use crate::chain::fact::Fact;
 use crate::chain::hash::Hash;
@@ -22,6 +23,8 @@ pub(super) const REFUSED: &str = "refused";
 const AT_ONCE: usize = 100;
 /// How often in one go.
 const TIMES: usize = 20;
+/// States of a row that are recorded. An honest one has a few.
+pub(super) const MOST_STATES: i64 = 200;
 
 /// What records are made with.
 pub struct Recorder<'a> {
@@ -52,6 +55,8 @@ pub enum RecordError {
 /// A row that is due, as it is logged.
 pub(super) struct Due {
     id: String,
+    /// The execution and the run that it is erased with.
+    erased_with: Vec<String>,
     since_ms: Option<i64>,
     state: i64,
     request: AppendRequest,
@@ -60,22 +65,45 @@ pub(super) struct Due {
 /// Records the rows that are due, at most some thousands. May be stopped and repeated at any time: a record
 /// is made once, under a key made of the row's name.
 pub async fn record_due(recorder: &Recorder<'_>) -> Result<Recorded, RecordError> {
-    let mut all = Recorded::default();
+    let (mut all, mut failed) = (Recorded::default(), None);
     for table in &TABLES {
+        // One that fails does not keep the others from being recorded.
+        if let Err(error) = recorder.record_table(table, &mut all).await {
+            failed.get_or_insert(error);
+        }
+    }
+    failed.map_or(Ok(all), Err)
+}
+
+impl Recorder<'_> {
+    async fn record_table(&self, table: &Table, all: &mut Recorded) -> Result<(), RecordError> {
+        all.unreadable += self.uncounted(table).await?;
         let mut after = String::new();
         for _ in 0..TIMES {
             let began = after.clone();
-            let due = recorder.due(table, &mut after, &mut all).await?;
-            recorder.record(table, &due, &mut all).await?;
+            let due = self.due(table, &mut after, all).await?;
+            self.record(table, &due, all).await?;
             if after == began {
                 break;
             }
         }
+        Ok(())
     }
-    Ok(all)
-}
 
-impl Recorder<'_> {
+    /// Rows that are due and count states that no row has.
+    async fn uncounted(&self, table: &Table) -> Result<u64, RecordError> {
+        let sql = format!(
+            "SELECT COUNT(*) AS rows FROM {} WHERE recorded_fact IS NULL AND {} \
+             AND NOT (records >= 0 AND records < {MOST_STATES})",
+            table.name, table.lasting
+        );
+        let found = self.db.run(Statement::new(sql)).await?;
+        let count = found.first().map(|row| row.int("rows")).transpose()?;
+        Ok(count
+            .and_then(|count| u64::try_from(count).ok())
+            .unwrap_or_default())
+    }
+
     /// The next ones after that id, which moves on.
     pub(super) async fn due(
         &self,
@@ -100,7 +128,8 @@ impl Recorder<'_> {
 
     async fn page(&self, table: &Table, after: &str) -> Result<Vec<Row>, DatabaseError> {
         let sql = format!(
-            "{} WHERE recorded_fact IS NULL AND {} AND id > ?1 ORDER BY id LIMIT ?2",
+            "{} WHERE recorded_fact IS NULL AND {} AND id > ?1 \
+             AND records >= 0 AND records < {MOST_STATES} ORDER BY id LIMIT ?2",
             table.select(),
             table.lasting
         );
@@ -119,47 +148,68 @@ impl Recorder<'_> {
             return Ok(());
         }
         let requests: Vec<_> = due.iter().map(|due| due.request.clone()).collect();
-        let (mut marks, mut made, mut failed) = (Vec::new(), Vec::new(), None);
+        let (mut made, mut failed) = (Vec::new(), None);
         for (due, outcome) in due.iter().zip(self.ledger.append_all(&requests).await?) {
             let fact = match outcome {
                 Ok(receipt) => Some(receipt.fact_id),
                 Err(LedgerError::Refused { .. }) => None,
                 Err(error) => {
-                    failed = Some(error);
+                    failed = Some(error.into());
                     continue;
                 }
             };
             all.rows += u64::from(fact.is_some());
             all.refused += u64::from(fact.is_none());
-            marks.push(due.mark(table, fact));
             made.push((due, fact));
         }
-        let marked = self.db.batch(marks).await?;
-        for ((due, fact), outcome) in made.into_iter().zip(marked) {
-            if let (0, Some(fact)) = (outcome.changes, fact) {
-                self.forget(table, due, fact).await?;
+        for ((due, fact), marked) in made.iter().zip(self.mark(table, &made).await) {
+            match (marked, fact) {
+                (Ok(0), Some(fact)) => self.forget(table, due, *fact).await?,
+                (Ok(_), _) => (),
+                (Err(error), _) => failed = Some(error.into()),
             }
         }
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        failed.map_or(Ok(()), Err)
     }
 
-    /// A record that came after the erasure of what it was made of has no more to say.
+    /// How many rows each mark changed. One that fails does not keep the others from being made.
+    async fn mark(
+        &self,
+        table: &Table,
+        made: &[(&Due, Option<Hash>)],
+    ) -> Vec<Result<u64, DatabaseError>> {
+        let mark = |(due, fact): &(&Due, Option<Hash>)| due.mark(table, *fact);
+        if let Ok(marked) = self.db.batch(made.iter().map(mark).collect()).await {
+            return marked
+                .into_iter()
+                .map(|outcome| Ok(outcome.changes))
+                .collect();
+        }
+        let mut marked = Vec::new();
+        for one in made {
+            let outcome = self.db.run(mark(one)).await;
+            marked.push(outcome.map(|outcome| outcome.changes));
+        }
+        marked
+    }
+
+    /// A record that came after the erasure of what it was made of has no more to say. That there
+    /// was one is the log's word.
     async fn forget(&self, table: &Table, due: &Due, fact: Hash) -> Result<(), RecordError> {
-        let sql = format!(
-            "SELECT user_id FROM {} WHERE id = ?1 AND {}",
-            table.name, table.erased
-        );
-        let select = Statement::new(sql).bind(due.id.as_str());
-        let found = self.db.run(select).await?;
-        let Some(row) = found.first() else {
+        let record = Record::of(&due.request.fact, table, &due.id);
+        if record.is_none_or(|record| table.not_emptied(&record).is_none()) {
+            return Ok(());
+        }
+        let asked: Vec<String> = due.erased_with.iter().map(|id| erasures_of(id)).collect();
+        let told = self.ledger.keyed(&asked).await?;
+        let mut told = told.iter().flat_map(|keyed| &keyed.facts);
+        let Some(erasure) = told.find_map(|fact| telling(&fact.stored)) else {
             return Ok(());
         };
-        let owner = row.text("user_id")?;
-        let execution = &due.request.fact.execution_id;
         let telling = Telling {
-            of: execution.as_deref(),
-            run: Some(&due.id),
-            owner: &owner,
+            of: erasure.execution_id.as_deref(),
+            run: erasure.subject.strip_prefix(RUN),
+            owner: erasure.metadata.get("user_id").map_or("", String::as_str),
             facts: &[fact],
             reason: "recorded while its content was erased",
             authority: "the erasure before",
@@ -180,9 +230,10 @@ impl Due {
         Ok(Self {
             since_ms: row.opt_timestamp(table.since)?,
             state,
+            erased_with: table.erased_with(row),
             request: AppendRequest {
                 // One for each state of the row: the first, the second, ….
-                idempotency_key: format!("{}:{state}", subject(table, &id)),
+                idempotency_key: format!("{}{state}", records_of(table, &id)),
                 fact: fact(table, row, &id, digest)?,
             },
             id,
@@ -228,4 +279,9 @@ fn fact(table: &Table, row: &Row, id: &str, digest: RowDigest) -> Result<Fact, D
 /// What a row's records are about.
 pub(super) fn subject(table: &Table, id: &str) -> String {
     format!("row:{}:{id}", table.name)
+}
+
+/// How the keys of a row's records begin; a number of its state follows.
+pub(super) fn records_of(table: &Table, id: &str) -> String {
+    format!("{}:", subject(table, id))
 }

@@ -1,8 +1,13 @@
 //! The tables whose rows the log commits to, and how each column is read.
 
-use super::digest::short_of;
+use serde_json::json;
+
+use super::digest::{NULL, short, short_of};
+use super::erasure::NO_HASH;
 use super::rows::Record;
+use crate::execution::ERASED;
 use crate::ledger::MAX_FACTS;
+use crate::sql::Row;
 use crate::{execution, fortress};
 
 /// How a column is compared, whatever engine stores it.
@@ -28,8 +33,10 @@ pub(super) struct Table {
     /// When that was.
     pub since: &'static str,
     pub change: Change,
-    /// SQL: its content was erased.
-    pub erased: &'static str,
+    /// What an erasure leaves; first what tells that there was one.
+    pub emptied: &'static [(&'static str, &'static [Left])],
+    /// The columns with the execution and the run that a row is erased with.
+    pub erased_with: &'static [&'static str],
     /// The execution that a row belongs to.
     pub execution: &'static str,
     pub columns: &'static [(&'static str, Form)],
@@ -44,6 +51,17 @@ pub(super) struct Change {
     pub to: &'static [(&'static str, &'static str)],
     pub columns: &'static [&'static str],
 }
+
+/// What a column may say once its content is erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    Null,
+    Nothing,
+    No,
+    Says(&'static str),
+}
+
+use Left::{No, Nothing, Null, Says};
 
 use Form::{Bool, Int, Json, Link, Sealed, Text, Time};
 
@@ -80,7 +98,19 @@ pub(super) const TABLES: [Table; 4] = [
                 "metadata",
             ],
         },
-        erased: "prompt = ''",
+        emptied: &[
+            ("prompt", &[Null]),
+            ("prompt_hash", &[Says(NO_HASH)]),
+            ("chatgpt_response", &[Null]),
+            ("fortress_output", &[Null]),
+            ("fortress_signature", &[Null]),
+            ("label", &[Null]),
+            ("metadata", &[Nothing]),
+            ("verification_status", &[Null]),
+            ("verification", &[Null, Nothing]),
+            ("error_message", &[Null, Says(ERASED)]),
+        ],
+        erased_with: &["id"],
         execution: "id",
         columns: &[
             ("id", Text),
@@ -136,7 +166,17 @@ pub(super) const TABLES: [Table; 4] = [
                 "updated_at",
             ],
         },
-        erased: "sealed_prompt = ''",
+        emptied: &[
+            ("sealed_prompt", &[Null]),
+            ("prompt_hash", &[Says(NO_HASH)]),
+            ("label", &[Says("")]),
+            ("sealed_output", &[Null]),
+            ("output_hash", &[Null, Says(NO_HASH)]),
+            ("manifest", &[Null, Says("")]),
+            ("signature", &[Null, Says("")]),
+            ("error_message", &[Null, Says(ERASED)]),
+        ],
+        erased_with: &["execution_id", "id"],
         execution: "execution_id",
         columns: &[
             ("id", Text),
@@ -182,7 +222,16 @@ pub(super) const TABLES: [Table; 4] = [
             to: &[],
             columns: &["evidence_package_id", "package_format", "updated_at"],
         },
-        erased: "description IS NULL",
+        emptied: &[
+            ("description", &[Null]),
+            ("input_hash", &[Null]),
+            ("output_hash", &[Null]),
+            ("pgp_signature", &[Null]),
+            ("metadata", &[Nothing]),
+            ("signature_verified", &[No]),
+            ("signature_verified_at", &[Null]),
+        ],
+        erased_with: &["execution_id", "fortress_job_id"],
         execution: "execution_id",
         columns: &[
             ("id", Text),
@@ -216,7 +265,18 @@ pub(super) const TABLES: [Table; 4] = [
             to: &[("status", "delivered")],
             columns: &["status", "updated_at"],
         },
-        erased: "package_hash IS NULL",
+        emptied: &[
+            ("package_hash", &[Null]),
+            ("package_text", &[Null]),
+            ("package_data", &[Nothing]),
+            ("package_signature", &[Null]),
+            ("legal_metadata", &[Nothing]),
+            ("package_file_path", &[Null]),
+            ("verified", &[No]),
+            ("verified_at", &[Null]),
+            ("status", &[Says("created")]),
+        ],
+        erased_with: &["execution_id"],
         execution: "execution_id",
         columns: &[
             ("id", Text),
@@ -279,13 +339,45 @@ impl Table {
         differing.find(|column| !(allowed && change.columns.contains(column)))
     }
 
+    /// The first column of a record that is not as an erasure leaves it.
+    pub fn not_emptied(&self, record: &Record) -> Option<&'static str> {
+        let mut full = self
+            .emptied
+            .iter()
+            .filter(|(column, left)| !is_left(record.columns.get(*column), left));
+        full.next().map(|(column, _)| *column)
+    }
+
+    /// Whether a record tells of an erasure.
+    pub fn tells_erased(&self, record: &Record) -> bool {
+        let mut first = self.emptied.iter().take(1);
+        first.any(|(column, left)| is_left(record.columns.get(*column), left))
+    }
+
+    /// The execution and the run that a row is erased with.
+    pub fn erased_with(&self, row: &Row) -> Vec<String> {
+        let named = |column: &&str| row.opt_text(column).ok().flatten();
+        self.erased_with.iter().filter_map(named).collect()
+    }
+
     /// `a, b, …`, with what the audit needs beside them.
     pub fn select(&self) -> String {
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
         format!(
-            "SELECT {}, recorded_fact, records FROM {}",
+            "SELECT {}, recorded_fact, records, {} AS lasting FROM {}",
             names.join(", "),
+            self.lasting,
             self.name
         )
     }
+}
+
+fn is_left(digest: Option<&String>, left: &[Left]) -> bool {
+    let says = |left: &Left| match left {
+        Null => NULL.to_owned(),
+        Nothing => short(&json!({})),
+        No => short(&json!(false)),
+        Says(text) => short_of(text),
+    };
+    digest.is_some_and(|digest| left.iter().any(|left| says(left) == *digest))
 }

@@ -22,7 +22,7 @@ use crate::sql::Statement;
 use crate::time;
 use crate::validation::{printable, printable_if_some};
 
-pub(super) const PREDICATE: &str = "custody_event";
+pub(crate) const PREDICATE: &str = "custody_event";
 const SOURCE: &str = "chittyos-coordinator";
 /// Most events of an execution, so that all of them are proven in one tree with its own facts and
 /// those of the keys that signed.

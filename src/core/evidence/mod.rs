@@ -24,6 +24,7 @@ mod types;
 mod tests;
 
 pub use bag::{Bag, parse_manifest};
+pub(crate) use custody::PREDICATE as CUSTODY_EVENT;
 pub use custody::{CustodyAction, CustodyEvent, CustodyInput, CustodyLine, CustodyOutput};
 pub use dossier::Dossier;
 pub use download::PREFIX;

@@ -17,7 +17,7 @@ use crate::sql::{Row, Statement};
 use crate::validation::printable_if_some;
 
 /// Sources of facts that our own workers state. Nobody else's fact may pass for one of those.
-const OWN_SOURCES: [&str; 3] = ["fortress-mcp", "fortress-keys", "chittyos-coordinator"];
+pub(crate) const OWN_SOURCES: [&str; 3] = ["fortress-mcp", "fortress-keys", "chittyos-coordinator"];
 /// What only our own workers say, and of what.
 const OWN_PREDICATES: [&str; 3] = ["recorded", "content_erased", "custody_event"];
 const OWN_SUBJECTS: [&str; 2] = ["row:", "fortress:"];

@@ -26,6 +26,7 @@ mod types;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use assertions::OWN_SOURCES;
 pub use assertions::{AssertionInput, AssertionOutput};
 pub use error::FortressError;
 pub use evidence::{

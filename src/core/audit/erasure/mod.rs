@@ -2,29 +2,32 @@
 //! with the content of its facts. What the log commits to stays, so every proof still holds.
 
 mod facts;
+mod told;
 mod wipe;
 
-use std::collections::BTreeSet;
+pub(super) use told::{Telling, erasures_of, telling, told_erased};
+pub(super) use wipe::NO_HASH;
+
 use std::rc::Rc;
 
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::recorder::SOURCE;
 use crate::auth::Principal;
-use crate::chain::fact::Fact;
-use crate::chain::hash::Hash;
+use crate::chain::receipt::Receipt;
 use crate::chat::deletion;
-use crate::digest::sha256_hex;
 use crate::execution::ERASED;
-use crate::ledger::{AppendRequest, Ledger, LedgerError, emptied};
+use crate::ledger::{Ledger, LedgerError, emptied};
 use crate::ports::{Bucket, BucketError, Clock, Database, MAX_DELETED_OBJECTS};
 use crate::sql::{DatabaseError, Statement};
 use crate::validation::printable;
+use facts::Facts;
 
 /// Of the fact that names what was erased.
 pub(super) const PREDICATE: &str = "content_erased";
+/// What the subject of a run begins with.
+pub(super) const RUN: &str = "fortress:job:";
 /// Ids that one fact can name.
 const MOST_FACTS: usize = 450;
 
@@ -140,33 +143,37 @@ pub async fn erase(
         (None, Some(id)) => eraser.run(caller, id).await?,
         _ => return Err(EraseError::NotNamed),
     };
-    let facts = eraser.facts_of(&what).await?;
-    let telling = Telling {
-        of: input.execution_id.as_deref(),
-        run: input.fortress_job_id.as_deref(),
-        owner: &what.owner,
-        facts: &facts,
-        reason: &input.reason,
-        authority: &input.authority,
-        ordered_by: &caller.user_id,
-        now_ms: eraser.clock.now_ms(),
+    let order = Order {
+        input,
+        by: &caller.user_id,
     };
-    let receipt = eraser.ledger.append(&telling.request()).await?;
+    let facts = eraser.facts_of(&what).await?;
+    let told = eraser.tell(&what, &order, &facts).await?;
     // From now on nothing is packaged of it.
     eraser.wipe(&what).await?;
-    for fact in &facts {
-        eraser.ledger.erase(*fact).await?;
+    eraser.erase_facts(&facts).await?;
+    let packages_erased = eraser.wipe_packages(&what).await?;
+    // What was put on record until its row was empty.
+    let late = eraser.facts_of(&what).await?;
+    if !late.present.is_empty() {
+        eraser.tell(&what, &order, &late).await?;
     }
-    let packages_erased = eraser.wipe_packages(&what, &facts).await?;
+    eraser.erase_facts(&late).await?;
     Ok(EraseOutput {
         execution_id: input.execution_id.clone(),
         fortress_job_id: input.fortress_job_id.clone(),
-        facts_erased: facts.len(),
+        facts_erased: late.present.len() + late.gone.len(),
         packages_erased,
-        fact_id: receipt.fact_id.to_string(),
-        leaf_index: receipt.leaf_index,
+        fact_id: told.fact_id.to_string(),
+        leaf_index: told.leaf_index,
         content: ERASED.to_owned(),
     })
+}
+
+/// What was asked, and by whom.
+struct Order<'a> {
+    input: &'a EraseInput,
+    by: &'a str,
 }
 
 impl Eraser {
@@ -228,31 +235,54 @@ impl Eraser {
         }
     }
 
-    /// All facts about it, but those that tell of erasures and of custody.
-    async fn facts_of(&self, erased: &Erased) -> Result<Vec<Hash>, EraseError> {
-        let of_executions = erased
-            .executions
-            .iter()
-            .flat_map(|id| facts::of_execution(id));
-        let of_run = erased.run.iter().flat_map(|id| facts::of_run(id));
-        let mut facts = BTreeSet::new();
-        for outcome in self.db.batch(of_executions.chain(of_run).collect()).await? {
-            for row in &outcome.rows {
-                facts.extend(facts::ids_in(row)?);
+    /// Says in the log what is erased: of each execution, or of the run. Returns the receipt of the
+    /// first.
+    async fn tell(
+        &self,
+        erased: &Erased,
+        order: &Order<'_>,
+        facts: &Facts,
+    ) -> Result<Receipt, EraseError> {
+        let of_each = erased.executions.iter().map(Some);
+        let of_run = erased.run.iter().map(|_| None);
+        let mut requests = Vec::new();
+        for of in of_each.chain(of_run) {
+            let facts = facts.of(of.map(String::as_str));
+            if facts.len() > MOST_FACTS {
+                return Err(EraseError::TooManyFacts);
             }
+            let telling = Telling {
+                of: of.map(String::as_str),
+                run: erased.run.as_deref(),
+                owner: &erased.owner,
+                facts: &facts,
+                reason: &order.input.reason,
+                authority: &order.input.authority,
+                ordered_by: order.by,
+                now_ms: self.clock.now_ms(),
+            };
+            requests.push(telling.request());
         }
-        if facts.len() > MOST_FACTS {
-            return Err(EraseError::TooManyFacts);
+        let mut told = Vec::new();
+        for outcome in self.ledger.append_all(&requests).await? {
+            told.push(outcome?);
         }
-        // What the log does not have cannot be erased there.
-        let asked: Vec<Hash> = facts.into_iter().collect();
-        let mut known = Vec::new();
-        for some in asked.chunks(crate::ledger::MAX_FACTS) {
-            let found = self.ledger.facts(some).await?;
-            known.extend(found.iter().map(|fact| fact.stored.fact_id));
+        let first = told.into_iter().next();
+        first.ok_or_else(|| LedgerError::Unavailable("it answered nothing".to_owned()).into())
+    }
+
+    /// In the log, and then in their rows.
+    async fn erase_facts(&self, facts: &Facts) -> Result<(), EraseError> {
+        for fact in facts.present.keys() {
+            self.ledger.erase(*fact).await?;
         }
-        known.sort_unstable();
-        Ok(known)
+        let now_ms = self.clock.now_ms();
+        let all = facts.present.keys().chain(&facts.gone);
+        let rows: Vec<Statement> = all.map(|fact| emptied(fact, now_ms)).collect();
+        if !rows.is_empty() {
+            self.db.batch(rows).await?;
+        }
+        Ok(())
     }
 
     async fn wipe(&self, erased: &Erased) -> Result<(), EraseError> {
@@ -270,8 +300,8 @@ impl Eraser {
         Ok(())
     }
 
-    /// The files while their rows still name them; then these and those of facts.
-    async fn wipe_packages(&self, erased: &Erased, facts: &[Hash]) -> Result<u64, EraseError> {
+    /// The files while their rows still name them; then these.
+    async fn wipe_packages(&self, erased: &Erased) -> Result<u64, EraseError> {
         let now_ms = self.clock.now_ms();
         let (mut wipes, mut count) = (Vec::new(), 0);
         for id in &erased.executions {
@@ -291,61 +321,9 @@ impl Eraser {
             }
             wipes.push(wipe::packages(id, now_ms));
         }
-        wipes.extend(facts.iter().map(|fact| emptied(fact, now_ms)));
         if !wipes.is_empty() {
             self.db.batch(wipes).await?;
         }
         Ok(count)
-    }
-}
-
-/// The fact that names what was erased.
-pub(super) struct Telling<'a> {
-    pub of: Option<&'a str>,
-    pub run: Option<&'a str>,
-    pub owner: &'a str,
-    pub facts: &'a [Hash],
-    pub reason: &'a str,
-    pub authority: &'a str,
-    pub ordered_by: &'a str,
-    pub now_ms: i64,
-}
-
-impl Telling<'_> {
-    pub fn request(&self) -> AppendRequest {
-        let ids: Vec<String> = self.facts.iter().map(Hash::to_string).collect();
-        let named = if ids.is_empty() {
-            "none".to_owned()
-        } else {
-            ids.join(" ")
-        };
-        let metadata = [
-            ("user_id", self.owner),
-            ("reason", self.reason),
-            ("authority", self.authority),
-            ("ordered_by", self.ordered_by),
-        ];
-        let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let what = self.of.or(self.run).unwrap_or_default();
-        let kind = if self.of.is_some() {
-            "execution"
-        } else {
-            "fortress:job"
-        };
-        let now_ms = u64::try_from(self.now_ms).unwrap_or_default();
-        AppendRequest {
-            // Erasing again is told of again.
-            idempotency_key: format!("erase:{what}:{now_ms}:{}", sha256_hex(&named)),
-            fact: Fact {
-                subject: format!("{kind}:{what}"),
-                predicate: PREDICATE.to_owned(),
-                object: named,
-                source: SOURCE.to_owned(),
-                timestamp_ms: now_ms,
-                execution_id: self.of.map(str::to_owned),
-                evidence_id: None,
-                metadata: metadata.into(),
-            },
-        }
     }
 }

@@ -3,7 +3,8 @@
 
 use crate::sql::Statement;
 
-const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(in crate::audit) const NO_HASH: &str =
+    "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Each says when, so that the sweep sees that the row has changed, and leaves the name of a
 /// record that may be under way.

@@ -14,7 +14,7 @@ use crate::llm::scripted::{answer_json, reply};
 use crate::ports::{Bucket, BucketError, Object};
 use crate::sql::Statement;
 
-fn erase_of(office: &Office, key: &str, id: &str) -> Result<EraseOutput, EraseError> {
+pub(super) fn erase_of(office: &Office, key: &str, id: &str) -> Result<EraseOutput, EraseError> {
     let asked: EraseInput = serde_json::from_value(serde_json::json!({
         key: id, "reason": "asked for", "authority": "GDPR Art. 17", "confirm": true,
     }))

@@ -1,6 +1,7 @@
 //! Audits over the real services on SQLite and a log in memory.
 
 mod asked;
+mod busy;
 mod erasing;
 mod files;
 mod hidden;
@@ -9,6 +10,7 @@ mod matrix;
 mod recording;
 mod stolen;
 mod storage;
+mod word_of_the_log;
 
 use std::rc::Rc;
 
@@ -95,6 +97,11 @@ impl Office {
     }
 
     pub fn audit(&self, scope: &Scope) -> Progress {
+        let now_ms = self.clock().now_ms() + i64::try_from(LATER_MS).unwrap();
+        self.audit_at(scope, now_ms)
+    }
+
+    pub fn audit_at(&self, scope: &Scope, now_ms: i64) -> Progress {
         let service = &self.world.service;
         let asker = self.world.asker();
         let signatures = FortressSignatures {
@@ -108,7 +115,7 @@ impl Office {
             signatures: &signatures,
             files: Some(&*self.files),
             scope,
-            now_ms: self.clock().now_ms() + i64::try_from(LATER_MS).unwrap(),
+            now_ms,
         };
         let mut progress = Progress::default();
         while !progress.done {

@@ -1,0 +1,197 @@
+//! Whoever writes to the database alone: nothing that it says keeps an audit from what the log has.
+
+use super::left_behind::erase_of;
+use super::*;
+use crate::audit::tables::Table;
+use crate::chain::hash::Hash;
+use crate::chain::receipt::StoredContent;
+
+/// A forged row, which is due for the sweep.
+const FORGED: &str = "UPDATE evidence_records SET output_hash = \
+  'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff', recorded_fact = NULL";
+const NO_RECORD_ROWS: &str =
+    "DELETE FROM chitty_chain_facts WHERE subject LIKE 'row:evidence_records:%'";
+
+fn names(found: &[Finding], code: Code) -> Vec<String> {
+    let of = found.iter().filter(|found| found.code == code);
+    of.map(|found| found.subject.clone()).collect()
+}
+
+/// As an owner's own audit: their executions, nothing of the log's facts.
+fn own(office: &Office) -> Scope {
+    Scope {
+        level: Level::Comprehensive,
+        executions: Some(office.executions.clone()),
+        signatures: true,
+        ..Scope::default()
+    }
+}
+
+fn record_of_evidence(office: &Office, execution: &str) -> Hash {
+    let sql =
+        format!("SELECT recorded_fact FROM evidence_records WHERE execution_id = '{execution}'");
+    Hash::from_hex(&office.sql(sql)[0].text("recorded_fact").unwrap()).unwrap()
+}
+
+fn content(office: &Office, fact: Hash) -> StoredContent {
+    let ledger = &office.world.service.ledger;
+    let found = office.clock().run(ledger.facts(&[fact])).unwrap();
+    found[0].stored.content.clone()
+}
+
+#[test]
+fn an_owners_audit_sees_that_a_row_was_recorded_anew() {
+    let office = Office::with(1);
+    office.sql(FORGED);
+    assert_eq!(office.record().rows, 1);
+    let found = office.audit(&own(&office)).findings;
+    assert_eq!(names(&found, Code::RecordReplaced).len(), 1, "{found:?}");
+}
+
+#[test]
+fn earlier_records_are_found_without_their_rows_in_the_database() {
+    let office = Office::with(1);
+    office.sql(FORGED);
+    office.sql(NO_RECORD_ROWS);
+    assert_eq!(office.record().rows, 1);
+    for scope in [forensic(&[]), own(&office)] {
+        let found = office.audit(&scope).findings;
+        assert_eq!(names(&found, Code::RecordReplaced).len(), 1, "{found:?}");
+    }
+}
+
+#[test]
+fn earlier_records_are_found_however_long_ago_they_were_logged() {
+    let office = Office::with(1);
+    for numbers in [0..500, 500..1_000] {
+        let noise: Vec<_> = numbers.map(crate::ledger::tests::request).collect();
+        let ledger = &office.world.service.ledger;
+        office.clock().run(ledger.append_all(&noise)).unwrap();
+    }
+    office.sql(FORGED);
+    office.sql(NO_RECORD_ROWS);
+    assert_eq!(office.record().rows, 1);
+    let scope = Scope {
+        level: Level::Comprehensive,
+        files: false,
+        ..forensic(&[])
+    };
+    let found = office.audit(&scope).findings;
+    assert_eq!(names(&found, Code::RecordReplaced).len(), 1, "{found:?}");
+}
+
+#[test]
+fn the_sweep_erases_no_record_because_a_row_reads_as_erased() {
+    let office = Office::with(1);
+    let first = record_of_evidence(&office, &office.executions[0]);
+    office.sql("CREATE TABLE kept AS SELECT description FROM evidence_records");
+    office.sql("UPDATE evidence_records SET recorded_fact = NULL, records = 0");
+    let table = Table::named("evidence_records").unwrap();
+    let (recorder, mut all) = (office.recorder(), recorder::Recorded::default());
+    let mut after = String::new();
+    let due = office
+        .clock()
+        .run(recorder.due(table, &mut after, &mut all))
+        .unwrap();
+    // While the sweep waits for the log.
+    office.sql("UPDATE evidence_records SET description = NULL, records = 1");
+    office
+        .clock()
+        .run(recorder.record(table, &due, &mut all))
+        .unwrap();
+    assert_ne!(content(&office, first), StoredContent::Erased);
+    office.sql("UPDATE evidence_records SET description = (SELECT description FROM kept)");
+    office.sql("DROP TABLE kept");
+    office.sql(FORGED);
+    office.record();
+    let found = office.findings();
+    assert!(!names(&found, Code::RecordReplaced).is_empty(), "{found:?}");
+}
+
+#[test]
+fn an_erasure_takes_no_fact_of_something_else_with_it() {
+    for others in ["ann", "bob"] {
+        let office = Office::with(2);
+        let (mine, theirs) = (&office.executions[0], &office.executions[1]);
+        let victim = record_of_evidence(&office, theirs);
+        office.sql(format!(
+            "UPDATE secure_executions SET chain_facts = '[\"{victim}\"]' WHERE id = '{mine}'"
+        ));
+        office.sql(format!(
+            "UPDATE chitty_chain_facts SET execution_id = '{mine}', user_id = '{others}' \
+             WHERE uuid = '{victim}'"
+        ));
+        erase_of(&office, "execution_id", mine).unwrap();
+        assert_ne!(content(&office, victim), StoredContent::Erased);
+        office.record();
+        office.sql(format!("{FORGED} WHERE execution_id = '{theirs}'"));
+        office.record();
+        let found = office.findings();
+        assert!(!names(&found, Code::RecordReplaced).is_empty(), "{found:?}");
+    }
+}
+
+/// As an erasure would leave it that took another's record with it.
+#[test]
+fn a_record_that_the_erasure_of_something_else_tells_of_is_named() {
+    let office = Office::with(2);
+    let theirs = &office.executions[1];
+    let victim = record_of_evidence(&office, theirs);
+    let telling = crate::audit::erasure::Telling {
+        of: Some(&office.executions[0]),
+        run: None,
+        owner: "ann",
+        facts: &[victim],
+        reason: "r",
+        authority: "a",
+        ordered_by: "ann",
+        now_ms: 1,
+    };
+    let ledger = &office.world.service.ledger;
+    office
+        .clock()
+        .run(ledger.append(&telling.request()))
+        .unwrap();
+    office.clock().run(ledger.erase(victim)).unwrap();
+    office.sql(format!("{FORGED} WHERE execution_id = '{theirs}'"));
+    office.record();
+    let found = office.findings();
+    assert!(!names(&found, Code::ContentGone).is_empty(), "{found:?}");
+    assert!(!names(&found, Code::RecordReplaced).is_empty(), "{found:?}");
+}
+
+#[test]
+fn what_was_erased_does_not_come_back() {
+    // Recorded before the erasure, and not.
+    for recorded in [true, false] {
+        let mut office = Office::with(0);
+        office.execute();
+        if recorded {
+            office.record();
+        }
+        office.sql("CREATE TABLE old_e AS SELECT * FROM secure_executions");
+        erase_of(&office, "execution_id", &office.executions[0]).unwrap();
+        // Before the sweep's next minute.
+        office.sql(
+            "UPDATE secure_executions SET (prompt, prompt_hash, chatgpt_response, fortress_output, \
+             verification_status, label) = (SELECT prompt, prompt_hash, chatgpt_response, \
+             fortress_output, 1, 'forged' FROM old_e)",
+        );
+        office.sql("DROP TABLE old_e");
+        office.sql(
+            "UPDATE evidence_records SET description = 'forged', status = 'verified', \
+             signature_verified = 1, signature_verified_at = updated_at",
+        );
+        office.record();
+        for scope in [forensic(&[]), own(&office)] {
+            let found = names(&office.audit(&scope).findings, Code::RecordReplaced);
+            let tables = ["secure_executions", "evidence_records"];
+            for table in tables {
+                assert!(
+                    found.iter().any(|name| name.starts_with(table)),
+                    "{found:?}"
+                );
+            }
+        }
+    }
+}
