@@ -17,13 +17,15 @@ pub struct Call {
     pub finish_reason: Option<String>,
     /// As the provider reported it.
     pub usage: Option<Value>,
+    /// Of what was sent: no prompt has more tokens than bytes.
+    pub request_bytes: usize,
     pub started_ms: i64,
     pub total_ms: i64,
 }
 
 impl Call {
     /// A call that began; `answer` fills it.
-    pub fn begun(started_ms: i64) -> Self {
+    pub fn begun(started_ms: i64, request_bytes: usize) -> Self {
         Self {
             status: None,
             model: None,
@@ -33,6 +35,7 @@ impl Call {
             system_fingerprint: None,
             finish_reason: None,
             usage: None,
+            request_bytes,
             started_ms,
             total_ms: 0,
         }
@@ -76,10 +79,12 @@ pub fn model(calls: &[Call]) -> String {
     last.and_then(|call| call.model.clone()).unwrap_or_default()
 }
 
-/// The sum over all good answers; none if one of them lacks it, or there was none.
+/// The sum over all good answers; none if there was none, one of them lacks it, or one may have
+/// been given that never came.
 pub fn usage(calls: &[Call]) -> Option<Usage> {
     let mut sum: Option<Usage> = None;
-    for call in calls.iter().filter(|call| call.is_good()) {
+    let may_have_used = |call: &&Call| call.is_good() || call.status.is_none();
+    for call in calls.iter().filter(may_have_used) {
         let one: Usage = counts(call.usage.as_ref()?)?;
         let so_far = sum.get_or_insert(Usage {
             prompt_tokens: 0,
@@ -118,7 +123,7 @@ mod tests {
     use super::*;
 
     fn call(status: u16, body: &Value) -> Call {
-        let mut call = Call::begun(1);
+        let mut call = Call::begun(1, 9);
         call.answered(status, Some("req".to_owned()), body.to_string().as_bytes());
         call
     }
@@ -139,6 +144,7 @@ mod tests {
         assert!(usage(&[call(200, &usage_of(3)), call(200, &json!({}))]).is_none());
         assert!(usage(&[call(200, &json!({"usage": {"prompt_tokens": -1}}))]).is_none());
         assert!(usage(&[]).is_none());
+        assert!(usage(&[call(200, &usage_of(3)), Call::begun(1, 9)]).is_none());
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct Serve {
     /// File or folder that the agent sees, read-only, at its own place; repeatable
     #[arg(long)]
     bind: Vec<PathBuf>,
-    /// Days for which a job is kept after it ended, or was ingested and never run
+    /// Days for which a job is kept after it ended, or was ingested and never run, and a fact
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     keep_days: u32,
     /// Runs at the same time
@@ -81,6 +81,9 @@ struct LimitOptions {
     /// Calls to the model
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=50))]
     model_calls: u32,
+    /// Size of all requests to the model together, in KiB
+    #[arg(long, default_value_t = 1_024, value_parser = clap::value_parser!(u16).range(1..=8_192))]
+    model_kib: u16,
 }
 
 /// A sound configuration.
@@ -100,6 +103,12 @@ pub struct Config {
 }
 
 impl Serve {
+    /// As many as can wait for the model at once.
+    pub fn most_calls(&self) -> usize {
+        let calls = self.concurrency.saturating_mul(self.limits.model_calls);
+        usize::try_from(calls).unwrap_or(usize::MAX).max(1)
+    }
+
     /// Reads the secrets too.
     ///
     /// # Errors
@@ -165,6 +174,7 @@ impl LimitOptions {
             max_files: self.files,
             max_diagnostic_bytes: 256 << 10,
             max_model_calls: self.model_calls,
+            max_request_bytes: usize::from(self.model_kib) << 10,
         })
     }
 }

@@ -18,6 +18,11 @@ pub enum ApiError {
     Unknown(&'static str),
     #[error("this input_id stands for other content: use a new one")]
     Conflict,
+    #[error(
+        "the input's not_after_ms is over, so it is not run: ingest it anew with a later one; the \
+         caller's clock may differ from the server's"
+    )]
+    TooLate,
     #[error("the run is under way: ask again in a while")]
     InProgress,
     #[error("the run failed ({code}): {reason}. To run again, ingest the content again")]
@@ -44,6 +49,7 @@ impl ApiError {
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW"),
             Self::Unknown(_) => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::Conflict => (StatusCode::CONFLICT, "INPUT_ID_CONFLICT"),
+            Self::TooLate => (StatusCode::GONE, "TOO_LATE"),
             Self::InProgress => (StatusCode::CONFLICT, "RUN_IN_PROGRESS"),
             Self::RunFailed { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "RUN_FAILED"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),

@@ -1,4 +1,4 @@
-//! Facts that callers assert, kept until they are logged.
+//! Facts that callers assert, kept as long as jobs are.
 
 use chitty_core::chain::fact::{Fact, Salt, SaltedFact, fact_id};
 use chitty_core::digest::sha256_hex;

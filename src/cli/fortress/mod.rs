@@ -1,11 +1,14 @@
 //! `chitty fortress`: the server that runs agents in a sandbox and signs what they answer.
 
+mod account;
 mod asked;
 mod calls;
 mod config;
 mod connections;
 mod error;
+mod execution;
 mod facts;
+mod folders;
 mod jobs;
 mod log;
 mod model;
@@ -16,6 +19,7 @@ mod serve;
 mod store;
 mod system;
 mod trial;
+mod under_way;
 
 use std::process::ExitCode;
 

@@ -3,8 +3,10 @@
 //! It takes `POST /v1/chat/completions` and nothing else, sends it on to the one configured
 //! address with the server's key, which no agent sees, and holds each request to the policy, see
 //! [`super::asked`]. So what the manifest says of model and parameters is true whatever the agent
-//! asks for.
+//! asks for. A call that began goes on to its end whether the agent waits for it or not, and the
+//! run waits for it too: so the manifest tells of every one.
 
+use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,21 +17,23 @@ use axum::http::{Response, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router, response::IntoResponse};
 use chitty_core::llm::BaseUrl;
-use chitty_core::ports::Clock;
 use chitty_core::secret::Secret;
 use serde_json::{Map, Value, json};
 use tokio::net::UnixListener;
-use tokio::task::{self, JoinHandle};
+use tokio::sync::oneshot;
+use tokio::task::{self, JoinHandle, JoinSet};
+use tokio::time::{self, Instant};
 
+use super::account::{Account, Allowance, Answer};
 use super::asked;
 use super::calls::Call;
 use super::connections::{self, BodyError};
-use super::system::System;
 
-const MAX_REQUEST_BYTES: usize = 1 << 20;
 const MAX_ANSWER_BYTES: u64 = 8 << 20;
 /// As many as the relay passes on at once.
 const MAX_CONNECTIONS: usize = 16;
+/// A call ends with its run's time, give or take this.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// The model's API, one for all runs.
 pub struct Upstream {
@@ -48,14 +52,13 @@ struct Run {
     upstream: Arc<Upstream>,
     model: String,
     max_output_tokens: u32,
-    max_calls: u32,
-    calls: Mutex<Vec<Call>>,
+    account: Account,
+    asking: Mutex<JoinSet<()>>,
 }
 
 impl Upstream {
-    pub fn new(url: BaseUrl, key: Option<Secret>, timeout_ms: u64) -> Self {
+    pub fn new(url: BaseUrl, key: Option<Secret>) -> Self {
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_millis(timeout_ms)))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -70,15 +73,15 @@ impl Proxy {
     pub fn open(
         upstream: &Arc<Upstream>,
         socket: &Path,
-        model: &str,
-        (max_output_tokens, max_calls): (u32, u32),
+        (model, max_output_tokens): (&str, u32),
+        allowance: Allowance,
     ) -> std::io::Result<Self> {
         let run = Arc::new(Run {
             upstream: Arc::clone(upstream),
             model: model.to_owned(),
             max_output_tokens,
-            max_calls,
-            calls: Mutex::default(),
+            account: Account::new(allowance),
+            asking: Mutex::default(),
         });
         let router = Router::new()
             .route("/v1/chat/completions", post(complete))
@@ -91,12 +94,21 @@ impl Proxy {
             .with_state(Arc::clone(&run));
         let listener = UnixListener::bind(socket)?;
         // An agent can reach the socket past the relay, so it is bounded here.
-        let serving = task::spawn(connections::serve(listener, router, MAX_CONNECTIONS));
+        let life = allowance.until.saturating_duration_since(Instant::now());
+        let serving = connections::serve(listener, router, MAX_CONNECTIONS, life);
+        let serving = task::spawn(serving);
         Ok(Self { run, serving })
     }
 
-    pub fn calls(&self) -> Vec<Call> {
-        self.run.calls().clone()
+    /// Lets no call begin, waits for the end of those that did, and tells of all.
+    pub async fn end(self) -> Vec<Call> {
+        let account = &self.run.account;
+        account.close();
+        let mut asking = mem::take(&mut *self.run.asking());
+        let all = async { while asking.join_next().await.is_some() {} };
+        // One that has no end yet is known by that.
+        let _late = time::timeout_at(account.allowance.until + SLACK, all).await;
+        account.calls()
     }
 }
 
@@ -107,31 +119,33 @@ impl Drop for Proxy {
 }
 
 impl Run {
-    fn calls(&self) -> MutexGuard<'_, Vec<Call>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    fn asking(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its number, if there may be one more.
-    fn begin(&self) -> Option<usize> {
-        let mut calls = self.calls();
-        let number = calls.len();
-        let may = u32::try_from(number).is_ok_and(|number| number < self.max_calls);
-        may.then(|| calls.push(Call::begun(System.now_ms())))?;
-        Some(number)
-    }
-
-    fn end(&self, number: usize, answer: Option<(u16, Option<String>, &[u8])>) {
-        if let Some(call) = self.calls().get_mut(number) {
-            call.total_ms = System.now_ms() - call.started_ms;
-            if let Some((status, request_id, body)) = answer {
-                call.answered(status, request_id, body);
-            }
-        }
+    /// In a task of its own, since an agent that hangs up ends the one that answers it.
+    ///
+    /// # Errors
+    /// Why it may not be asked, in words.
+    fn ask(self: &Arc<Self>, body: String) -> Result<oneshot::Receiver<Answer>, &'static str> {
+        let number = self.account.begin(body.len())?;
+        let run = Arc::clone(self);
+        let (tell, answered) = oneshot::channel();
+        self.asking().spawn(async move {
+            let (upstream, until) = (Arc::clone(&run.upstream), run.account.allowance.until);
+            let sent = task::spawn_blocking(move || send(&upstream, &body, until)).await;
+            let answer = sent.ok().and_then(Result::ok);
+            run.account.end(number, answer.as_ref());
+            // The agent may have left.
+            let _told = answer.map(|answer| tell.send(answer));
+        });
+        Ok(answered)
     }
 }
 
 async fn complete(State(run): State<Arc<Run>>, request: Request) -> Response<Body> {
-    let body = match connections::body(request, MAX_REQUEST_BYTES).await {
+    let body = connections::body(request, run.account.allowance.request_bytes).await;
+    let body = match body {
         Ok(body) => body,
         Err(BodyError::TooLarge) => {
             return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
@@ -147,29 +161,24 @@ async fn complete(State(run): State<Arc<Run>>, request: Request) -> Response<Bod
         Ok(body) => body.to_string(),
         Err(advice) => return refusal(StatusCode::BAD_REQUEST, &advice),
     };
-    let Some(number) = run.begin() else {
-        return refusal(
-            StatusCode::TOO_MANY_REQUESTS,
-            "the run has made all the calls it may",
-        );
-    };
-    let upstream = Arc::clone(&run.upstream);
-    let sent = task::spawn_blocking(move || send(&upstream, &body)).await;
-    let Ok(Ok((status, request_id, answer))) = sent else {
-        run.end(number, None);
-        return refusal(StatusCode::BAD_GATEWAY, "the model could not be reached");
-    };
-    run.end(number, Some((status, request_id.clone(), &answer)));
-    reply(status, request_id, answer)
+    match run.ask(body) {
+        Err(advice) => refusal(StatusCode::TOO_MANY_REQUESTS, advice),
+        Ok(answered) => match answered.await {
+            Ok((status, request_id, answer)) => reply(status, request_id, answer),
+            Err(_) => refusal(StatusCode::BAD_GATEWAY, "the model could not be reached"),
+        },
+    }
 }
 
-type Answer = (u16, Option<String>, Vec<u8>);
-
-fn send(upstream: &Upstream, body: &str) -> Result<Answer, ureq::Error> {
+fn send(upstream: &Upstream, body: &str, until: Instant) -> Result<Answer, ureq::Error> {
     let url = format!("{}/chat/completions", upstream.url);
+    let left = until.saturating_duration_since(Instant::now());
     let mut request = upstream
         .agent
         .post(url)
+        .config()
+        .timeout_global(Some(left))
+        .build()
         .header("content-type", "application/json");
     if let Some(key) = &upstream.key {
         request = request.header("authorization", format!("Bearer {}", key.expose()));
@@ -206,28 +215,4 @@ fn reply(status: u16, request_id: Option<String>, answer: Vec<u8>) -> Response<B
 fn refusal(status: StatusCode, message: &str) -> Response<Body> {
     let body = json!({ "error": { "message": message, "type": "fortress_policy" } });
     (status, Json(body)).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(model: &str) -> Run {
-        Run {
-            upstream: Arc::new(Upstream::new(BaseUrl::default(), None, 1)),
-            model: model.to_owned(),
-            max_output_tokens: 100,
-            max_calls: 1,
-            calls: Mutex::default(),
-        }
-    }
-
-    #[test]
-    fn calls_end_at_their_bound() {
-        let run = run("gpt-4");
-        assert_eq!(run.begin(), Some(0));
-        assert_eq!(run.begin(), None);
-        run.end(0, Some((200, None, b"{\"model\":\"m\"}")));
-        assert_eq!(run.calls()[0].model.as_deref(), Some("m"));
-    }
 }

@@ -42,6 +42,9 @@ struct Ingest {
     /// What the run belongs to; it is signed with the run.
     evidence_id: Option<String>,
     model: Option<String>,
+    /// Unix time from which on the caller has given up: the input is not begun any more then, and
+    /// a run of it is ended.
+    not_after_ms: Option<i64>,
 }
 
 pub fn router(api: Arc<Api>) -> Router {
@@ -142,6 +145,7 @@ fn checked(api: &Api, input: Ingest) -> Result<Input, ApiError> {
         label: input.label,
         evidence_id: input.evidence_id,
         model: input.model,
+        not_after_ms: input.not_after_ms,
     })
 }
 

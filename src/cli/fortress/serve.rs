@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chitty_core::ports::Clock;
 use serde_json::json;
@@ -14,7 +15,8 @@ use tokio::sync::Semaphore;
 
 use super::config::{Config, Serve};
 use super::connections;
-use super::jobs::{Folders, Jobs};
+use super::folders::Folders;
+use super::jobs::Jobs;
 use super::log::log;
 use super::model::Upstream;
 use super::retention;
@@ -23,8 +25,11 @@ use super::sandbox::{Running, Sandbox};
 use super::store::Store;
 use super::system::System;
 use super::trial;
+use super::under_way::UnderWay;
 
 const MAX_CONNECTIONS: usize = 256;
+/// What a connection may take beside a run: for the request, the turn, the end, the answer.
+const BESIDE: Duration = Duration::from_mins(2);
 /// A Unix socket's path has at most 107 bytes, and 20 of them are ours.
 const MAX_DATA_BYTES: usize = 87;
 
@@ -33,6 +38,7 @@ pub fn run(options: Serve) -> ExitCode {
     // One thread: sandboxes die with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(options.most_calls())
         .build();
     let served = match runtime {
         Ok(runtime) => runtime.block_on(serve(options)),
@@ -72,8 +78,9 @@ async fn serve(options: Serve) -> Result<(), String> {
         &json!({ "address": address, "key": key, "interrupted_runs": interrupted }),
     );
     let router = router(Arc::clone(&api));
+    let life = Duration::from_millis(api.jobs.sandbox.policy.timeout_ms) + BESIDE;
     tokio::select! {
-        () = connections::serve(listener, router, MAX_CONNECTIONS) => {}
+        () = connections::serve(listener, router, MAX_CONNECTIONS, life) => {}
         () = retention::keep(&api.jobs, keep_days) => {}
         stopped = told_to_stop() => stopped?,
     }
@@ -128,21 +135,17 @@ fn prepare(config: Config) -> Result<Api, String> {
         policy: config.policy,
         running: Running::adopting().map_err(|error| error.to_string())?,
     };
-    let timeout_ms = sandbox.policy.timeout_ms;
     Ok(Api {
         api_key: config.api_key,
         jobs: Jobs {
             store,
             sandbox,
-            upstream: Arc::new(Upstream::new(
-                config.model_url,
-                config.model_key,
-                timeout_ms,
-            )),
+            upstream: Arc::new(Upstream::new(config.model_url, config.model_key)),
             key: config.key,
             model: config.model,
             folders,
             turns: Semaphore::new(config.concurrency),
+            under_way: UnderWay::default(),
         },
     })
 }

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
@@ -16,6 +17,7 @@ CREATE TABLE IF NOT EXISTS jobs (
   content_sha256 TEXT NOT NULL,
   evidence_id TEXT,
   model TEXT NOT NULL,
+  not_after_ms INTEGER,
   status TEXT NOT NULL CHECK (status IN ('ingested', 'running', 'completed', 'failed')),
   code TEXT,
   reason TEXT,
@@ -29,6 +31,7 @@ CREATE TABLE IF NOT EXISTS jobs (
   calls TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, created_ms);
+CREATE INDEX IF NOT EXISTS jobs_by_age ON jobs (coalesce(ended_ms, created_ms));
 CREATE TABLE IF NOT EXISTS facts (
   id TEXT PRIMARY KEY,
   canonical TEXT NOT NULL,
@@ -36,9 +39,13 @@ CREATE TABLE IF NOT EXISTS facts (
   timestamp_ms INTEGER NOT NULL,
   stored_ms INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS facts_by_age ON facts (stored_ms);
 ";
 
-const COLUMNS: &str = "id, label, content_sha256, evidence_id, model, status, code, reason, \
+/// Of a database from before there was that column.
+const ADD_NOT_AFTER: &str = "ALTER TABLE jobs ADD COLUMN not_after_ms INTEGER";
+
+const COLUMNS: &str = "id, label, content_sha256, evidence_id, model, not_after_ms, status, code, reason, \
                        output_sha256, manifest, signature, fingerprint, calls";
 
 pub struct Store {
@@ -56,6 +63,8 @@ pub struct Job {
     pub content_sha256: String,
     pub evidence_id: Option<String>,
     pub model: String,
+    /// From then on it is not begun any more.
+    pub not_after_ms: Option<i64>,
     pub status: String,
     pub code: Option<String>,
     pub reason: Option<String>,
@@ -68,6 +77,16 @@ pub struct Job {
 }
 
 impl Job {
+    pub fn is_late(&self, now_ms: i64) -> bool {
+        self.not_after_ms.is_some_and(|end_ms| end_ms <= now_ms)
+    }
+
+    /// None if it has no bound of its own.
+    pub fn time_left(&self, now_ms: i64) -> Option<Duration> {
+        let left = self.not_after_ms?.saturating_sub(now_ms);
+        Some(Duration::from_millis(left.try_into().unwrap_or(0)))
+    }
+
     /// Null of a run that the server did not see the end of.
     pub fn calls_made(&self) -> Value {
         let calls = self.calls.as_deref().map(serde_json::from_str);
@@ -91,6 +110,9 @@ impl Store {
         // A job that was answered for is on the disk.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
+        if !connection.column_exists(None, "jobs", "not_after_ms")? {
+            connection.execute(ADD_NOT_AFTER, [])?;
+        }
         Ok(Self {
             connection: Mutex::new(connection),
         })
@@ -112,20 +134,30 @@ impl Store {
         )?)
     }
 
-    pub fn waiting(&self) -> Result<u32, StoreError> {
-        let count = "SELECT count(*) FROM jobs WHERE status = 'ingested'";
-        Ok(self.lock().query_row(count, [], |row| row.get(0))?)
+    /// Inputs that may still be run.
+    pub fn waiting(&self, now_ms: i64) -> Result<u32, StoreError> {
+        let count = "SELECT count(*) FROM jobs \
+                     WHERE status = 'ingested' AND coalesce(not_after_ms > ?1, TRUE)";
+        Ok(self.lock().query_row(count, [now_ms], |row| row.get(0))?)
     }
 
-    /// Ids of jobs that ended before this, or were ingested and never run; not all at once.
-    pub fn expired(&self, before_ms: i64) -> Result<Vec<String>, StoreError> {
+    /// Ids of jobs that ended before this, or were ingested and never run, and of inputs that may
+    /// not be run any more; not all at once.
+    pub fn expired(&self, before_ms: i64, now_ms: i64) -> Result<Vec<String>, StoreError> {
         let connection = self.lock();
         let mut select = connection.prepare(
-            "SELECT id FROM jobs WHERE status <> 'running' AND coalesce(ended_ms, created_ms) < ?1 \
-             ORDER BY id LIMIT 20",
+            "SELECT id FROM jobs \
+             WHERE (coalesce(ended_ms, created_ms) < ?1 AND status <> 'running') \
+             OR (status = 'ingested' AND not_after_ms <= ?2) LIMIT 20",
         )?;
-        let ids = select.query_map([before_ms], |row| row.get(0))?;
+        let ids = select.query_map([before_ms, now_ms], |row| row.get(0))?;
         Ok(ids.collect::<Result<_, _>>()?)
+    }
+
+    /// Removes facts that were stored before this. Returns how many there were.
+    pub fn remove_facts(&self, before_ms: i64) -> Result<usize, StoreError> {
+        let delete = "DELETE FROM facts WHERE stored_ms < ?1";
+        Ok(self.lock().execute(delete, [before_ms])?)
     }
 
     pub fn remove(&self, id: &str) -> Result<(), StoreError> {
@@ -142,14 +174,15 @@ impl Store {
     /// Writes a new job; its id is new.
     pub fn ingest(&self, job: &Job, now_ms: i64) -> Result<(), StoreError> {
         self.lock().execute(
-            "INSERT INTO jobs (id, label, content_sha256, evidence_id, model, status, created_ms) \
-             VALUES (?1, ?2, ?3, ?4, ?5, 'ingested', ?6)",
+            "INSERT INTO jobs (id, label, content_sha256, evidence_id, model, not_after_ms, status, created_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'ingested', ?7)",
             params![
                 job.id,
                 job.label,
                 job.content_sha256,
                 job.evidence_id,
                 job.model,
+                job.not_after_ms,
                 now_ms
             ],
         )?;
@@ -159,7 +192,8 @@ impl Store {
     /// True for the one that is to run the job.
     pub fn begin(&self, id: &str, now_ms: i64) -> Result<bool, StoreError> {
         let changed = self.lock().execute(
-            "UPDATE jobs SET status = 'running', started_ms = ?2 WHERE id = ?1 AND status = 'ingested'",
+            "UPDATE jobs SET status = 'running', started_ms = ?2 \
+             WHERE id = ?1 AND status = 'ingested' AND coalesce(not_after_ms > ?2, TRUE)",
             params![id, now_ms],
         )?;
         Ok(changed == 1)
@@ -221,6 +255,7 @@ fn job_of(row: &Row<'_>) -> rusqlite::Result<Job> {
         content_sha256: row.get("content_sha256")?,
         evidence_id: row.get("evidence_id")?,
         model: row.get("model")?,
+        not_after_ms: row.get("not_after_ms")?,
         status: row.get("status")?,
         code: row.get("code")?,
         reason: row.get("reason")?,

@@ -2,14 +2,19 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::account::Allowance;
 use super::jobs::Jobs;
 use super::log::log;
 use super::model::Proxy;
 use super::sandbox::Task;
-use super::sandbox::probe::{FINDINGS, Finding, Outside};
+use super::sandbox::probe::{FINDINGS, Finding, Outside, SEEN};
 
 const HELP: &str = "the server refuses to run agents in a sandbox that does not hold. Often user \
                     namespaces are forbidden (sysctl kernel.unprivileged_userns_clone, \
@@ -22,7 +27,12 @@ pub async fn hold(jobs: &Jobs, server: SocketAddr, data: &Path) -> Result<(), St
     let text = |error: std::io::Error| error.to_string();
     let socket = jobs.folders.sockets.join("trial");
     let _stale = std::fs::remove_file(&socket);
-    let proxy = Proxy::open(&jobs.upstream, &socket, &jobs.model, (1, 0)).map_err(text)?;
+    let nothing = Allowance {
+        calls: 0,
+        request_bytes: 0,
+        until: Instant::now() + Duration::from_millis(jobs.sandbox.policy.timeout_ms),
+    };
+    let proxy = Proxy::open(&jobs.upstream, &socket, (&jobs.model, 1), nothing).map_err(text)?;
     let mut folders = vec![data.to_owned()];
     folders.extend(
         std::env::current_dir()
@@ -33,14 +43,26 @@ pub async fn hold(jobs: &Jobs, server: SocketAddr, data: &Path) -> Result<(), St
     let command = ["/chitty", "fortress", "sandbox-probe", &outside].map(str::to_owned);
     let input = jobs.folders.inputs.join("trial");
     std::fs::create_dir_all(&input).map_err(text)?;
+    let _stale = std::fs::remove_file(input.join(SEEN));
+    let seen = Notify::new();
     let task = Task {
         command: &command,
         limits: &jobs.sandbox.limits,
         input: &input,
         socket: &socket,
         model: &jobs.model,
+        time_left: None,
+        seen: Some(&seen),
     };
-    let ended = jobs.sandbox.run(&task).await;
+    let mut run = pin!(jobs.sandbox.run(&task));
+    let ended = tokio::select! {
+        ended = &mut run => ended,
+        () = seen.notified() => {
+            // The probe waits for it.
+            std::fs::write(input.join(SEEN), "").map_err(text)?;
+            run.await
+        }
+    };
     drop(proxy);
     let _removed = std::fs::remove_file(&socket);
     let said = String::from_utf8_lossy(&ended.diagnostics)

@@ -49,6 +49,8 @@ pub struct SandboxPolicy {
     /// What the agent writes to its standard output and error.
     pub max_diagnostic_bytes: usize,
     pub max_model_calls: u32,
+    /// Of all calls to the model together, as they are sent.
+    pub max_request_bytes: usize,
 }
 
 impl Policy {

@@ -102,11 +102,17 @@ impl Books<'_> {
             Cost::Unpriced { reason } => return (EventCost::Unpriced, Some(reason.to_string())),
             Cost::Priced { nanos, price_id } if exact => EventCost::Priced { nanos, price_id },
             Cost::Priced { nanos, price_id } => EventCost::Estimated {
-                nanos: self.bounds.nanos.map_or(nanos, |bound| nanos.min(bound)),
+                nanos: self.most(attempt).map_or(nanos, |most| nanos.min(most)),
                 price_id,
             },
         };
         (cost, None)
+    }
+
+    /// What the order's own request costs at most.
+    fn most(&self, attempt: &Attempt) -> Option<i64> {
+        let is_own = attempt.request_bytes.is_none();
+        self.bounds.nanos.filter(|_| is_own)
     }
 
     /// Of an answer that broke off: what the provider said of the prompt, else its bound; a
@@ -127,7 +133,8 @@ impl Books<'_> {
         let prompt = if said.prompt > 0 {
             said.prompt
         } else {
-            self.bounds.input_tokens
+            // A token has one byte or more.
+            attempt.request_bytes.unwrap_or(self.bounds.input_tokens)
         };
         let completion = completion.max(said.completion);
         TokenUsage {

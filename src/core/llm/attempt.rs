@@ -30,6 +30,8 @@ pub struct Attempt {
     /// Text and arguments that arrived. Each token of them has one byte or more; reasoning
     /// that is not shown is not in it.
     pub output_bytes: usize,
+    /// Bytes of the request, where another than the one ordered was sent.
+    pub request_bytes: Option<u64>,
     /// Whether the provider may charge for it.
     pub may_have_billed: bool,
     pub provider_request_id: Option<String>,

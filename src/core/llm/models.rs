@@ -242,6 +242,7 @@ fn describe(
         },
         usage: draft.usage.or(draft.early_usage),
         output_bytes: draft.bytes,
+        request_bytes: None,
         may_have_billed: error.as_ref().is_none_or(ModelError::may_have_billed),
         error,
         provider_request_id: arriving.provider_request_id.clone(),

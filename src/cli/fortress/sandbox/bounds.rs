@@ -4,11 +4,20 @@ use nix::errno::Errno;
 /// Open files of all processes together. Pipes and sockets keep what is in them in memory of the
 /// kernel, up to some 200 KiB each.
 pub const MAX_OPEN_FILES: u64 = 1_024;
+/// Ends of TCP connections, those of the relay among them. Each keeps what is in it in memory of
+/// the kernel, up to what `tcp_rmem` and `tcp_wmem` allow, which is more than any pipe may.
+pub const MAX_TCP_ENDS: u64 = 64;
+/// `oom_score_adj` of an agent: if the machine runs out of memory, it goes first.
+pub const FIRST_TO_GO: i64 = 1_000;
 
 /// The bound that ended a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     Time {
+        ms: u64,
+    },
+    /// The caller's time, which is shorter.
+    Deadline {
         ms: u64,
     },
     Cpu {
@@ -33,6 +42,8 @@ pub enum Bound {
         bytes: usize,
     },
     OpenFiles,
+    TcpEnds,
+    Spared,
     /// It cannot be seen what the run uses, so no bound would hold.
     Unseen(Errno),
 }
@@ -41,6 +52,9 @@ impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Time { ms } => write!(f, "time: the run took longer than {ms} ms"),
+            Self::Deadline { ms } => {
+                write!(f, "time: the caller gave the run {ms} ms")
+            }
             Self::Cpu { secs } => write!(f, "cpu: the run used more than {secs} s of processor"),
             Self::Memory { bytes } => {
                 write!(f, "memory: the run used more than {bytes} bytes")
@@ -59,6 +73,14 @@ impl std::fmt::Display for Bound {
             ),
             Self::Answer { bytes } => write!(f, "answer: longer than {bytes} bytes"),
             Self::OpenFiles => write!(f, "open files: more than {MAX_OPEN_FILES} at once"),
+            Self::TcpEnds => write!(
+                f,
+                "connections: more than {MAX_TCP_ENDS} ends of TCP at once"
+            ),
+            Self::Spared => write!(
+                f,
+                "oom_score_adj: a process would not go first when memory ends"
+            ),
             Self::Unseen(errno) => write!(f, "watch: the run could not be watched ({errno})"),
         }
     }
@@ -71,6 +93,9 @@ pub struct Usage {
     pub memory_bytes: u64,
     pub processes: u64,
     pub open_files: u64,
+    pub tcp_ends: u64,
+    /// Whether one of them took back that it goes first.
+    pub is_spared: bool,
     pub files: u64,
     pub disk_is_full: bool,
 }
@@ -91,6 +116,8 @@ pub fn exceeded(usage: &Usage, policy: &SandboxPolicy) -> Option<Bound> {
             },
         ),
         (usage.open_files > MAX_OPEN_FILES, Bound::OpenFiles),
+        (usage.tcp_ends > MAX_TCP_ENDS, Bound::TcpEnds),
+        (usage.is_spared, Bound::Spared),
         (
             usage.disk_is_full,
             Bound::Disk {

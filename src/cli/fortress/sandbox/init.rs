@@ -17,6 +17,7 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Pid, close};
 use serde::{Deserialize, Serialize};
 
+use super::bounds::FIRST_TO_GO;
 use super::command::{OUTPUT, SCRATCH};
 use super::report::Report;
 use super::{limits, relay, seccomp};
@@ -59,7 +60,8 @@ fn confine(orders: &Orders) -> Result<(), String> {
     }
     close_inherited().map_err(|error| format!("inherited files stay open: {error}"))?;
     // If the machine runs out of memory, the agent goes first.
-    std::fs::write("/proc/self/oom_score_adj", "1000").map_err(|error| error.to_string())?;
+    std::fs::write("/proc/self/oom_score_adj", FIRST_TO_GO.to_string())
+        .map_err(|error| error.to_string())?;
     set_dumpable(false).map_err(|error| format!("init can be looked into: {error}"))?;
     limits::set(&orders.limits).map_err(|error| format!("limits cannot be set: {error}"))?;
     seccomp::apply().map_err(|error| error.to_string())?;

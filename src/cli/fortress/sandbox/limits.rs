@@ -8,6 +8,9 @@ const OWN_THREADS: u64 = 40;
 const STACK_BYTES: u64 = 8 << 20;
 const OPEN_FILES: u64 = 512;
 const LOCKED_BYTES: u64 = 64 << 10;
+/// Too little for any file, and what tells the kernel to pass no core on to a program either:
+/// it does that at 0 (core(5), `do_coredump`).
+const CORE_BYTES: u64 = 1;
 
 /// They count from the moment they are set in the new user namespace: set before, the limit on
 /// processes would count all of the server's own. They hold one by one what the watch bounds
@@ -21,7 +24,7 @@ pub fn set(policy: &SandboxPolicy) -> nix::Result<()> {
         (Resource::RLIMIT_NOFILE, OPEN_FILES),
         (Resource::RLIMIT_MEMLOCK, LOCKED_BYTES),
         (Resource::RLIMIT_MSGQUEUE, 0),
-        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CORE, CORE_BYTES),
     ];
     limits
         .into_iter()

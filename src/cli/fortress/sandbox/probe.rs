@@ -6,16 +6,21 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::RELAY_PORT;
+use super::command::INPUT;
 
 /// How many properties are looked at.
-pub const FINDINGS: usize = 15;
+pub const FINDINGS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// The server makes it once its watch has seen the sandbox.
+pub const SEEN: &str = "seen";
 /// What no agent may see, wherever the server stands.
 const SECRET: [&str; 5] = ["/etc/shadow", "/root", "/home", "/sys/kernel", "/etc/ssh"];
 /// All that the environment may hold.
@@ -88,6 +93,7 @@ fn look(outside: &Outside) -> Vec<Finding> {
             is_clean(),
         ),
         ("its limits are set", limits_are_set()),
+        ("it is watched from outside", is_watched()),
     ];
     checks
         .into_iter()
@@ -182,4 +188,13 @@ fn limits_are_set() -> bool {
     ]
     .into_iter()
     .all(limited)
+}
+
+fn is_watched() -> bool {
+    let seen = Path::new(INPUT).join(SEEN);
+    let end = Instant::now() + PATIENCE;
+    while !seen.exists() && Instant::now() < end {
+        sleep(LOOK_AGAIN);
+    }
+    seen.exists()
 }

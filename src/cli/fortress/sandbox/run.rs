@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::sync::Notify;
 use tokio::time;
 
 use super::bounds::{Bound, exceeded};
@@ -32,6 +33,10 @@ pub struct Task<'a> {
     /// Where the model's proxy listens.
     pub socket: &'a Path,
     pub model: &'a str,
+    /// Of its caller's; the policy holds beside it.
+    pub time_left: Option<Duration>,
+    /// Told once the watch has seen its processes.
+    pub seen: Option<&'a Notify>,
 }
 
 /// Why there is no answer.
@@ -76,13 +81,11 @@ impl Sandbox {
             return lost("it has no streams");
         };
         let (mut report, mut diagnostics) = (Vec::new(), Vec::new());
-        let timeout_ms = self.policy.timeout_ms;
+        let (timeout, over) = self.time(task);
         let bound = tokio::select! {
             biased;
-            bound = watched(pid, task.limits) => Some(bound),
-            () = time::sleep(Duration::from_millis(timeout_ms)) => {
-                Some(Bound::Time { ms: timeout_ms })
-            }
+            bound = watched(pid, task) => Some(bound),
+            () = time::sleep(timeout) => Some(over),
             bound = streams(
                 (&mut out, &mut report, max_answer_bytes),
                 (&mut err, &mut diagnostics, task.limits.max_diagnostic_bytes),
@@ -104,6 +107,19 @@ impl Sandbox {
         }
     }
 
+    /// How long it may take, and the bound that it exceeds else.
+    fn time(&self, task: &Task<'_>) -> (Duration, Bound) {
+        let ms = self.policy.timeout_ms;
+        let timeout = Duration::from_millis(ms);
+        match task.time_left.filter(|&left| left < timeout) {
+            None => (timeout, Bound::Time { ms }),
+            Some(left) => {
+                let ms = u64::try_from(left.as_millis()).unwrap_or(ms);
+                (left, Bound::Deadline { ms })
+            }
+        }
+    }
+
     /// From the main thread: the sandbox dies with the thread that started it.
     fn start(&self, task: &Task<'_>, orders: &str) -> std::io::Result<Child> {
         let child = Command::new(&self.bwrap)
@@ -120,14 +136,20 @@ impl Sandbox {
 }
 
 /// Ends with the bound that is exceeded, or never.
-async fn watched(pid: u32, limits: &SandboxPolicy) -> Bound {
+async fn watched(pid: u32, task: &Task<'_>) -> Bound {
     let mut ticks = time::interval(WATCH_EVERY);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     let mut watch = Watch::of(pid);
     loop {
         ticks.tick().await;
         let bound = match watch.look() {
-            Ok(usage) => usage.and_then(|usage| exceeded(&usage, limits)),
+            Ok(None) => None,
+            Ok(Some(usage)) => {
+                if let Some(seen) = task.seen {
+                    seen.notify_one();
+                }
+                exceeded(&usage, task.limits)
+            }
             Err(errno) => Some(Bound::Unseen(errno)),
         };
         if let Some(bound) = bound {

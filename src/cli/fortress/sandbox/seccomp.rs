@@ -66,6 +66,12 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
     )?;
     let is_of_file = when(3, Op::MaskedEq(flags(libc::MAP_ANONYMOUS)), 0)?;
     rules.insert(libc::SYS_mmap, either([is_private, is_of_file])?);
+    // With less than its limit on core dumps a process would hand them to a program of the host.
+    let core = u64::from(libc::RLIMIT_CORE);
+    let is_other = |arg| when(arg, Op::Ne, core);
+    let only_asks = SeccompCondition::new(2, Len::Qword, Op::Eq, 0)?;
+    rules.insert(libc::SYS_prlimit64, either([is_other(1)?, only_asks])?);
+    rules.insert(libc::SYS_setrlimit, either([is_other(0)?])?);
     // Typing into a terminal of somebody else.
     let typing = [
         when(1, Op::Ne, libc::TIOCSTI)?,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::statvfs::statvfs;
 
-use super::bounds::Usage;
+use super::bounds::{FIRST_TO_GO, Usage};
 use super::command::{MODEL_SOCKET, OUTPUT, SCRATCH};
 use super::cpu::Cpu;
 
@@ -95,12 +95,14 @@ impl Watch {
         let processes = processes(&root.join("proc"))?;
         let mut usage = Usage {
             cpu_secs: self.cpu.after(&processes) / TICKS_PER_SEC,
+            tcp_ends: tcp_ends(&root.join("proc/1/net"))?,
             ..Usage::default()
         };
         for process in &processes {
             usage.memory_bytes += process.memory_bytes;
             usage.processes += process.threads;
             usage.open_files += process.open_files;
+            usage.is_spared |= process.is_spared;
         }
         for folder in [SCRATCH, OUTPUT] {
             let (files, is_full) = space(&root.join(folder.trim_start_matches('/')))?;
@@ -115,6 +117,15 @@ fn space(folder: &Path) -> nix::Result<(u64, bool)> {
     let space = statvfs(folder)?;
     let files = space.files().saturating_sub(space.files_free());
     Ok((files, space.blocks_free() == 0))
+}
+
+/// Of the whole network namespace: also those that no process holds any more, or that are on
+/// their way from one to another.
+fn tcp_ends(net: &Path) -> io::Result<u64> {
+    let v4 = text(&net.join("sockstat"))?;
+    // There is none where IPv6 is switched off.
+    let v6 = unless_gone(text(&net.join("sockstat6")))?.unwrap_or_default();
+    Ok(number(&v4, "TCP: inuse") + number(&v6, "TCP6: inuse"))
 }
 
 fn processes(folder: &Path) -> io::Result<Vec<Process>> {
@@ -140,22 +151,24 @@ pub struct Process {
     pub threads: u64,
     pub open_files: u64,
     pub memory_bytes: u64,
+    pub is_spared: bool,
 }
 
 impl Process {
-    /// Threads and files of init are not the agent's.
+    /// Threads and files of init are not the agent's, nor does it go first before it has an agent.
     fn read(pid: u64, folder: &Path) -> io::Result<Self> {
         let process = Self::parse(pid, &text(&folder.join("stat"))?);
         let process = process.ok_or(io::ErrorKind::InvalidData)?;
         let (memory_bytes, open_files) = held(folder, process.threads)?;
-        let (threads, open_files) = match pid {
-            OWN => (0, 0),
-            _ => (process.threads, open_files),
+        let (threads, open_files, is_spared) = match pid {
+            OWN => (0, 0, false),
+            _ => (process.threads, open_files, is_spared(folder)?),
         };
         Ok(Self {
             threads,
             open_files,
             memory_bytes,
+            is_spared,
             ..process
         })
     }
@@ -177,6 +190,15 @@ impl Process {
             ..Self::default()
         })
     }
+}
+
+fn is_spared(folder: &Path) -> io::Result<bool> {
+    let score = text(&folder.join("oom_score_adj"))?;
+    let score: i64 = score
+        .trim()
+        .parse()
+        .map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(score < FIRST_TO_GO)
 }
 
 /// A process names itself as it likes, in bytes that need not be text.

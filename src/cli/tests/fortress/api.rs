@@ -74,9 +74,10 @@ fn an_input_id_of_the_callers_own_is_the_same_input() {
         ("label", "x"),
         ("evidence_id", "x"),
         ("model", "x"),
+        ("not_after_ms", "4000000000000"),
     ] {
         let mut changed = input.clone();
-        changed[field] = json!(other);
+        changed[field] = serde_json::from_str(other).unwrap_or(json!(other));
         let (status, body) = world.post("/ingest", &changed);
         assert_eq!((status, code(&body)), (409, "INPUT_ID_CONFLICT"));
     }
@@ -92,6 +93,28 @@ fn an_input_id_of_the_callers_own_is_the_same_input() {
         (&manifest["evidence_id"], &manifest["model_requested"]),
         (&json!("E-1"), &json!("gpt-5"))
     );
+}
+
+#[test]
+fn an_input_is_run_in_its_callers_time_or_not_at_all() {
+    let world = World::start(&["--time-secs", "60"]);
+    let now_ms = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let ingest = |id: &str, not_after_ms: u64| {
+        let input = json!({ "content": "sleep 3600", "label": "l", "input_id": id, "not_after_ms": not_after_ms });
+        world.post("/ingest", &input)
+    };
+    let (status, body) = ingest("late", now_ms);
+    assert_eq!((status, code(&body)), (410, "TOO_LATE"));
+    assert_eq!(world.run("late").0, 404);
+    assert!(!world.files().iter().any(|file| file.contains("late")));
+
+    assert_eq!(ingest("soon", now_ms + 8_000).0, 200);
+    let (status, body) = world.run("soon");
+    assert_eq!((status, code(&body)), (422, "RUN_FAILED"));
+    let reason = body["error"]["reason"].as_str().unwrap();
+    assert!(reason.contains("BOUND_EXCEEDED"), "{reason}");
+    assert!(reason.contains("time: the caller gave the run"), "{reason}");
+    assert!(world.sandboxed().is_empty());
 }
 
 #[test]

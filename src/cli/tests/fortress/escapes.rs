@@ -55,6 +55,57 @@ fn fills_sockets() {
 }
 
 #[test]
+fn fills_connections() {
+    let script = r"perl -MSocket -e '
+        socket(my $door, AF_INET, SOCK_STREAM, 0); bind($door, sockaddr_in(7000, INADDR_LOOPBACK)); listen($door, 99);
+        for (1 .. 40) {
+            socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, sockaddr_in(7000, INADDR_LOOPBACK));
+            push @all, $s; accept(my $other, $door); push @all, $other;
+        } sleep 60'";
+    assert_bound(
+        &QUICK,
+        script,
+        "connections: more than 64 ends of TCP at once",
+    );
+}
+
+#[test]
+fn wants_to_stay_when_memory_ends() {
+    let script = "echo 0 > /proc/self/oom_score_adj; sleep 60";
+    assert_bound(
+        &QUICK,
+        script,
+        "oom_score_adj: a process would not go first",
+    );
+}
+
+#[test]
+fn wants_its_core_to_be_dumped() {
+    let world = World::start(&QUICK);
+    let set = |call: i64, arguments: &str| {
+        format!(
+            "perl -e 'my $none = pack(\"QQ\", 0, 0); $! = 0; syscall({call}, {arguments}); print $!+0, \"\n\"'; "
+        )
+    };
+    let core = libc::RLIMIT_CORE;
+    let script = format!(
+        "{{ {} {} {} grep core /proc/self/limits; }} > /output/output.txt",
+        set(libc::SYS_prlimit64, &format!("0, {core}, $none, 0")),
+        set(libc::SYS_setrlimit, &format!("{core}, $none")),
+        set(libc::SYS_prlimit64, &format!("0, {core}, 0, $none")),
+    );
+    let output = world.good(&script)["output"].as_str().unwrap().to_owned();
+    let words: Vec<&str> = output.split_whitespace().collect();
+    let refused = libc::ENOSYS.to_string();
+    assert_eq!(words[..3], [&refused, &refused, "0"], "{output}");
+    assert_eq!(
+        words[3..],
+        ["Max", "core", "file", "size", "1", "1", "bytes"]
+    );
+    assert_unharmed(&world);
+}
+
+#[test]
 fn hides_the_process_that_takes_memory() {
     let unreadable = r#"perl -e '$0 = "\xff\xfe"; push @a, "a" x (1 << 20) while 1'"#.to_owned();
     // The first thread, whose status is the process's, ends.

@@ -3,6 +3,8 @@
 #![cfg(target_os = "linux")]
 
 #[cfg(test)]
+mod abandoned;
+#[cfg(test)]
 mod api;
 #[cfg(test)]
 mod escapes;

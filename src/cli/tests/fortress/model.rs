@@ -1,7 +1,7 @@
 //! The way of a run to the model: the server's key, the policy's bounds, the manifest's words.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -19,38 +19,46 @@ fn model(status: u16) -> (String, Asked) {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                assert_ne!(reader.read_line(&mut head).unwrap(), 0);
-            }
-            let length = head.lines().find_map(|line| {
-                line.to_lowercase()
-                    .strip_prefix("content-length: ")?
-                    .parse()
-                    .ok()
-            });
-            let mut body = vec![0; length.unwrap()];
-            reader.read_exact(&mut body).unwrap();
             let mut seen = seen.lock().unwrap();
-            seen.push((head, serde_json::from_slice(&body).unwrap()));
-            let number = seen.len();
-            let answer = json!({
-                "id": format!("answer-{number}"), "model": "gpt-4-0613",
-                "choices": [{ "message": { "content": format!("number {number}") }, "finish_reason": "stop" }],
-                "usage": { "prompt_tokens": 10, "completion_tokens": number, "total_tokens": 10 + number },
-            })
-            .to_string();
-            write!(
-                stream,
-                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nx-request-id: req-{number}\r\n\
-                 content-length: {}\r\nconnection: close\r\n\r\n{answer}",
-                answer.len()
-            )
-            .unwrap();
+            seen.push(read(&stream));
+            reply(&mut stream, status, seen.len());
         }
     });
     (url, asked)
+}
+
+/// Head and body of a request.
+pub fn read(stream: &TcpStream) -> (String, Value) {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(reader.read_line(&mut head).unwrap(), 0);
+    }
+    let length = head.lines().find_map(|line| {
+        line.to_lowercase()
+            .strip_prefix("content-length: ")?
+            .parse()
+            .ok()
+    });
+    let mut body = vec![0; length.unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    (head, serde_json::from_slice(&body).unwrap())
+}
+
+pub fn reply(stream: &mut TcpStream, status: u16, number: usize) {
+    let answer = json!({
+        "id": format!("answer-{number}"), "model": "gpt-4-0613",
+        "choices": [{ "message": { "content": format!("number {number}") }, "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": 10, "completion_tokens": number, "total_tokens": 10 + number },
+    })
+    .to_string();
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nx-request-id: req-{number}\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{answer}",
+        answer.len()
+    )
+    .unwrap();
 }
 
 const BARE: &str = r#"{"messages": []}"#;
@@ -160,6 +168,31 @@ fn calls_are_bounded() {
         2
     );
     assert_eq!(asked.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_sent_is_bounded() {
+    let (url, asked) = model(200);
+    let world = world(&url, &["--model-kib", "2"]);
+    let long = |bytes: usize| {
+        let request =
+            json!({ "messages": [{ "role": "user", "content": "x".repeat(bytes) }] }).to_string();
+        ask(&request, "/v1/chat/completions")
+    };
+    let output = world.good(&[long(3_000), long(1_000), long(1_500), long(100)].concat());
+    let said = output["output"].as_str().unwrap();
+    let statuses: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split_once("HTTP/1.1 ")?.1.get(..3))
+        .collect();
+    assert_eq!(statuses, ["413", "200", "429", "200"], "{said}");
+    let manifest: Value = serde_json::from_str(output["manifest"].as_str().unwrap()).unwrap();
+    assert_eq!(manifest["policy"]["sandbox"]["max_request_bytes"], 2_048);
+    let sent = asked.lock().unwrap();
+    for (number, (_, body)) in sent.iter().enumerate() {
+        let bytes = body.to_string().len();
+        assert_eq!(output["calls"][number]["request_bytes"], bytes);
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn with_a_sandbox_that_does_not_hold() {
         // bubblewrap itself sees that.
         ("--unshare-pid", ["requires --unshare-pid"; 2]),
         // Then pid 1 is bubblewrap's, which an agent can write to.
-        ("--as-pid-1", ["not the first process"; 2]),
+        ("--as-pid-1", ["not the first process", "oom_score_adj"]),
         (
             "--disable-userns",
             ["user namespace", "user namespaces are not disabled"],
@@ -70,6 +70,18 @@ fn with_a_sandbox_that_does_not_hold() {
         assert!(reasons.into_iter().any(names), "{left_out}: {said}");
         assert!(said.contains("refuses to run agents"), "{said}");
     }
+}
+
+#[test]
+fn with_a_sandbox_that_its_watch_does_not_see() {
+    let mut world = World::prepare(&[]);
+    // Its sandbox is no child of what was started.
+    with_bwrap(&mut world, "/usr/bin/bwrap \"$@\" & wait $!");
+    let said = refused(&world, true);
+    assert!(
+        said.contains("not so in the sandbox: it is watched from outside."),
+        "{said}"
+    );
 }
 
 #[test]

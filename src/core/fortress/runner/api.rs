@@ -4,8 +4,8 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::error::RemoteError;
@@ -20,6 +20,8 @@ const ALIVE_TIMEOUT_MS: u64 = 2_000;
 /// An answer within the policy, as JSON may write it, and what stands beside it.
 const MAX_REPLY_BYTES: usize = 4 << 20;
 const MAX_WORDS_CHARS: usize = 500;
+/// Names and ids go into the books, whose rows are bounded.
+const MAX_NAME_CHARS: usize = 256;
 
 pub struct FortressApi {
     pub http: Rc<dyn Http>,
@@ -43,10 +45,15 @@ pub(super) struct ApiOutput {
 pub struct ApiCall {
     /// HTTP; none if no answer came.
     pub status: Option<u16>,
+    #[serde(default, deserialize_with = "name")]
     pub model: Option<String>,
+    #[serde(default, deserialize_with = "name")]
     pub request_id: Option<String>,
+    #[serde(default, deserialize_with = "name")]
     pub service_tier: Option<String>,
     pub usage: Option<Value>,
+    /// Of what was sent; not every server tells.
+    pub request_bytes: Option<u64>,
     pub started_ms: i64,
     pub total_ms: i64,
 }
@@ -170,6 +177,16 @@ fn refused(status: u16, refusal: Option<Refusal>) -> RemoteError {
 }
 
 fn words(text: &str) -> String {
+    cut(text, MAX_WORDS_CHARS)
+}
+
+fn cut(text: &str, chars: usize) -> String {
     let shown = text.chars().filter(|char| !char.is_control());
-    shown.take(MAX_WORDS_CHARS).collect()
+    shown.take(chars).collect()
+}
+
+/// As far as the books have room for it.
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.map(|text| cut(&text, MAX_NAME_CHARS)))
 }

@@ -68,6 +68,12 @@ impl RemoteError {
     /// Whether it says of a run that it is not begun.
     pub(super) fn is_before_the_run(&self) -> bool {
         let codes = ["BUSY", "INVALID_REQUEST", "NOT_FOUND", "UNAUTHORIZED"];
-        matches!(self, Self::Refused { code, .. } if codes.contains(&code.as_str()))
+        self.is_too_late()
+            || matches!(self, Self::Refused { code, .. } if codes.contains(&code.as_str()))
+    }
+
+    /// Whether it says of a run that it has not begun and never will.
+    pub(super) fn is_too_late(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "TOO_LATE")
     }
 }

@@ -16,6 +16,10 @@ use crate::gateway::Entry;
 use crate::llm::{Attempt, Ended, ModelError};
 use crate::usage::{TokenUsage, wire};
 
+/// What is left of a run's time to hear how it ended, when the server is to have ended it.
+const ACCOUNT_MS: u64 = 5_000;
+/// Manifest and signature, which go into one row of the database.
+const MAX_SIGNED_BYTES: usize = 256 << 10;
 /// Between a request and the same one again.
 const AGAIN_MS: u64 = 1_000;
 /// Requests in a row while nothing is paid for yet; afterwards only time ends them.
@@ -41,7 +45,7 @@ impl Runner for Remote<'_> {
         };
         let started_ms = self.service.clock.now_ms();
         let asked = Cell::new(false);
-        let ended = self.in_time(run, &asked).await;
+        let ended = self.in_time(run, started_ms, &asked).await;
         let span = (started_ms, self.service.clock.now_ms());
         let attempts = match &ended {
             Ok(ApiOutput { calls, .. })
@@ -70,17 +74,33 @@ impl Runner for Remote<'_> {
 
 impl Remote<'_> {
     /// All of it within the policy's time. `asked` becomes true where a model may have been.
-    async fn in_time(&self, run: &Run<'_>, asked: &Cell<bool>) -> Result<ApiOutput, RemoteError> {
+    async fn in_time(
+        &self,
+        run: &Run<'_>,
+        started_ms: i64,
+        asked: &Cell<bool>,
+    ) -> Result<ApiOutput, RemoteError> {
         let ms = self.service.policy.timeout_ms;
-        let driven = Box::pin(self.drive(run, asked));
+        let left_ms = i64::try_from(ms.saturating_sub(ACCOUNT_MS)).unwrap_or(i64::MAX);
+        let driven = Box::pin(self.drive(run, started_ms.saturating_add(left_ms), asked));
         match select(driven, self.service.clock.sleep(ms)).await {
             Either::Left((ended, _)) => ended,
-            Either::Right(_) => Err(RemoteError::Timeout { ms }),
+            Either::Right(_) => Err(self.timeout()),
         }
     }
 
+    fn timeout(&self) -> RemoteError {
+        let ms = self.service.policy.timeout_ms;
+        RemoteError::Timeout { ms }
+    }
+
     /// Each step names the job, so that it may be taken again: nothing is run twice.
-    async fn drive(&self, run: &Run<'_>, asked: &Cell<bool>) -> Result<ApiOutput, RemoteError> {
+    async fn drive(
+        &self,
+        run: &Run<'_>,
+        not_after_ms: i64,
+        asked: &Cell<bool>,
+    ) -> Result<ApiOutput, RemoteError> {
         let id = run.job.id.as_str();
         let input = json!({
             "content": run.input.prompt,
@@ -88,6 +108,7 @@ impl Remote<'_> {
             "input_id": id,
             "evidence_id": run.job.evidence_id,
             "model": run.input.model(),
+            "not_after_ms": not_after_ms,
         });
         if self.patiently(TRIES, || self.api.ingest(&input)).await? != id {
             return Err(RemoteError::Other("input"));
@@ -99,11 +120,15 @@ impl Remote<'_> {
                 if let Err(error) = &ended
                     && error.is_before_the_run()
                 {
-                    asked.set(before);
+                    asked.set(before && !error.is_too_late());
                 }
                 ended
             })
-            .await?;
+            .await;
+        let file = match file {
+            Err(error) if error.is_too_late() => Err(self.timeout()),
+            other => other,
+        }?;
         self.patiently(usize::MAX, || self.api.output(&file)).await
     }
 
@@ -128,6 +153,9 @@ impl Remote<'_> {
         events: &[UsageEvent],
     ) -> Result<Signed, FortressError> {
         let (text, signature) = (&output.manifest, &output.signature);
+        if text.len() + signature.len() > MAX_SIGNED_BYTES {
+            return Err(RemoteError::Malformed("/output").into());
+        }
         let Judged {
             verdict, standing, ..
         } = self.service.judge(text, signature).await?;
@@ -195,6 +223,7 @@ fn of_call(entry: &Entry, call: &ApiCall, (began_ms, ended_ms): (i64, i64)) -> A
         ended: good.then_some(Ended::Whole),
         error: (!good).then_some(error),
         usage: call.usage.as_ref().and_then(wire::openai_chat),
+        request_bytes: call.request_bytes,
         may_have_billed,
         provider_request_id: call.request_id.clone(),
         ..asked(entry, (started_ms, call.total_ms.clamp(0, left_ms)))
@@ -224,6 +253,7 @@ fn asked(entry: &Entry, (started_ms, total_ms): (i64, i64)) -> Attempt {
         error: None,
         usage: None,
         output_bytes: 0,
+        request_bytes: None,
         may_have_billed: false,
         provider_request_id: None,
         started_ms,

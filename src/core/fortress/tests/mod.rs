@@ -320,7 +320,7 @@ pub(crate) fn sandbox() -> SandboxPolicy {
     serde_json::from_value(json!({
         "agent": ["/usr/bin/agent"], "agent_files": {}, "max_cpu_secs": 1, "max_memory_bytes": 1,
         "max_processes": 1, "max_disk_bytes": 1, "max_files": 1, "max_diagnostic_bytes": 1,
-        "max_model_calls": 3,
+        "max_model_calls": 3, "max_request_bytes": 1,
     }))
     .unwrap()
 }

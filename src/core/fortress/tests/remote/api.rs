@@ -43,7 +43,7 @@ pub struct FakeApi {
     /// Changes what it would say to a path that begins so.
     pub spoil: (&'static str, fn(reply: &mut Value)),
     clock: JumpClock,
-    ingested: RefCell<Value>,
+    pub ingested: RefCell<Value>,
     run: Cell<bool>,
 }
 

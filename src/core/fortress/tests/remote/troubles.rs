@@ -10,6 +10,7 @@ const UNDER_WAY: Trouble = Trouble::Says(
 );
 const WRONG_KEY: Trouble =
     Trouble::Says(401, r#"{"error":{"code":"UNAUTHORIZED","message":"no"}}"#);
+const TOO_LATE: Trouble = Trouble::Says(410, r#"{"error":{"code":"TOO_LATE","message":"no"}}"#);
 const PROXY: Trouble = Trouble::Says(502, "<html>Bad gateway</html>");
 const RUBBISH: Trouble = Trouble::Says(200, "[1, 2");
 
@@ -71,6 +72,8 @@ fn what_does_not_pass_fails_the_run_in_time_and_costs_what_it_may_have() {
         // The server says that it never began.
         ("/run", BUSY, down, 0),
         ("/run", WRONG_KEY, refused, 0),
+        ("/ingest", TOO_LATE, refused, 0),
+        ("/run", TOO_LATE, down, 0),
         ("/output", Trouble::Lost, down, 1),
         ("/output", WRONG_KEY, refused, 1),
         ("/output", RUBBISH, down, 1),
@@ -105,6 +108,70 @@ fn a_refusal_after_a_run_that_may_have_begun_leaves_that_open() {
     });
     let error = world.execute(&input()).unwrap_err();
     assert_eq!((error.code(), world.events()), ("FORTRESS_API_REFUSED", 1));
+}
+
+#[test]
+fn a_run_that_came_too_late_never_began_whatever_was_not_heard_before() {
+    let (world, _) = over(|api| {
+        let troubles = [("/run", Trouble::Lost), ("/run", TOO_LATE)];
+        api.troubles.get_mut().extend(troubles);
+    });
+    let error = world.execute(&input()).unwrap_err();
+    assert_eq!(
+        (error.code(), world.events()),
+        ("FORTRESS_API_UNAVAILABLE", 0)
+    );
+}
+
+#[test]
+fn the_server_is_told_when_the_worker_gives_up() {
+    let (world, api) = over(|api| {
+        let troubles = [("/ingest", Trouble::Lost), ("/run", Trouble::Lost)];
+        api.troubles.get_mut().extend(troubles);
+    });
+    world.execute(&input()).unwrap();
+    // In time for the worker to hear of it.
+    let not_after_ms = &api.ingested.borrow()["not_after_ms"];
+    assert_eq!(not_after_ms, &json!(START_MS + 55_000));
+}
+
+/// Input tokens of gpt-4.
+const TOKEN_NANOS: i64 = 30_000;
+
+#[test]
+fn a_call_without_an_answer_costs_what_its_own_request_may() {
+    const GIVEN_UP: &str = r#"{"error":{"code":"RUN_FAILED","message":"", "reason":"AGENT_FAILED: 3",
+        "calls":[{"status":null,"request_bytes":900000,"started_ms":1,"total_ms":5},
+                 {"status":null,"request_bytes":800000,"started_ms":1,"total_ms":5}]}}"#;
+    let (world, _) = over(|api| api.always = Some(("/run", Trouble::Says(422, GIVEN_UP))));
+    world.execute(&input()).unwrap_err();
+    assert_eq!(world.events(), 2);
+    let cost = world.job().int("cost_nanos").unwrap();
+    let answers = 2 * 4_096 * 2 * TOKEN_NANOS;
+    assert_eq!(cost, 1_700_000 * TOKEN_NANOS + answers);
+}
+
+#[test]
+fn texts_of_any_length_do_not_keep_a_run_off_the_books() {
+    let long = |reply: &mut Value| {
+        for name in ["model", "request_id", "service_tier"] {
+            reply["calls"][0][name] = json!("x".repeat(1_000_000));
+        }
+    };
+    let (world, _) = over(|api| api.spoil = ("/output", long));
+    world.execute(&input()).unwrap();
+    let booked = world.rows("SELECT model FROM usage_events ORDER BY attempt");
+    assert_eq!(booked.len(), 3);
+    assert_eq!(booked[0].text("model").unwrap(), "x".repeat(256));
+
+    let (world, _) = over(|api| {
+        api.misrun = |run| run["model_answered"] = json!("x".repeat(1_000_000));
+    });
+    let error = world.execute(&input()).unwrap_err();
+    assert_eq!(
+        (error.code(), world.events()),
+        ("FORTRESS_API_UNAVAILABLE", 3)
+    );
 }
 
 #[test]
