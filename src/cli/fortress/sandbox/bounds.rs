@@ -4,9 +4,10 @@ use nix::errno::Errno;
 /// Open files of all processes together. Pipes and sockets keep what is in them in memory of the
 /// kernel, up to some 200 KiB each.
 pub const MAX_OPEN_FILES: u64 = 1_024;
-/// Ends of TCP connections, those of the relay among them. Each keeps what is in it in memory of
-/// the kernel, up to what `tcp_rmem` and `tcp_wmem` allow, which is more than any pipe may.
-pub const MAX_TCP_ENDS: u64 = 64;
+/// Ends of TCP connections, 33 of the relay's at most among them. Each keeps what is in it in
+/// memory of the kernel, up to what `tcp_rmem` and `tcp_wmem` allow, which is far more than a pipe
+/// may.
+pub const MAX_TCP_ENDS: u64 = 40;
 /// `oom_score_adj` of an agent: if the machine runs out of memory, it goes first.
 pub const FIRST_TO_GO: i64 = 1_000;
 

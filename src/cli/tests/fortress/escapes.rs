@@ -58,14 +58,14 @@ fn fills_sockets() {
 fn fills_connections() {
     let script = r"perl -MSocket -e '
         socket(my $door, AF_INET, SOCK_STREAM, 0); bind($door, sockaddr_in(7000, INADDR_LOOPBACK)); listen($door, 99);
-        for (1 .. 40) {
+        for (1 .. 30) {
             socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, sockaddr_in(7000, INADDR_LOOPBACK));
             push @all, $s; accept(my $other, $door); push @all, $other;
         } sleep 60'";
     assert_bound(
         &QUICK,
         script,
-        "connections: more than 64 ends of TCP at once",
+        "connections: more than 40 ends of TCP at once",
     );
 }
 
