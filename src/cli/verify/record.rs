@@ -14,8 +14,9 @@ const RECORD: &str = "data/execution/execution.json";
 const SIGNATURE: &str = "data/execution/execution.json.asc";
 const CUSTODY: &str = "data/custody/custody.jsonl";
 const CUSTODY_EVENT: &str = "custody_event";
-/// Who logs runs; no caller may use it.
+/// Who logs runs, and who logs custody; no caller may use either.
 const FORTRESS: &str = "fortress-mcp";
+const COORDINATOR: &str = "chittyos-coordinator";
 
 /// The fact that the log has this very record and signature.
 pub fn logged<'p>(archive: &Archive, proven: &'p Proven) -> Option<&'p Logged> {
@@ -67,6 +68,10 @@ pub fn check(archive: &Archive, proven: &Proven, findings: &mut Findings) {
     }
 }
 
+fn is_custody(fact: &Fact) -> bool {
+    fact.predicate == CUSTODY_EVENT && fact.source == COORDINATOR
+}
+
 fn erased(proven: &Proven) -> usize {
     let erased = proven.values().filter(|logged| logged.fact.is_none());
     erased.count()
@@ -82,12 +87,10 @@ pub fn custody(archive: &Archive, proven: &Proven, findings: &mut Findings) {
     let facts: Vec<&Fact> = listed
         .iter()
         .filter_map(|id| Some(&proven.get(id)?.fact.as_ref()?.fact))
-        .filter(|fact| fact.predicate == CUSTODY_EVENT)
+        .filter(|fact| is_custody(fact))
         .collect();
     let all = proven.values().filter_map(|logged| logged.fact.as_ref());
-    let events = all
-        .filter(|salted| salted.fact.predicate == CUSTODY_EVENT)
-        .count();
+    let events = all.filter(|salted| is_custody(&salted.fact)).count();
     let unique: BTreeSet<_> = listed.iter().collect();
     if facts.len() != listed.len() || facts.len() != events || unique.len() != events {
         return add(

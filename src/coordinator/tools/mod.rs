@@ -158,7 +158,7 @@ fn no_evidence(services: &Services<Desk>, error: &EvidenceError) -> ToolError {
         | EvidenceError::FactMissing(_)
         | EvidenceError::LogShrunk
         | EvidenceError::NoFiles
-        | EvidenceError::Signature(_) => Blame::Upstream(Some(error.to_string())),
+        | EvidenceError::Unsound(_) => Blame::Upstream(Some(error.to_string())),
         _ if error.is_internal() => Blame::Ours,
         _ => Blame::Caller,
     };

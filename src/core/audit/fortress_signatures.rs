@@ -18,6 +18,7 @@ impl Signatures for FortressSignatures<'_> {
             content: manifest.to_owned(),
             signature: signature.to_owned(),
             public_key: None,
+            include_keys: false,
         };
         // The fortress refuses to look at these, however often it is asked.
         if let Err(faults) = question.validate() {

@@ -24,6 +24,9 @@ pub(super) fn json(dossier: &Dossier) -> Result<Made, EvidenceError> {
     contents.insert("execution".to_owned(), json!(dossier.execution));
     contents.insert("prompt_sha256".to_owned(), json!(dossier.prompt_sha256));
     contents.insert("limits".to_owned(), json!(texts::LIMITS_SHORT));
+    if let Some(run) = &dossier.run {
+        contents.insert("signature_verdict".to_owned(), json!(run.verdict));
+    }
     if !dossier.keys.is_empty() {
         contents.insert("keys".to_owned(), json!(dossier.keys));
     }

@@ -56,6 +56,8 @@ pub struct SignedRun {
     pub manifest: Manifest,
     pub signature: String,
     pub verdict: VerifyOutput,
+    /// What is to be said of the key; none where its signature holds.
+    pub finding: Option<String>,
 }
 
 /// Facts with proofs that all lead to one checkpoint.

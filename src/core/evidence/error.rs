@@ -25,6 +25,10 @@ pub enum EvidenceError {
         "there is nowhere to keep package files: the operator binds an R2 bucket as EVIDENCE_FILES; the format json needs none"
     )]
     NoFiles,
+    #[error(
+        "what is on file of this execution does not go together: {0}. There is no package of it: have chitty_security_audit name what was altered (execution_ids, audit_level comprehensive)"
+    )]
+    Unsound(String),
     #[error("others record custody of this evidence at the same moment: try again")]
     Busy,
     #[error("the custody of an execution has at most 90 events, and they are all there")]
@@ -43,8 +47,6 @@ pub enum EvidenceError {
     FileAltered,
     #[error("the fortress's key is being replaced at this moment: try again")]
     KeyReplaced,
-    #[error("the fortress's signature could not be had: {0}")]
-    Signature(String),
     #[error("the package could not be put together: {0}")]
     Encoding(String),
     #[error(transparent)]
@@ -71,6 +73,7 @@ impl EvidenceError {
             Self::Erased => "CONTENT_ERASED",
             Self::FactMissing(_) => "CHAIN_FACT_MISSING",
             Self::NotSigned => "EXECUTION_NOT_SIGNED",
+            Self::Unsound(_) => "EXECUTION_UNSOUND",
             Self::NoFiles => "FILES_NOT_CONFIGURED",
             Self::Busy => "CUSTODY_BUSY",
             Self::TooManyEvents => "CUSTODY_FULL",
@@ -79,7 +82,6 @@ impl EvidenceError {
             Self::KeyReplaced => "KEY_REPLACED",
             Self::NoSuchFile => "PACKAGE_NOT_FOUND",
             Self::FileAltered => "PACKAGE_ALTERED",
-            Self::Signature(_) => "SIGNATURE_INVALID",
             Self::Files(_) => "FILES_UNAVAILABLE",
             Self::Database(_) => "DATABASE_UNAVAILABLE",
             Self::Encoding(_) | Self::Seal(_) | Self::Entropy(_) => "INTERNAL",

@@ -243,7 +243,7 @@ fn legal(
     let process = texts::fill(texts::PROCESS, &values);
     bag.add("data/legal/certification-902-13-14.DRAFT", certification);
     bag.add("data/legal/process-description-901b9", process);
-    bag.add("data/legal/LIMITS.txt", texts::LIMITS);
+    bag.add("data/legal/LIMITS.txt", texts::limits(run));
     let exhibits: Vec<document::Exhibit> = bag.files().map(document::Exhibit::of).collect();
     bag.add("data/legal/brief.pdf", document::brief(dossier, &exhibits)?);
     Ok(())

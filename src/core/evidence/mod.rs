@@ -16,6 +16,7 @@ mod error;
 mod legal_brief;
 pub mod pdf;
 mod service;
+mod sound;
 mod store;
 mod texts;
 mod types;
@@ -31,4 +32,6 @@ pub use download::PREFIX;
 pub use error::EvidenceError;
 pub use service::Evidence;
 pub(crate) use store::open_file;
+#[cfg(test)]
+pub(crate) use texts::VERIFY_PY;
 pub use types::{Package, PackageFile, PackageFormat, PackageInput, PackageOutput};

@@ -5,13 +5,14 @@ use super::custody::{CustodyAction, CustodyEvent, Subject};
 use super::dossier::{Dossier, SignedRun};
 use super::error::EvidenceError;
 use super::legal_brief;
+use super::sound;
 use super::store::NewPackage;
 use super::types::{Package, PackageFile, PackageFormat, PackageInput, PackageOutput};
 use crate::chain::hash::Hash;
 use crate::digest::sha256_hex;
 use crate::execution::{Asker, ExecutionService, ExecutionView};
-use crate::fortress::keys::{HistoryEntry, history};
-use crate::fortress::{Manifest, VerifyInput, VerifyOutput};
+use crate::fortress::VerifyInput;
+use crate::fortress::keys::HistoryEntry;
 use crate::ids;
 use crate::ports::Bucket;
 
@@ -50,9 +51,6 @@ impl Evidence<'_> {
         if format.file_type().is_some() && self.files.is_none() {
             return Err(EvidenceError::NoFiles);
         }
-        if format == PackageFormat::LegalBrief && execution.results.fortress_manifest.is_none() {
-            return Err(EvidenceError::NotSigned);
-        }
         let dossier = self.dossier(asker, input, execution).await?;
         let made = match format {
             PackageFormat::Json => contents::json(&dossier)?,
@@ -71,14 +69,10 @@ impl Evidence<'_> {
         let service = self.executions;
         let format = input.package_format;
         let package_id = ids::prefixed("PKG", &*service.clock, &*service.entropy)?;
-        let run = match format {
-            PackageFormat::Json => None,
-            _ => self.signed_run(asker, &execution).await?,
-        };
-        let keys = match execution.results.fortress_manifest {
-            None => Vec::new(),
-            Some(_) => self.keys(run.as_ref().map(|run| &run.verdict)).await?,
-        };
+        let (run, keys) = self.signed_run(asker, &execution).await?.unzip();
+        if format == PackageFormat::LegalBrief && run.is_none() {
+            return Err(EvidenceError::NotSigned);
+        }
         let evidence_id = execution
             .evidence_id
             .clone()
@@ -91,7 +85,7 @@ impl Evidence<'_> {
             prompt_sha256: sha256_hex(&execution.prompt),
             execution,
             run,
-            keys,
+            keys: keys.unwrap_or_default(),
             chain: None,
         };
         if format == PackageFormat::LegalBrief {
@@ -107,61 +101,41 @@ impl Evidence<'_> {
             .await?;
         }
         if input.include_chain_facts || format == PackageFormat::LegalBrief {
-            dossier.chain = Some(self.chain(&dossier, format).await?);
+            let chain = self.chain(&dossier, format).await?;
+            sound::logged(&chain, dossier.run.as_ref())?;
+            dossier.chain = Some(chain);
         }
         Ok(dossier)
     }
 
-    /// The signed text, with what the fortress's key says of it now. None where nothing was
-    /// signed.
+    /// What was signed, if it is of this execution, and all keys of the fortress's. None at a
+    /// level that signs nothing.
     async fn signed_run(
         &self,
         asker: &Asker<'_>,
         execution: &ExecutionView,
-    ) -> Result<Option<SignedRun>, EvidenceError> {
-        let results = &execution.results;
-        let (Some(text), Some(signature)) =
-            (&results.fortress_manifest, &results.fortress_signature)
-        else {
+    ) -> Result<Option<(SignedRun, Vec<HistoryEntry>)>, EvidenceError> {
+        let Some((manifest, text, signature)) = sound::manifest(execution)? else {
             return Ok(None);
         };
-        let unsound = |fault: &dyn ToString| EvidenceError::Signature(fault.to_string());
-        let manifest = Manifest::parse(text).map_err(|fault| unsound(&fault))?;
         let question = VerifyInput {
             content: text.clone(),
             signature: signature.clone(),
             public_key: None,
+            include_keys: true,
         };
-        let verdict = self
-            .executions
-            .workers
-            .verify_signature(asker, &question)
-            .await?;
-        Ok(Some(SignedRun {
-            text: text.clone(),
+        let workers = &self.executions.workers;
+        let mut verdict = workers.verify_signature(asker, &question).await?;
+        let finding = sound::signature(&verdict)?;
+        let keys = verdict.keys.take().unwrap_or_default();
+        let run = SignedRun {
+            text,
             manifest,
-            signature: signature.clone(),
+            signature,
             verdict,
-        }))
-    }
-
-    /// All keys, and of the one that signed what the fortress says: an operator may have
-    /// revoked it by hand.
-    async fn keys(
-        &self,
-        verdict: Option<&VerifyOutput>,
-    ) -> Result<Vec<HistoryEntry>, EvidenceError> {
-        let mut keys = history(&*self.executions.db).await?.keys;
-        let Some((verdict, standing)) = verdict.and_then(|said| Some((said, said.key.as_ref()?)))
-        else {
-            return Ok(keys);
+            finding,
         };
-        let signed = |key: &&mut HistoryEntry| key.fingerprint == standing.fingerprint;
-        if let Some(key) = keys.iter_mut().find(signed) {
-            key.status = standing.status;
-            key.public_key.clone_from(&verdict.public_key);
-        }
-        Ok(keys)
+        Ok(Some((run, keys)))
     }
 
     async fn legal_brief(
@@ -229,6 +203,7 @@ impl Evidence<'_> {
                 format: input.package_format,
                 created_at: crate::time::to_rfc3339(dossier.created_ms),
                 package_hash: made.hash,
+                finding: dossier.run.as_ref().and_then(|run| run.finding.clone()),
                 custody_fact_id: fact.to_string(),
                 file: file.map(|(bytes, name)| self.file_at(dossier, input, name, bytes.len())),
                 contents: made.contents,

@@ -6,11 +6,12 @@ use crate::chain::checkpoint::Checkpoint;
 use crate::fortress::Manifest;
 use crate::time;
 
-pub const LIMITS: &str = include_str!("texts/LIMITS.txt");
+const LIMITS: &str = include_str!("texts/LIMITS.txt");
 pub const NO_TIMESTAMP: &str = include_str!("texts/NO-TIMESTAMP.txt");
 pub const NO_WITNESSES: &str = include_str!("texts/NO-WITNESSES.txt");
 pub const CERTIFICATION: &str = include_str!("texts/certification.txt");
 pub const PROCESS: &str = include_str!("texts/process.txt");
+const FINDING: &str = include_str!("texts/finding.txt");
 const RUN_BY_MODEL: &str = include_str!("texts/run-by-model.txt");
 const RUN_BY_AGENT: &str = include_str!("texts/run-by-agent.txt");
 pub const VERIFY: &str = include_str!("texts/VERIFY.txt");
@@ -52,6 +53,13 @@ pub fn fill(template: &str, values: &Values) -> String {
         filled.push_str(rest);
     }
     filled
+}
+
+/// What a package does not show, and first what was found of the key that signed.
+pub fn limits(run: &SignedRun) -> String {
+    let said = |finding: &String| fill(FINDING, &vec![("finding", finding.clone())]);
+    let finding = run.finding.as_ref().map(said).unwrap_or_default();
+    fill(LIMITS, &vec![("finding", finding)])
 }
 
 /// Why there is no time stamp, or no cosigned checkpoint.

@@ -72,6 +72,10 @@ pub struct Package {
     pub created_at: String,
     /// SHA-256, lower hex: of the file; of `contents` in RFC 8785 form where there is none.
     pub package_hash: String,
+    /// Why the run's signature does not hold by its key as it is now; absent where it holds. It
+    /// stands in the package, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
     /// Id of the fact in the log that records this package under its hash.
     pub custody_fact_id: String,
     /// Where the file is to be had. Absent where the package is all in `contents`.

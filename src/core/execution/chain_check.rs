@@ -243,6 +243,7 @@ impl ExecutionService {
             content: manifest,
             signature,
             public_key: None,
+            include_keys: false,
         };
         let (valid, explanation) = if question.signature.is_empty() {
             (

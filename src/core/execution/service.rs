@@ -175,6 +175,7 @@ impl ExecutionService {
             content: manifest.clone(),
             signature: results.fortress_signature.clone().unwrap_or_default(),
             public_key: None,
+            include_keys: false,
         };
         let verdict = self.workers.verify_signature(asker, &question).await?;
         let covered = Manifest::parse(&manifest).and_then(|manifest| {

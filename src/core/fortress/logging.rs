@@ -9,6 +9,12 @@ use crate::ledger::{AppendRequest, Ledger, LedgerError};
 use crate::ports::Database;
 
 pub(super) const SOURCE: &str = "fortress-mcp";
+
+/// Whether a fact is of this very text and signature.
+pub(crate) fn records_signed(fact: &Fact, text: &str, signature: &str) -> bool {
+    let says = |name: &str, text: &str| fact.metadata.get(name) == Some(&sha256_hex(text));
+    fact.source == SOURCE && says("manifest_sha256", text) && says("signature_sha256", signature)
+}
 const SWEPT_AT_ONCE: usize = 20;
 const SWEPT_AT_MOST: usize = 100;
 

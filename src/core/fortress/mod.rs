@@ -36,6 +36,7 @@ pub use evidence::{
 pub use facts::{ChainQueryInput, ChainQueryOutput, FactRecord};
 pub use jobs::{INTERRUPTED, Jobs};
 pub use logging::log_unlogged;
+pub(crate) use logging::records_signed;
 pub use manifest::{Manifest, ManifestFault, Parameters, Provider, Usage};
 pub(crate) use policy::MAX_OUTPUT_TOKENS;
 pub use policy::{Policy, SandboxPolicy};

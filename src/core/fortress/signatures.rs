@@ -40,6 +40,11 @@ impl FortressService {
             Some(armor) => Some(self.callers_key(input, armor).await?),
             None => None,
         };
+        let keys = if input.include_keys {
+            Some(self.key_history().await?.keys)
+        } else {
+            None
+        };
         let own = judged.verdict;
         Ok(VerifyOutput {
             content_hash: sha256_hex(&input.content),
@@ -56,6 +61,7 @@ impl FortressService {
             key_expires_at: judged.public.expires_at_secs().map(from_secs),
             key: judged.standing,
             caller_key,
+            keys,
         })
     }
 

@@ -263,6 +263,7 @@ impl FortressService {
             content: run.manifest.clone(),
             signature: run.signature.clone(),
             public_key: None,
+            include_keys: false,
         };
         let verdict = self.verify(&question).await?;
         let manifest = Manifest::parse(&run.manifest).ok();

@@ -2,7 +2,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::keys::KeyStanding;
+use super::keys::{HistoryEntry, KeyStanding};
 use crate::chain::receipt::Receipt;
 use crate::evidence::parse_manifest;
 use crate::validation::{printable, printable_if_some};
@@ -79,6 +79,10 @@ pub struct VerifyInput {
     #[garde(length(bytes, min = 1, max = 65_536))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
+    /// Give the history of the fortress's keys along, as `/keys/history.json` has it.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub include_keys: bool,
 }
 
 /// A package to sign, by its tag manifest (RFC 8493).
@@ -133,6 +137,10 @@ pub struct VerifyOutput {
     pub key: Option<KeyStanding>,
     /// What the key given by the caller says, if one was given.
     pub caller_key: Option<CallerKey>,
+    /// All keys of the fortress's that are vouched for, the first one first; absent unless asked
+    /// for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<HistoryEntry>>,
 }
 
 /// A verdict under a key that nobody here vouches for.

@@ -4,10 +4,12 @@ mod anchored;
 mod custody;
 mod files;
 mod golden;
+mod hostile;
 mod json;
 mod keys;
 mod legal_brief;
 mod offline;
+mod unsound;
 
 use std::rc::Rc;
 

@@ -6,17 +6,11 @@ file with the witnesses' keys in the form of data/witnesses/policy; all from els
 package. Ends with 0 if integrity, completeness and signer hold, 1 if any verdict fails, 3 if none
 fails but one of these could not be reached, 2 if there is nothing to check.
 
-Standard library only. Ed25519: RFC 8032. Trees: RFC 9162 section 2.1. Notes, proofs, cosignatures
+Standard library only. Ed25519: RFC 8032. OpenPGP: RFC 9580. Trees: RFC 9162 section 2.1. Notes, proofs, cosignatures
 and policies: C2SP. Expiry is for gpg, time stamps for openssl (verify.sh), ML-DSA-44 for `chitty verify`.
 """
-import argparse
-import base64
-import hashlib
-import json
-import os
-import re
-import sys
-import time
+import argparse, base64, hashlib, json, re, sys, time
+from pathlib import Path
 
 class Fault(Exception):
     """Why a check does not hold."""
@@ -25,8 +19,19 @@ def need(holds, words):
     if not holds:
         raise Fault(words)
 
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
+def sha256(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+def plain(number):
+    need(re.fullmatch("-?[0-9]{1,18}", number), "a number that not every program reads alike")
+    return int(number)
+
+def parse(data):
+    """A JSON object that every program reads alike."""
+    once = lambda pairs: need(len(dict(pairs)) == len(pairs), "a name that stands twice in one object") or dict(pairs)
+    read = json.loads(data.decode(), object_pairs_hook=once, parse_int=plain, parse_float=plain, parse_constant=plain)
+    need(isinstance(read, dict), "not a JSON object")
+    return read
 
 # Ed25519
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
@@ -36,11 +41,10 @@ def recover(encoded):
     """A point in extended coordinates, from its one canonical encoding."""
     y = int.from_bytes(encoded, "little")
     sign, y = y >> 255, y & (2**255 - 1)
-    need(y < P, "a point is not in canonical form")
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
     x = x * ROOT % P if (x * x - square) % P else x
-    need((x * x - square) % P == 0 and not (x == 0 and sign), "a point is not on the curve")
+    need(y < P and (x * x - square) % P == 0 and not (x == 0 and sign), "not the canonical form of a point")
     x = P - x if x & 1 != sign else x
     return (x, y, 1, x * y % P)
 
@@ -70,7 +74,7 @@ def ed25519(key, message, signature):
     need(same(times(s, BASE), add(r, times(k, point))), "the signature does not match")
 
 # OpenPGP: version 4, Ed25519
-CURVE = bytes.fromhex("092b06010401da470f01")
+ED25519 = bytes.fromhex("16092b06010401da470f01010740")
 HASHES = {8: hashlib.sha256, 9: hashlib.sha384, 10: hashlib.sha512}
 
 def armor(text, kind):
@@ -96,9 +100,9 @@ def packets(data):
         yield tag, data[at : at + size]
         at += size
 
-def subpackets(body):
-    """Of a signature's signed area, by type; and where that ends."""
-    found, at, end = {}, 6, 6 + int.from_bytes(body[4:6], "big")
+def subpackets(body, start=4):
+    """Of an area of a signature, by type; and where it ends. The first area is signed."""
+    found, at, end = {}, start + 2, start + 2 + int.from_bytes(body[start : start + 2], "big")
     while at < end:
         size, at = length(body, at)
         found[body[at] & 0x7F] = body[at + 1 : at + size]
@@ -106,59 +110,66 @@ def subpackets(body):
     return found, end
 
 def public_keys(text):
-    """By fingerprint, also of subkeys: the point, and the whole key with the reasons of its revocations."""
-    keys = {}
+    """By fingerprint, also of subkeys that sign: the point, and the whole key with the reasons of its revocations."""
+    keys, revoked = {}, set()
     for block in re.findall(rb"-----BEGIN.*?-----END[^\n]*", text, re.S):
-        whole = {"reasons": set()}
+        whole, framed, name, point = {"reasons": set()}, b"", "", None
         for tag, body in packets(armor(block, "PUBLIC KEY BLOCK")):
-            if tag in (6, 14) and body[0] == 4 and body[5] == 22 and body[6:16] == CURVE:
-                need(body[16:19] == bytes.fromhex("010740") and len(body) == 51, "a key of an unknown form")
-                name = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest().upper()
-                whole.setdefault("fingerprint", name)
-                keys[name] = (body[19:], whole)
-            if tag == 2 and body[1] in (0x20, 0x28):
-                whole["reasons"].add(subpackets(body)[0].get(29, b"\0")[0] if body[1] == 0x20 else 0)
-    need(keys, "no Ed25519 key")
-    return keys
+            said, end = subpackets(body) if tag == 2 else ({}, 0)
+            if tag in (6, 14):
+                need((tag == 6) == (not framed), "not one primary key before its subkeys")
+                framed = b"\x99" + len(body).to_bytes(2, "big") + body
+                name = hashlib.sha1(framed).hexdigest().upper()
+                point = body[19:] if (body[0], body[5:19], len(body)) == (4, ED25519, 51) else None
+            if tag == 6:
+                primary, whole["fingerprint"], keys[name] = (framed, point), name, (point, whole)
+            elif tag == 2 and body[1] == 0x20:
+                whole["reasons"].add(said.get(29, b"\0")[0])
+            elif tag == 2 and body[1] == 0x28:
+                revoked.add(name)
+            elif tag == 2 and body[1] == 0x18 and point and said.get(27, b"\0")[0] & 2:
+                # The primary key must have signed that this one is its own, and the other way round.
+                made_by(primary[1], body, 0x18, primary[0] + framed)
+                made_by(point, {**subpackets(body, end)[0], **said}.get(32, b""), 0x19, primary[0] + framed)
+                keys[name] = point, whole
+    return {name: key for name, key in keys.items() if name not in revoked}
 
 def integer(data, at):
     size = (int.from_bytes(data[at : at + 2], "big") + 7) // 8
     need(size <= 32 and at + 2 + size <= len(data), "a malformed number")
     return data[at + 2 : at + 2 + size].rjust(32, b"\0"), at + 2 + size
 
-def openpgp(content, signature, keys):
-    """The key that signed exactly `content`."""
-    found = list(packets(signature))
-    need(len(found) == 1 and found[0][0] == 2, "not one signature")
-    body = found[0][1]
-    need(body[0] == 4 and body[1] == 0 and body[2] == 22 and body[3] in HASHES, "a signature of another kind")
-    said, end = subpackets(body)
-    issuer = said.get(33, b"")[1:].hex().upper()
-    need(issuer in keys, "signed by a key that is not in the package")
+def made_by(point, body, kind, content):
+    need(body[:3] == bytes([4, kind, 22]) and body[3] in HASHES, "a signature of another kind")
+    end = subpackets(body)[1]
     digest = HASHES[body[3]](content + body[:end] + b"\x04\xff" + end.to_bytes(4, "big")).digest()
-    at = end + 2 + int.from_bytes(body[end : end + 2], "big")
+    at = subpackets(body, end)[1]
     need(digest[:2] == body[at : at + 2], "the signature is not over these bytes")
     r, at = integer(body, at + 2)
     s, at = integer(body, at)
     need(at == len(body), "bytes after the signature")
-    point, whole = keys[issuer]
     ed25519(point, digest, r + s)
-    return whole
+
+def openpgp(content, signature, keys):
+    """The key that signed exactly `content`."""
+    found = list(packets(signature))
+    need(len(found) == 1 and found[0][0] == 2, "not one signature")
+    issuer = subpackets(found[0][1])[0].get(33, b"")[1:].hex().upper()
+    need(issuer in keys, "signed by a key that is not in the package, or a subkey that is revoked or not bound to it")
+    made_by(keys[issuer][0], found[0][1], 0, content)
+    return keys[issuer][1]
 
 # The log
-def node(left, right):
-    return hashlib.sha256(b"\1" + left + right).digest()
-
 def climb(fn, sn, fr, sr, proof):
     """The roots that a proof leads to, of the older tree and of the newer one."""
     for p in proof:
         need(sn, "the proof is too long")
         if fn & 1 or fn == sn:
-            fr, sr = node(p, fr), node(p, sr)
+            fr, sr = sha256(b"\1", p, fr), sha256(b"\1", p, sr)
             while not fn & 1 and fn:
                 fn, sn = fn >> 1, sn >> 1
         else:
-            sr = node(sr, p)
+            sr = sha256(b"\1", sr, p)
         fn, sn = fn >> 1, sn >> 1
     need(sn == 0, "the proof is too short")
     return fr, sr
@@ -178,7 +189,7 @@ def signed(note, key, kind):
     name, key_id, encoded = key.split("+", 2)
     public = base64.b64decode(encoded, validate=True)
     need(public[:1] == bytes([kind]) and len(public) == 33, "a verifier key of another kind")
-    need(hashlib.sha256(name.encode() + b"\n" + public).hexdigest()[:8] == key_id, "the verifier key's id is wrong")
+    need(sha256(name.encode(), b"\n", public).hex()[:8] == key_id, "the verifier key's id is wrong")
     text, lines = note.decode().rsplit("\n\n", 1)
     rows = [line.split(" ") for line in lines.splitlines()]
     raw = [base64.b64decode(value, validate=True) for dash, who, value in rows if (dash, who) == ("\u2014", name)]
@@ -215,45 +226,39 @@ def quorum(policy, note):
     return ", ".join(by + unread), met[asked]
 
 # The package
+RUN, TAGS = "data/execution/execution.json", "tagmanifest-sha256.txt"
+
 class Package:
     def __init__(self, folder):
         self.files, self.problems = {}, []
-        for place, folders, names in os.walk(folder):
-            for path in (os.path.join(place, name) for name in folders + names):
-                inside = os.path.relpath(path, folder).replace(os.sep, "/")
-                if os.path.isfile(path) and not os.path.islink(path):
-                    with open(path, "rb") as file:
-                        self.files[inside] = file.read()
-                elif os.path.islink(path) or not os.path.isdir(path):
-                    self.problem("integrity", inside, "neither a file nor a folder")
+        self.attempt("integrity", ".", lambda: self.read(Path(folder)))
 
-    def problem(self, aspect, path, words):
-        self.problems.append((aspect, path, words))
+    def read(self, folder):
+        for path in folder.rglob("*"):
+            inside = path.relative_to(folder).as_posix()
+            def take():
+                need(path.is_file() and not path.is_symlink(), "neither a file nor a folder")
+                self.files[inside] = path.read_bytes()
+            if path.is_symlink() or not path.is_dir():
+                self.attempt("integrity", inside, take)
 
     def attempt(self, aspect, path, check):
         """What the check returns; a finding if it does not hold or its input is malformed."""
         try:
             return check()
-        except (Fault, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
-            self.problem(aspect, path, str(error) if isinstance(error, Fault) else f"missing or malformed: {error}")
+        except Exception as error:
+            words = str(error) if isinstance(error, Fault) else f"missing or malformed: {error}"
+            self.problems.append((aspect, path, words))
 
-    def manifest(self, name, covers):
+    def manifest(self, name, payload):
+        covered = {p for p in self.files if p.startswith("data/") == payload and p not in (TAGS, TAGS + ".asc")}
         rows = [re.fullmatch(r"([0-9a-f]{64})  (.+)", line).groups() for line in self.files[name].decode().splitlines()]
         listed = {path: digest for digest, path in rows}
         need(len(listed) == len(rows), "a path is listed twice")
-        for path in sorted(listed.keys() | set(filter(covers, self.files))):
-            if path not in listed:
-                self.problem("integrity", path, f"extra: not listed in {name}")
-            elif path not in self.files or not covers(path):
-                self.problem("integrity", path, f"missing, but listed in {name}")
-            elif sha256(self.files[path]) != listed[path]:
-                self.problem("integrity", path, f"altered: not the hash in {name}")
-
-    def bag(self):
-        last = ("tagmanifest-sha256.txt", "tagmanifest-sha256.txt.asc")
-        payload, tags = lambda p: p.startswith("data/"), lambda p: not p.startswith("data/") and p not in last
-        for name, covers in (("manifest-sha256.txt", payload), (last[0], tags)):
-            self.attempt("integrity", name, lambda: self.manifest(name, covers))
+        for path in sorted(listed.keys() | covered):
+            words = "missing, but" if path not in covered else "altered: not as" if path in listed else "extra: not"
+            if path not in covered or listed.get(path) != sha256(self.files[path]).hex():
+                self.problems.append(("integrity", path, f"{words} listed in {name}"))
 
     def signer(self, path, keys, wanted):
         key = openpgp(self.files[path], armor(self.files[path + ".asc"], "SIGNATURE"), keys)
@@ -272,11 +277,11 @@ class Package:
                 extra = "extra " + base64.b64encode(leaf).decode()
                 need(lines == ["c2sp.org/tlog-proof@v1", extra, f"index {number}"], "not a proof of this leaf")
                 need(number < size, "the index lies outside the tree")
-                start = hashlib.sha256(b"\0" + leaf).digest()
+                start = sha256(b"\0", leaf)
                 need(climb(number, size - 1, start, start, hashes)[1] == root, "the proof does not lead to the root")
-                entry = json.loads(leaf)
-                need(content is None or sha256(content) == entry["fact_id"], "the fact is not the one in the log")
-                facts[entry["fact_id"]] = (number, entry, content and json.loads(content))
+                entry = parse(leaf)
+                need(content is None or sha256(content).hex() == entry["fact_id"], "the fact is not the one in the log")
+                facts[entry["fact_id"]] = (number, entry, None if content is None else parse(content))
             self.attempt("completeness", path + "tlog-proof", check)
         return facts
 
@@ -291,48 +296,45 @@ class Package:
         """The size of another checkpoint, which is of one log with the package's, whichever is the older."""
         heads = [(*checkpoint(self.files[one], key), self.files[one]) for one in (path, "data/chain/checkpoint")]
         (first, old, _), (second, new, newer) = sorted(heads, key=lambda head: head[0])
-        hashes = []
-        if first != second or proof in self.files:
-            lines, hashes = self.proof(proof, newer, 1)
-            need(lines == [f"old {first}"], "a proof from another checkpoint")
+        unneeded = first == second and proof not in self.files
+        lines, hashes = ([f"old {first}"], []) if unneeded else self.proof(proof, newer, 1)
+        need(lines == [f"old {first}"], "a proof from another checkpoint")
         consistency(first, second, hashes, old, new)
         return heads[0][0]
 
     def run(self, facts):
         """The signed record is of these texts, and the log has it: at which index."""
-        record = json.loads(self.files["data/execution/execution.json"])
+        record = parse(self.files[RUN])
         for name in ("prompt", "output"):
             text = self.files.get(f"data/execution/{name}")
-            need(text is None or sha256(text) == record[f"{name}_sha256"], f"the {name} is not the one signed")
-        mine = {f"{kind}_sha256": sha256(self.files[f"data/execution/execution.json{end}"])
-                for kind, end in (("manifest", ""), ("signature", ".asc"))}
+            need(text is None or sha256(text).hex() == record[f"{name}_sha256"], f"the {name} is not the one signed")
+        hashes = [sha256(self.files[path]).hex() for path in (RUN, RUN + ".asc")]
         for index, entry, fact in facts.values():
-            if fact and fact["source"] == "fortress-mcp" and mine.items() <= fact["metadata"].items():
+            said = fact["metadata"] if fact and fact["source"] == "fortress-mcp" else {}
+            if [said.get("manifest_sha256"), said.get("signature_sha256")] == hashes:
                 return index, entry["logged_at_ms"]
         need(None in [fact for _, _, fact in facts.values()], "no fact in the log records this execution")
 
     def stands(self, key, place, facts):
-        """What a key signed before it was replaced, or softly revoked, by its place in the log."""
-        subject = f"fortress:key:{key['fingerprint']}"
+        """What a key signed before it was replaced or softly revoked (RFC 9580 5.2.3.31), by its place."""
+        of_key = (f"fortress:key:{key['fingerprint']}", "fortress-keys")
         ends = {fact["predicate"]: (index, fact["metadata"]) for index, _, fact in facts.values()
-                if fact and (fact["subject"], fact["source"]) == (subject, "fortress-keys")
-                and fact["predicate"] != "rotated_in"}
+                if fact and (fact["subject"], fact["source"]) == of_key and fact["predicate"] != "rotated_in"}
         if "revoked_as_compromised" in ends:
             index, said = ends["revoked_as_compromised"]
-            before = place and place[0] < index and place[1] < json.loads(said["statement"])["compromised_at_ms"]
+            before = place and place[0] < index and place[1] < parse(said["statement"].encode())["compromised_at_ms"]
             need(False, "its key was revoked as compromised; by the log's clock the run was logged "
                  + ("before the declared time: judge it apart" if before else "not before the declared time"))
-        # Superseded and retired: RFC 9580 section 5.2.3.31.
         need(key["reasons"] <= {1, 3}, "its key was revoked as compromised or for no stated reason")
         need(ends.keys() - {"no_longer_signs"} or not key["reasons"], "its key was revoked, and no fact says when")
-        first = min((index for index, _ in ends.values()), default=None)
-        need(first is None or place and place[0] < first, "not logged before its key was replaced or revoked")
+        need(all(place and place[0] < i for i, _ in ends.values()), "not logged before its key ended or was revoked")
 
     def custody(self, facts):
         lines = self.files["data/custody/custody.jsonl"].splitlines()
-        events = {one for one, (_, _, fact) in facts.items() if fact and fact["predicate"] == "custody_event"}
-        need(set(map(sha256, lines)) == events and len(lines) == len(events), "not the events that are proven")
-        numbers = [int(json.loads(line)["metadata"]["sequence"]) for line in lines]
+        kind = ("custody_event", "chittyos-coordinator")
+        events = {one for one, (_, _, fact) in facts.items() if fact and (fact["predicate"], fact["source"]) == kind}
+        need(sorted(sha256(line).hex() for line in lines) == sorted(events), "not the events that are proven")
+        numbers = [int(parse(line)["metadata"]["sequence"]) for line in lines]
         erased = sum(fact is None for _, _, fact in facts.values())
         whole = numbers == sorted(set(numbers)) and max(numbers, default=0) - len(numbers) <= erased
         need(whole, "a numbered event is missing")
@@ -348,28 +350,26 @@ def main():
     parser.add_argument("--fingerprint", metavar="F[,F]", default="")
     parser.add_argument("--log-key", metavar="K")
     parser.add_argument("--witnesses", metavar="W", type=argparse.FileType("rb"))
-    parser.add_argument("folder", nargs="?", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    parser.add_argument("folder", nargs="?", default=Path(__file__).resolve().parent.parent)
     given = parser.parse_args()
     package = Package(given.folder)
     package.files or parser.error("there is no package in this folder")
     wanted = [one for one in given.fingerprint.replace(" ", "").upper().split(",") if one]
     files, attempt = package.files, package.attempt
-    package.bag()
-    run, tags = "data/execution/execution.json", "tagmanifest-sha256.txt"
+    for name in ("manifest-sha256.txt", TAGS):
+        attempt("integrity", name, lambda: package.manifest(name, name != TAGS))
     keys = attempt("signer", "data/keys/fortress.asc", lambda: public_keys(files["data/keys/fortress.asc"])) or {}
-    signer = attempt("signer", run + ".asc", lambda: package.signer(run, keys, wanted))
-    packer = attempt("signer", tags + ".asc", lambda: package.signer(tags, keys, wanted)) or {"reasons": ()}
-    attempt("signer", tags + ".asc", lambda: need(not packer["reasons"], "its key was revoked"))
+    signer = attempt("signer", RUN + ".asc", lambda: package.signer(RUN, keys, wanted))
+    packer = attempt("signer", TAGS + ".asc", lambda: package.signer(TAGS, keys, wanted)) or {"reasons": ()}
+    attempt("signer", TAGS + ".asc", lambda: need(not packer["reasons"], "its key was revoked"))
     policy = files.get("data/chain/policy", b"").decode(errors="replace")
     key = given.log_key or next((line[4:] for line in policy.splitlines() if line.startswith("log ")), "")
     proven = attempt("signer", "data/chain/checkpoint", lambda: package.proven(key))
     facts = proven or {}
-    place = attempt("integrity", run, lambda: package.run(facts))
-    if signer:
-        attempt("signer", run + ".asc", lambda: package.stands(signer, place, facts))
+    place = attempt("integrity", RUN, lambda: package.run(facts))
+    signer and attempt("signer", RUN + ".asc", lambda: package.stands(signer, place, facts))
     before, proof = "data/chain/previous-checkpoint", "data/chain/consistency"
-    if {before, proof} & files.keys():
-        attempt("completeness", proof, lambda: package.connected(before, proof, key))
+    {before, proof} & files.keys() and attempt("completeness", proof, lambda: package.connected(before, proof, key))
     attempt("completeness", "data/custody/custody.jsonl", lambda: package.custody(facts))
     verdicts = dict.fromkeys(("integrity", "completeness", "signer"), "holds")
     if not (wanted and given.log_key):
@@ -386,13 +386,12 @@ def main():
         verdicts["witnesses"] = f"holds: {by}" if given.witnesses and enough else f"not checked: {by}{open_}"
     failed = {aspect for aspect, _, _ in package.problems} | ({"completeness"} if proven is None else set())
     verdicts.update(dict.fromkeys(failed, "fails"))
-    whole = proven is not None and None not in [fact for _, _, fact in facts.values()]
-    whole = whole and {"data/execution/prompt", "data/execution/output"} <= files.keys()
+    texts = {"data/execution/prompt", "data/execution/output"} <= files.keys()
+    whole = texts and proven is not None and None not in [fact for _, _, fact in facts.values()]
     verdicts["content"] = "present" if whole else "erased in part"
-    for aspect, verdict in verdicts.items():
-        print(f"{aspect:13} {verdict}")
-    for aspect, path, words in package.problems:
-        print(f"  {aspect}: {path}: {words}")
+    said = [f"{aspect:13} {verdict}" for aspect, verdict in verdicts.items()]
+    for line in said + [f"  {aspect}: {path}: {words}" for aspect, path, words in package.problems]:
+        print(line.encode("unicode_escape").decode())  # Names are the package's: none moves the cursor.
     sys.exit(1 if failed else 3 if verdicts["signer"] != "holds" else 0)
 
 if __name__ == "__main__":

@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::table::{self, KeyRow, Place};
-use crate::ports::Database;
-use crate::sql::DatabaseError;
+use super::table::{KeyRow, Place};
 use crate::time::to_rfc3339;
 
 /// All keys, the first one first.
@@ -89,9 +87,12 @@ pub struct RevocationEntry {
     pub signer_fingerprint: String,
 }
 
-/// The keys of the deployment whose database this is.
-pub async fn history(db: &dyn Database) -> Result<KeyHistory, DatabaseError> {
-    let found = db.run(table::all()).await?;
+/// The rows, whether they are believed or not.
+#[cfg(test)]
+pub(crate) async fn history(
+    db: &dyn crate::ports::Database,
+) -> Result<KeyHistory, crate::sql::DatabaseError> {
+    let found = db.run(super::table::all()).await?;
     let rows: Vec<KeyRow> = found
         .rows
         .iter()
@@ -103,6 +104,7 @@ pub async fn history(db: &dyn Database) -> Result<KeyHistory, DatabaseError> {
     })
 }
 
+#[cfg(test)]
 fn active_number(rows: &[KeyRow]) -> Option<i64> {
     let logged = rows.iter().rev().find(|row| row.valid_from.is_some());
     logged.map(|row| row.number)

@@ -19,9 +19,8 @@ use crate::anchoring::TimeVerdict;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
 use crate::chain::receipt::verify_fact;
-use crate::digest::sha256_hex;
 use crate::fortress::FortressError;
-use crate::fortress::logging::{SOURCE, job_subject, seal_subject};
+use crate::fortress::logging::{SOURCE, job_subject, records_signed, seal_subject};
 use crate::fortress::manifest::Manifest;
 use crate::fortress::service::FortressService;
 use crate::ledger::LoggedFact;
@@ -187,14 +186,8 @@ impl FortressService {
 
 /// Whether the fact is of this very content and signature.
 fn records(fact: &LoggedFact, subject: &str, content: &str, signature: &str) -> bool {
-    let Some(fact) = fact.stored.content.fact() else {
-        return false;
-    };
-    let says = |name: &str, text: &str| fact.metadata.get(name) == Some(&sha256_hex(text));
-    fact.subject == subject
-        && fact.source == SOURCE
-        && says("manifest_sha256", content)
-        && says("signature_sha256", signature)
+    let fact = fact.stored.content.fact();
+    fact.is_some_and(|fact| fact.subject == subject && records_signed(fact, content, signature))
 }
 
 fn proven(fact: &LoggedFact, key: &VerifierKey) -> Option<Place> {
@@ -278,16 +271,9 @@ fn in_time(key: &KnownKey, place: Option<Place>, verdict: &Verdict, now_ms: i64)
 }
 
 fn standing(known: &Known, key: &KnownKey) -> KeyStanding {
-    // One that was revoked by hand has no row that says so.
-    let status = match (known.status(key), key.public.revocation()) {
-        (KeyStatus::Compromised, _) | (_, Some(Revocation::Hard)) => KeyStatus::Compromised,
-        (KeyStatus::Retired, _) | (_, Some(Revocation::Retired)) => KeyStatus::Retired,
-        (KeyStatus::Superseded, _) | (_, Some(Revocation::Superseded)) => KeyStatus::Superseded,
-        (status, None) => status,
-    };
     KeyStanding {
         fingerprint: key.row.fingerprint.clone(),
-        status,
+        status: known.status(key),
         logged: None,
         stamped_by: None,
         before_compromise: None,

@@ -18,9 +18,9 @@ mod settling;
 mod table;
 mod vouching;
 
-pub use history::{
-    HistoryEntry, KeyHistory, KeyStatus, Moment, RevocationEntry, RotationEntry, history,
-};
+#[cfg(test)]
+pub(crate) use history::history;
+pub use history::{HistoryEntry, KeyHistory, KeyStatus, Moment, RevocationEntry, RotationEntry};
 pub(super) use judging::Judged;
 pub use judging::{KeyStanding, LoggedAt};
 pub use publish::{HISTORY_PATH, KEYS_PATH};

@@ -30,14 +30,11 @@ impl FortressService {
         Some(reply.map(|reply| reply.with_header("cache-control", CACHE)))
     }
 
-    async fn key_history(&self) -> Result<KeyHistory, FortressError> {
+    /// The keys that are believed.
+    pub(in crate::fortress) async fn key_history(&self) -> Result<KeyHistory, FortressError> {
         let known = self.known_keys().await?;
-        let entry = |key: &super::ring::KnownKey| super::HistoryEntry {
-            public_key: key.public.to_armor(),
-            ..known.entry(key)
-        };
         Ok(KeyHistory {
-            keys: known.keys.iter().map(entry).collect(),
+            keys: known.keys.iter().map(|key| known.entry(key)).collect(),
         })
     }
 

@@ -9,7 +9,7 @@ use super::rotating::{self, Statement};
 use super::table::{self, KeyRow, Place};
 use crate::fortress::FortressError;
 use crate::fortress::service::FortressService;
-use crate::openpgp::{PublicKey, SigningKey};
+use crate::openpgp::{PublicKey, Revocation, SigningKey};
 use crate::secret::Secret;
 
 pub(super) const PURPOSE: &str = "fortress_key";
@@ -93,12 +93,23 @@ impl Known {
         self.keys.iter().find(|key| key.public.has(fingerprint))
     }
 
+    /// As it is published: of one that was revoked by hand its row says nothing.
     pub(super) fn entry(&self, key: &KnownKey) -> HistoryEntry {
-        key.row.entry(self.active_number())
+        HistoryEntry {
+            status: self.status(key),
+            public_key: key.public.to_armor(),
+            ..key.row.entry(self.active_number())
+        }
     }
 
     pub(super) fn status(&self, key: &KnownKey) -> KeyStatus {
-        key.row.status(self.active_number())
+        let by_row = key.row.status(self.active_number());
+        match (by_row, key.public.revocation()) {
+            (KeyStatus::Compromised, _) | (_, Some(Revocation::Hard)) => KeyStatus::Compromised,
+            (KeyStatus::Retired, _) | (_, Some(Revocation::Retired)) => KeyStatus::Retired,
+            (KeyStatus::Superseded, _) | (_, Some(Revocation::Superseded)) => KeyStatus::Superseded,
+            (status, None) => status,
+        }
     }
 
     fn active_number(&self) -> Option<i64> {

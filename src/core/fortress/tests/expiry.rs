@@ -38,6 +38,7 @@ fn what_was_logged_before_its_key_expired_holds_for_good() {
         content,
         signature: signature.unwrap(),
         public_key: None,
+        include_keys: false,
     };
     for question in [&logged, &unlogged] {
         assert_eq!(reason(&world, question), (true, "valid".to_owned()));

@@ -35,6 +35,7 @@ fn replaced() -> (World, String, VerifyInput, VerifyInput) {
         content,
         signature: signature.unwrap(),
         public_key: None,
+        include_keys: false,
     };
     world.rotate(&old).unwrap();
     (world, old, logged, unlogged)

@@ -32,6 +32,7 @@ impl World {
             content: run.manifest,
             signature: run.signature,
             public_key: None,
+            include_keys: false,
         }
     }
 }
@@ -187,6 +188,7 @@ fn what_the_old_key_signs_after_its_end_does_not_hold() {
         content: "forged".into(),
         signature: forged.unwrap(),
         public_key: None,
+        include_keys: false,
     };
     assert!(
         world.verify(&forged).signature_valid,

@@ -17,6 +17,7 @@ fn a_seal_that_is_logged_holds_when_its_key_signs_no_more() {
         content: input.tag_manifest.clone(),
         signature,
         public_key: None,
+        include_keys: false,
     };
     let key = Rc::clone(&world.service.keys.secrets.key);
     // A second later, so it is another signature.

@@ -9,6 +9,7 @@ fn signed(world: &World) -> VerifyInput {
         content: run.manifest,
         signature: run.signature,
         public_key: None,
+        include_keys: false,
     }
 }
 

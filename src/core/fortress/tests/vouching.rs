@@ -102,6 +102,7 @@ fn who_writes_the_table_brings_in_no_key() {
             signature: signature.unwrap(),
             content,
             public_key: None,
+            include_keys: false,
         };
         let verdict = world.verify(&question);
         assert_eq!(
@@ -175,6 +176,7 @@ fn a_key_whose_rotation_is_not_logged_is_not_valid_yet() {
         content: "early".to_owned(),
         signature: next.sign(b"early", world.service.now_secs()).unwrap(),
         public_key: None,
+        include_keys: false,
     };
     // Who only reads logs nothing.
     assert_eq!(world.known()[1].status, KeyStatus::Next);

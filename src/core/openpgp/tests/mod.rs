@@ -4,6 +4,7 @@ mod agreement;
 mod arbitrary;
 mod corpus;
 mod gpg;
+mod in_python;
 mod interop;
 mod keys;
 mod making;

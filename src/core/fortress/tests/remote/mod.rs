@@ -46,6 +46,7 @@ fn a_run_is_answered_signed_and_billed_by_the_api_and_logged_here() {
         content: done.manifest,
         signature: done.signature,
         public_key: None,
+        include_keys: false,
     });
     assert!(verdict.signature_valid, "{}", verdict.explanation);
 }
