@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::error::{ExecutionError, Failed};
 use super::service::ExecutionService;
+use super::store::Part;
 use super::types::{ExecuteInput, ExecuteOutput, SecurityLevel};
 use super::workers::Asker;
 use crate::digest::sha256_hex;
@@ -143,8 +144,16 @@ impl ExecutionService {
         };
         let plain = ask(SecurityLevel::Standard, &input.prompt, "standard");
         let sealed = ask(SecurityLevel::Fortress, &input.prompt, "fortress");
-        let (standard, fortress) =
-            futures::join!(self.execute(asker, &plain), self.execute(asker, &sealed));
+        let part = |column| {
+            Some(Part {
+                comparison: &id,
+                column,
+            })
+        };
+        let (standard, fortress) = futures::join!(
+            self.execute_part(asker, &plain, part("standard_execution_id")),
+            self.execute_part(asker, &sealed, part("fortress_execution_id"))
+        );
         let (standard, fortress) = (Answered::of(standard), Answered::of(fortress));
         let differ = standard
             .response
@@ -154,7 +163,8 @@ impl ExecutionService {
         let analysis = match question(&standard, &fortress) {
             Some(question) if input.create_analysis && differ == Some(true) => {
                 let third = ask(SecurityLevel::Standard, &question, "analysis");
-                Some(Answered::of(self.execute(asker, &third).await))
+                let part = part("analysis_execution_id");
+                Some(Answered::of(self.execute_part(asker, &third, part).await))
             }
             _ => None,
         };
@@ -204,17 +214,14 @@ impl ExecutionService {
         Ok(())
     }
 
-    /// The answers are on file with their executions; here is what they are to each other.
+    /// The answers are on file with their executions; here is what they are to each other, unless
+    /// that was erased meanwhile.
     async fn close_comparison(&self, output: &CompareOutput) -> Result<(), ExecutionError> {
         let update = Statement::new(
-            "UPDATE ai_response_comparisons SET standard_execution_id = ?2, \
-             fortress_execution_id = ?3, analysis_execution_id = ?4, responses_identical = ?5, \
-             metadata = ?6, completed_at = ?7, updated_at = ?7 WHERE id = ?1",
+            "UPDATE ai_response_comparisons SET responses_identical = ?2, metadata = ?3, \
+             completed_at = ?4, updated_at = ?4 WHERE id = ?1 AND prompt <> ''",
         )
         .bind(output.comparison_id.as_str())
-        .bind(output.standard_execution.clone())
-        .bind(output.fortress_execution.clone())
-        .bind(output.analysis_execution.clone())
         .bind(output.summary.differences_detected.map(|differ| !differ))
         .bind(json!({ "fortress_verified": output.summary.fortress_verified }))
         .timestamp(self.clock.now_ms());

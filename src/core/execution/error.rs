@@ -15,6 +15,10 @@ pub enum ExecutionError {
     Ledger(#[from] LedgerError),
     #[error("there is no execution with this id, or it is not yours")]
     NotFound,
+    #[error(
+        "the content of what is compared was erased by law meanwhile: there is nothing to compare"
+    )]
+    Erased,
     #[error("the execution took too long and was ended before its results were in: run it again")]
     Interrupted,
     #[error(transparent)]
@@ -32,6 +36,7 @@ impl ExecutionError {
             Self::Signature(_) => "SIGNATURE_INVALID".to_owned(),
             Self::Ledger(error) => error.code().to_owned(),
             Self::NotFound => "EXECUTION_NOT_FOUND".to_owned(),
+            Self::Erased => "CONTENT_ERASED".to_owned(),
             Self::Interrupted => "EXECUTION_INTERRUPTED".to_owned(),
             Self::Database(_) => "DATABASE_UNAVAILABLE".to_owned(),
             Self::Seal(_) | Self::Entropy(_) => "INTERNAL".to_owned(),

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use super::error::{ExecutionError, Failed};
 use super::gathered::Gathered;
-use super::store::{Ending, Executions, NewEvidence, NewExecution};
+use super::store::{Ending, Executions, NewEvidence, NewExecution, Part};
 use super::types::{ExecuteInput, ExecuteOutput, SecurityLevel};
 use super::workers::{Asker, CHECK_TIMEOUT_MS, MODEL_TIMEOUT_MS, Workers};
 use crate::chain::fact::Fact;
@@ -45,12 +45,22 @@ impl ExecutionService {
         asker: &Asker<'_>,
         input: &ExecuteInput,
     ) -> Result<ExecuteOutput, Failed> {
+        self.execute_part(asker, input, None).await
+    }
+
+    /// The same for an execution that may be part of a comparison.
+    pub(super) async fn execute_part(
+        &self,
+        asker: &Asker<'_>,
+        input: &ExecuteInput,
+        part: Option<Part<'_>>,
+    ) -> Result<ExecuteOutput, Failed> {
         let id = ids::plain(&*self.clock, &*self.entropy)?;
         let prompt_hash = sha256_hex(&input.prompt);
         let sealed_prompt = self.seal("prompt", asker.owner, &id, &input.prompt)?;
         let now_ms = self.clock.now_ms();
         let executions = Executions::new(Rc::clone(&self.db));
-        executions
+        let opened = executions
             .open(&NewExecution {
                 id: &id,
                 owner: asker.owner,
@@ -60,8 +70,12 @@ impl ExecutionService {
                 prompt_hash: &prompt_hash,
                 now_ms,
                 deadline_ms: now_ms + DEADLINE_MS,
+                part,
             })
             .await?;
+        if !opened {
+            return Err(ExecutionError::Erased.into());
+        }
         let mut gathered = Gathered::default();
         let outcome = match self.answer(asker, &id, input, &mut gathered).await {
             Ok(()) => {

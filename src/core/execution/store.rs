@@ -26,6 +26,14 @@ pub(super) struct NewExecution<'a> {
     pub prompt_hash: &'a str,
     pub now_ms: i64,
     pub deadline_ms: i64,
+    pub part: Option<Part<'a>>,
+}
+
+/// The comparison that an execution is part of, and its column there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub comparison: &'a str,
+    pub column: &'static str,
 }
 
 /// How an execution ended. Texts are sealed.
@@ -83,13 +91,22 @@ impl Executions {
         Self { db }
     }
 
-    pub(super) async fn open(&self, new: &NewExecution<'_>) -> Result<(), DatabaseError> {
-        let insert = Statement::new(
+    /// False, and nothing is written, if it is part of a comparison whose content was erased: what
+    /// it asks may quote that.
+    pub(super) async fn open(&self, new: &NewExecution<'_>) -> Result<bool, DatabaseError> {
+        let condition = match new.part {
+            None => "",
+            Some(_) => {
+                " WHERE EXISTS \
+                 (SELECT 1 FROM ai_response_comparisons WHERE id = ?13 AND prompt <> '')"
+            }
+        };
+        let mut insert = Statement::new(format!(
             "INSERT INTO secure_executions (id, user_id, prompt, prompt_hash, security_level, \
              execution_method, case_id, request_id, created_at, started_at, updated_at, \
              deadline_at, status, model, label) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?9, ?10, 'executing', ?11, ?12)",
-        )
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?9, ?10, 'executing', ?11, ?12{condition}"
+        ))
         .bind(new.id)
         .bind(new.owner)
         .bind(new.sealed_prompt)
@@ -102,7 +119,18 @@ impl Executions {
         .timestamp(new.deadline_ms)
         .bind(new.input.model.as_str())
         .bind(new.input.label.clone());
-        self.db.run(insert).await.map(drop)
+        let Some(part) = new.part else {
+            return self.db.run(insert).await.map(|_| true);
+        };
+        insert = insert.bind(part.comparison);
+        // From the beginning, so that an erasure finds all parts.
+        let link = Statement::new(format!(
+            "UPDATE ai_response_comparisons SET {} = ?2 WHERE id = ?1 AND prompt <> ''",
+            part.column
+        ));
+        let link = link.bind(part.comparison).bind(new.id);
+        let outcomes = self.db.batch(vec![insert, link]).await?;
+        Ok(outcomes.first().is_some_and(|insert| insert.changes > 0))
     }
 
     /// Ends an execution, with its evidence, all or nothing. False if it had ended in another

@@ -47,6 +47,7 @@ impl Eraser {
     /// All facts about it, but those that tell of erasures and of custody.
     pub(super) async fn facts_of(&self, erased: &Erased) -> Result<Facts, EraseError> {
         let mut logged = self.records(erased).await?;
+        logged.extend(self.late(erased).await?);
         let asked: Vec<Hash> = self.named(erased).await?.into_iter().collect();
         // What the log does not have cannot be erased there.
         for some in asked.chunks(MAX_FACTS) {

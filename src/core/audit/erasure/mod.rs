@@ -2,6 +2,7 @@
 //! with the content of its facts. What the log commits to stays, so every proof still holds.
 
 mod facts;
+mod late;
 mod told;
 mod wipe;
 
@@ -20,7 +21,7 @@ use crate::chat::deletion;
 use crate::execution::ERASED;
 use crate::ledger::{Ledger, LedgerError, emptied};
 use crate::ports::{Bucket, BucketError, Clock, Database, MAX_DELETED_OBJECTS};
-use crate::sql::{DatabaseError, Statement};
+use crate::sql::{DatabaseError, Row, Statement};
 use crate::validation::printable;
 use facts::Facts;
 
@@ -83,6 +84,14 @@ pub enum EraseError {
     OfExecution(String),
     #[error("it is still {0}: erase it once it has ended")]
     NotEnded(String),
+    #[error(
+        "the comparison that it is part of is still being analysed: erase it again in a few minutes, so that the analysis, which quotes it, goes too"
+    )]
+    Analysed,
+    #[error(
+        "facts that were logged just now have no rows yet: try again in a minute, and tell the operator if it lasts"
+    )]
+    RowsLate,
     #[error("nothing was erased: say `confirm: true`, since it cannot be brought back")]
     NotConfirmed,
     #[error("there are more than {MOST_FACTS} facts about it: an operator must erase it by hand")]
@@ -102,7 +111,8 @@ impl EraseError {
             Self::NoSuchRun => "JOB_NOT_FOUND",
             Self::NotNamed => "INVALID_INPUT",
             Self::OfExecution(_) => "JOB_OF_EXECUTION",
-            Self::NotEnded(_) => "EXECUTION_NOT_ENDED",
+            Self::NotEnded(_) | Self::Analysed => "EXECUTION_NOT_ENDED",
+            Self::RowsLate => "FACTS_NOT_READY",
             Self::NotConfirmed => "NOT_CONFIRMED",
             Self::TooManyFacts => "TOO_MANY_FACTS",
             Self::Database(_) => "DATABASE_UNAVAILABLE",
@@ -159,6 +169,13 @@ pub async fn erase(
         eraser.tell(&what, &order, &late).await?;
     }
     eraser.erase_facts(&late).await?;
+    if let Some(id) = &input.execution_id {
+        // One that began meanwhile; since the wipe none begins.
+        let now = eraser.execution(caller, id).await?;
+        if now.executions != what.executions {
+            return Err(EraseError::Analysed);
+        }
+    }
     Ok(EraseOutput {
         execution_id: input.execution_id.clone(),
         fortress_job_id: input.fortress_job_id.clone(),
@@ -200,10 +217,18 @@ impl Eraser {
         for row in rows(1) {
             executions.push(row.text("id")?);
         }
-        for row in found.iter().flat_map(|outcome| &outcome.rows) {
-            match row.text("status")?.as_str() {
-                "completed" | "failed" => {}
-                other => return Err(EraseError::NotEnded(other.to_owned())),
+        let ended = |row: &Row| -> Result<bool, DatabaseError> {
+            Ok(matches!(
+                row.text("status")?.as_str(),
+                "completed" | "failed"
+            ))
+        };
+        if !ended(row)? {
+            return Err(EraseError::NotEnded(row.text("status")?));
+        }
+        for analysis in rows(1) {
+            if !ended(analysis)? {
+                return Err(EraseError::Analysed);
             }
         }
         Ok(Erased {

@@ -10,6 +10,7 @@ mod matrix;
 mod recording;
 mod stolen;
 mod storage;
+mod under_way;
 mod word_of_the_log;
 
 use std::rc::Rc;

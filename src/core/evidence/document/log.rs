@@ -2,8 +2,9 @@
 
 use super::super::custody::CustodyLine;
 use super::super::dossier::{Chain, canonical};
+use super::super::pdf::Flow;
 use super::super::texts;
-use super::{BODY, Brief, INDENT, LABEL, SMALL, at_or, at_unsigned, cells};
+use super::{BODY, Brief, INDENT, LABEL, SMALL, at_or, at_unsigned, cells, column};
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::receipt::StoredContent;
 
@@ -113,9 +114,14 @@ impl Brief<'_> {
                     field("changes"),
                     field("responsible")
                 );
-                self.flow.text(SMALL, 22.0, &said);
+                let whole = column(22.0, Flow::WIDTH - 44.0, SMALL);
+                self.flow.row(&[(whole, &said)]);
             }
             self.flow.space(2.0);
+        }
+        if self.whole {
+            let said = "In full: data/custody/custody.jsonl.";
+            self.flow.text(SMALL.gray(0.3), 0.0, said);
         }
     }
 }

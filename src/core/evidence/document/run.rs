@@ -7,6 +7,7 @@ use crate::fortress::keys::HistoryEntry;
 
 /// Quoted of a text; it is in full in the package's files.
 const MAX_QUOTED: usize = 2_000;
+const MAX_QUOTED_LINES: usize = 60;
 
 impl Brief<'_> {
     pub(super) fn caption(&mut self, dossier: &Dossier) {
@@ -100,7 +101,8 @@ impl Brief<'_> {
         self.flow.space(5.0);
         self.flow.keep(70.0);
         self.flow.text(STRONG, INDENT, name);
-        let quoted: String = text.chars().take(MAX_QUOTED).collect();
+        let lines = text.split_inclusive('\n').take(MAX_QUOTED_LINES);
+        let quoted: String = lines.flat_map(str::chars).take(MAX_QUOTED).collect();
         self.flow.space(3.0);
         self.flow.beside(INDENT + 4.0, 0.6, |flow| {
             flow.text(BODY, INDENT + 14.0, &quoted);

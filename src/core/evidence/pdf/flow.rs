@@ -1,6 +1,6 @@
 //! Sets text on pages, from the top down.
 
-use super::fonts::{Fonts, Weight};
+use super::fonts::{Face, Fonts, Weight};
 
 /// US Letter, in points.
 pub const WIDTH: f32 = 612.0;
@@ -9,10 +9,16 @@ const LEFT: f32 = 72.0;
 const RIGHT: f32 = WIDTH - 72.0;
 const TOP: f32 = HEIGHT - 84.0;
 const BOTTOM: f32 = 84.0;
+/// Room at either end of the line at a page's head or foot.
+const LEFT_END: f32 = (RIGHT - LEFT) * 0.55;
+const RIGHT_END: f32 = (RIGHT - LEFT) * 0.42;
 /// Baseline to baseline, of the type size.
 const LEADING: f32 = 1.42;
 /// More pages than any document of ours needs; what comes after is left out, and said so.
 const MAX_PAGES: usize = 60;
+/// Lines of a cell; of a longer text the beginning is shown.
+const MAX_CELL_LINES: usize = 12;
+const CUT: &str = "...";
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Style {
@@ -125,11 +131,11 @@ impl<'f> Flow<'f> {
         }
     }
 
-    /// Cells side by side. A row is not parted unless it is longer than a page.
+    /// Cells side by side, each of [`MAX_CELL_LINES`]. A row is not parted.
     pub fn row(&mut self, cells: &[(Column, &str)]) {
         let cells: Vec<(Column, Vec<String>)> = cells
             .iter()
-            .map(|(column, text)| (*column, self.lines(column.style, column.width, text)))
+            .map(|(column, text)| (*column, self.cell(*column, text)))
             .collect();
         let leading = cells
             .iter()
@@ -187,6 +193,17 @@ impl<'f> Flow<'f> {
         }
     }
 
+    fn cell(&self, column: Column, text: &str) -> Vec<String> {
+        let mut lines = self.lines(column.style, column.width, text);
+        if lines.len() > MAX_CELL_LINES {
+            lines.truncate(MAX_CELL_LINES);
+            let last = lines.pop().unwrap_or_default();
+            let face = self.fonts.face(column.style.weight);
+            lines.push(cut(face, column.style.size, column.width, &last));
+        }
+        lines
+    }
+
     /// The pages, with a line at the head (not of the first) and one at the foot of each.
     pub fn finish(mut self, head: (&str, &str), foot: &str) -> Vec<Vec<Mark>> {
         let left_out = self.pages.len().saturating_sub(MAX_PAGES);
@@ -197,7 +214,11 @@ impl<'f> Flow<'f> {
         let finished = pages.into_iter().enumerate().map(|(index, mut page)| {
             let face = self.fonts.face(style.weight);
             let mut put = |right: bool, y: f32, text: &str| {
-                let text = face.shown(text);
+                let mut text = face.shown(text);
+                let room = if right { RIGHT_END } else { LEFT_END };
+                if face.width(&text, style.size) > room {
+                    text = cut(face, style.size, room, &text);
+                }
                 let x = if right {
                     RIGHT - face.width(&text, style.size)
                 } else {
@@ -242,18 +263,20 @@ impl<'f> Flow<'f> {
         let mut lines = Vec::new();
         for paragraph in text.lines() {
             let shown = face.shown(paragraph);
-            let mut line = String::new();
+            let (mut line, mut used) = (String::new(), 0.0);
             for word in shown.split_inclusive(' ') {
-                if face.width(&line, style.size) + face.width(word.trim_end(), style.size) > width
-                    && !line.is_empty()
-                {
+                if used + face.width(word.trim_end(), style.size) > width && !line.is_empty() {
                     lines.push(std::mem::take(&mut line).trim_end().to_owned());
+                    used = 0.0;
                 }
-                let mut used = face.width(&line, style.size);
                 for character in word.chars() {
                     let advance = face.glyph(character).map_or(0.0, |glyph| glyph.advance);
                     let advance = advance * style.size / 1000.0;
-                    if used + advance > width && character != ' ' && !line.is_empty() {
+                    if used + advance > width && !line.is_empty() {
+                        // Nobody sees a space at the end of a line.
+                        if character == ' ' {
+                            continue;
+                        }
                         lines.push(std::mem::take(&mut line));
                         used = 0.0;
                     }
@@ -265,4 +288,16 @@ impl<'f> Flow<'f> {
         }
         lines
     }
+}
+
+/// The beginning of what is wider than there is room for, with a sign that it is cut.
+fn cut(face: &Face, size: f32, width: f32, text: &str) -> String {
+    let room = width - face.width(CUT, size);
+    let mut used = 0.0;
+    let fits = |character: &char| {
+        used += face.glyph(*character).map_or(0.0, |glyph| glyph.advance) * size / 1000.0;
+        used <= room
+    };
+    let begun: String = text.chars().take_while(fits).collect();
+    begun + CUT
 }

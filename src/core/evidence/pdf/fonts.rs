@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use super::FontError;
 
+/// Marks over one letter, of which no script that is set here needs more.
+const MOST_MARKS: usize = 3;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
     Regular,
@@ -97,13 +100,17 @@ impl Face {
     }
 
     /// The text with each character that the font lacks written as `\u{…}`, so that it is seen
-    /// and not lost. Tabs become spaces.
+    /// and not lost; so are marks that would pile up over one letter. Tabs become spaces.
     pub fn shown(&self, text: &str) -> String {
         let mut shown = String::with_capacity(text.len());
+        let mut marks = 0;
         for character in text.chars() {
+            let glyph = self.glyph(character);
+            let is_mark = glyph.is_some_and(|glyph| glyph.advance <= 0.0);
+            marks = if is_mark { marks + 1 } else { 0 };
             match character {
                 '\t' => shown.push_str("    "),
-                _ if self.glyphs.contains_key(&character) => shown.push(character),
+                _ if glyph.is_some() && marks <= MOST_MARKS => shown.push(character),
                 _ => shown.extend(character.escape_unicode()),
             }
         }

@@ -70,3 +70,57 @@ fn the_same_pages_give_the_same_bytes() {
         "{text}"
     );
 }
+
+/// Everything on the pages, with where each text ends.
+fn texts(fonts: &Fonts, pages: &[Vec<flow::Mark>]) -> Vec<(f32, f32, String)> {
+    let mut found = Vec::new();
+    for mark in pages.iter().flatten() {
+        if let flow::Mark::Text { x, style, text, .. } = mark {
+            let width = fonts.face(style.weight).width(text, style.size);
+            found.push((*x, x + width, text.clone()));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_text_however_made_leaves_the_page_or_takes_long() {
+    let fonts = Fonts::load().unwrap();
+    let long = ["x", " "].map(|piece| piece.repeat(60 * 1024));
+    let odd = [
+        "\u{301}",
+        "e\u{301}\u{323}",
+        "\u{1f600}",
+        "\t",
+        "\r",
+        "a\u{2028}",
+    ];
+    for text in long.into_iter().chain(odd.map(|piece| piece.repeat(2_000))) {
+        let mut flow = Flow::new(&fonts);
+        flow.text(BODY, 14.0, &text);
+        let narrow = Column {
+            x: 376.0,
+            width: 92.0,
+            style: BODY,
+        };
+        flow.row(&[(narrow, &text)]);
+        let pages = flow.finish((&text, &text), &text);
+        let set = texts(&fonts, &pages);
+        let (left, right) = (72.0 - 0.5, 612.0 - 72.0 + 0.5);
+        for (from, to, text) in &set {
+            assert!(*from >= left && *to <= right, "{from} {to} {text}");
+        }
+        let in_cell = set.iter().filter(|(from, ..)| (*from - 448.0).abs() < 0.1);
+        assert!(in_cell.count() <= 12);
+    }
+}
+
+#[test]
+fn marks_that_pile_up_are_shown_apart() {
+    let fonts = Fonts::load().unwrap();
+    let face = fonts.face(Weight::Regular);
+    let three = "e\u{301}\u{323}\u{302}";
+    assert_eq!(face.shown(three), three);
+    let four = face.shown(&format!("{three}\u{301}x"));
+    assert_eq!(four, format!("{three}\\u{{301}}x"));
+}

@@ -101,3 +101,48 @@ fn a_document_is_made_of_any_completed_execution() {
         assert!(file.unwrap().bytes.starts_with(b"%PDF-1.7"));
     }
 }
+
+#[test]
+fn a_document_of_odd_texts_keeps_its_end() {
+    for (name, prompt) in [
+        ("long", "x".repeat(20_000)),
+        ("lines", "\n".repeat(20_000) + "x"),
+        (
+            "marks",
+            "e\u{301}\u{302}\u{323}\u{304}\u{308}".repeat(1_500),
+        ),
+    ] {
+        let hi = crate::fortress::tests::hi;
+        let desk = Desk::over(World::answering(vec![], vec![hi()]));
+        let question = ExecuteInput {
+            prompt,
+            ..crate::execution::tests::input(SecurityLevel::Fortress)
+        };
+        let done = desk.world.execute(&question).unwrap();
+        for _ in 0..40 {
+            let event = json!({
+                "action": "other", "location": "\u{1f600}".repeat(300), "purpose": "w".repeat(1_000),
+                "authority": "a", "changes": "\u{1f600}".repeat(1_000), "responsible": "r",
+            });
+            let said = json!({ "execution_id": done.execution_id, "event": event });
+            desk.custody(said).unwrap();
+        }
+        let asked = json!({
+            "execution_id": done.execution_id, "package_format": "pdf",
+            "case_id": "\u{1f600}".repeat(32),
+        });
+        let made = desk.package(asked).unwrap();
+        let evidence = desk.evidence();
+        let file = evidence.file(&desk.world.principal, &made.package_id);
+        let file = desk.world.clock.run(file).unwrap().bytes;
+        if let Some(folder) = std::env::var_os("KEEP_DOCUMENTS") {
+            let path = std::path::Path::new(&folder).join(format!("{name}.pdf"));
+            std::fs::write(path, &file).unwrap();
+        }
+        let text = String::from_utf8_lossy(&file);
+        let count = text.split("/Count ").nth(1).unwrap();
+        let count = count.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        let pages: usize = count.parse().unwrap();
+        assert!(pages < 60, "{name}: of 60 pages some are left out: {pages}");
+    }
+}

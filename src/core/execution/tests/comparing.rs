@@ -75,3 +75,24 @@ fn what_fails_is_told_beside_what_did_not() {
     assert_eq!(compared.results.fortress.response.as_deref(), Some("No"));
     assert!(compared.standard_execution.is_some() && compared.fortress_execution.is_some());
 }
+
+#[test]
+fn of_an_erased_comparison_nothing_more_is_asked_or_written() {
+    let world = World::answering(vec![says("Yes"), says("They contradict")], vec![says("No")]);
+    let compared = compare(&world, &json!({ "create_analysis": false }));
+    world.rows("UPDATE ai_response_comparisons SET prompt = '', completed_at = NULL");
+    let part = store::Part {
+        comparison: &compared.comparison_id,
+        column: "analysis_execution_id",
+    };
+    let (asker, question) = (world.asker(), input(SecurityLevel::Standard));
+    let refused = world.service.execute_part(&asker, &question, Some(part));
+    let refused = world.clock.run(refused).unwrap_err();
+    assert_eq!(
+        (refused.error.code().as_str(), refused.execution_id),
+        ("CONTENT_ERASED", None)
+    );
+    assert_eq!(world.rows("SELECT id FROM secure_executions").len(), 2);
+    let row = &world.rows("SELECT * FROM ai_response_comparisons")[0];
+    assert_eq!(row.opt_text("analysis_execution_id").unwrap(), None);
+}

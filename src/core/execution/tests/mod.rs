@@ -100,6 +100,13 @@ impl World {
         self.execute(&input(level)).unwrap()
     }
 
+    /// Others run at each call of a worker or the database.
+    pub(crate) fn pause(&self) {
+        self.db.pause_every_call();
+        self.chatgpt.pauses.set(true);
+        self.fortress.pauses.set(true);
+    }
+
     fn status(&self, id: &str) -> ExecutionView {
         let found = self.clock.run(self.service.status(&principal("ann"), id));
         found.unwrap().execution
