@@ -1,8 +1,10 @@
-//! What a client may read and watch: executions by id, and the log's newest checkpoint.
+//! What a client may read: executions by id, the log's newest checkpoint, and files of packages.
+//! The first two can be watched.
 
 use async_trait::async_trait;
 use chitty_core::auth::Principal;
 use chitty_core::chain::checkpoint::Checkpoint;
+use chitty_core::evidence::RESOURCE;
 use chitty_core::execution::{ExecutionError, Executions};
 use chitty_core::ledger::Ledger;
 use chitty_core::mcp::resource::{ResourceReply, Resources, VersionUnknown};
@@ -38,7 +40,7 @@ impl Resources<Services<Desk>> for Records {
     }
 
     fn templates(&self) -> Vec<ResourceTemplateDefinition> {
-        vec![ResourceTemplateDefinition {
+        let execution = ResourceTemplateDefinition {
             uri_template: format!("{EXECUTIONS}{{execution_id}}"),
             name: "execution".to_owned(),
             title: Some("An execution of yours".to_owned()),
@@ -48,13 +50,23 @@ impl Resources<Services<Desk>> for Records {
             annotations: None,
             arguments: Vec::new(),
             meta: None,
-        }]
+        };
+        let package = ResourceTemplateDefinition {
+            uri_template: format!("{RESOURCE}{{package_id}}"),
+            name: "evidence package".to_owned(),
+            title: Some("The file of an evidence package of yours".to_owned()),
+            description: Some("What chitty_evidence_package links to: a zip or a PDF.".to_owned()),
+            mime_type: None,
+            ..execution.clone()
+        };
+        vec![execution, package]
     }
 
     fn scopes(&self, uri: &str) -> &'static [&'static str] {
         match uri {
             CHECKPOINT => &["chain:verify"],
             _ if uri.starts_with(EXECUTIONS) => &["execution:read"],
+            _ if uri.starts_with(RESOURCE) => &["evidence:package"],
             _ => &[],
         }
     }
@@ -69,6 +81,9 @@ impl Resources<Services<Desk>> for Records {
             let head = services.domain.service.ledger.head().await;
             let head = head.map_err(|error| failed(services, call, &error.to_string()))?;
             return Ok(Some(text(uri, "text/plain", head.checkpoint)));
+        }
+        if uri.starts_with(RESOURCE) {
+            return package(services, call, uri).await;
         }
         let Some(id) = uri.strip_prefix(EXECUTIONS) else {
             return Ok(None);
@@ -100,6 +115,18 @@ impl Resources<Services<Desk>> for Records {
         let updated = executions.updated_at_ms(id, principal).await;
         updated.map_err(|_| VersionUnknown)
     }
+}
+
+async fn package(
+    services: &Services<Desk>,
+    call: &Call,
+    uri: &str,
+) -> Result<Option<ResourceReply>, RpcError> {
+    let origin = services.domain.identity.base(&services.platform);
+    let evidence = services.domain.evidence(&origin);
+    let found = evidence.resource(&call.principal, uri).await;
+    let found = found.map_err(|error| failed(services, call, &error.to_string()))?;
+    Ok(found.map(|content| ResourceReply::Done(vec![content])))
 }
 
 /// Each checkpoint of the log signs a larger tree.

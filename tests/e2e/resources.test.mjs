@@ -46,7 +46,7 @@ test("the checkpoint is listed, executions are a template", async () => {
   const { result: list } = await ask("resources/list");
   assert.deepEqual(list.resources.map(({ uri, mimeType }) => [uri, mimeType]), [[CHECKPOINT, "text/plain"]]);
   const { result: templates } = await ask("resources/templates/list");
-  assert.deepEqual(templates.resourceTemplates.map(({ uriTemplate, mimeType }) => [uriTemplate, mimeType]), [[OF_EXECUTION, "application/json"]]);
+  assert.deepEqual(templates.resourceTemplates.map(({ uriTemplate, mimeType }) => [uriTemplate, mimeType]), [[OF_EXECUTION, "application/json"], ["chitty://evidence-packages/{package_id}", undefined]]);
   for (const { name, title, description } of [...list.resources, ...templates.resourceTemplates]) {
     for (const text of [name, title, description]) assert.ok(text?.length > 5, `${name} is not described`);
   }

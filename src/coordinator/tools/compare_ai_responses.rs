@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use chitty_core::execution::{CompareInput, CompareOutput};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
 use crate::domain::Desk;
@@ -20,6 +21,8 @@ impl Tool<Services<Desk>> for CompareAiResponses {
         hints: Hints::MODEL,
         icon: Some(super::ICON),
     };
+
+    const REST: Option<Rest> = Some(Rest::create("/api/v1/comparisons"));
 
     async fn call(
         services: &Services<Desk>,

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use chitty_core::audit::{EraseError, EraseInput, EraseOutput, erase};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::{Blame, Services};
 
 use crate::domain::Desk;
@@ -26,6 +27,8 @@ impl Tool<Services<Desk>> for ContentErase {
         hints: ERASES,
         icon: Some(super::ICON),
     };
+
+    const REST: Option<Rest> = Some(Rest::post("/api/v1/erasures"));
 
     async fn call(
         services: &Services<Desk>,

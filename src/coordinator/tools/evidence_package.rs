@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use chitty_core::evidence::{PackageInput, PackageOutput};
-use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::evidence::{PackageInput, PackageOutput, RESOURCE};
+use chitty_core::mcp::{About, Call, Hints, Link, Reply, Tool, ToolError};
 use chitty_core::rest::Rest;
 use chitty_core::services::Services;
 
@@ -33,7 +33,21 @@ impl Tool<Services<Desk>> for EvidencePackage {
         let evidence = services.domain.evidence(&origin);
         let found = evidence.package(&super::asker(call), &input).await;
         found
-            .map(Reply::Structured)
+            .map(linked)
             .map_err(|error| super::no_evidence(services, &error))
     }
+}
+
+fn linked(made: PackageOutput) -> Reply<PackageOutput> {
+    let package = &made.evidence_package;
+    let Some(file) = package.file.clone() else {
+        return Reply::Structured(made);
+    };
+    let link = Link {
+        uri: format!("{RESOURCE}{}", package.package_id),
+        name: file.name,
+        media_type: file.media_type,
+        bytes: file.bytes,
+    };
+    Reply::Linked(made, link)
 }

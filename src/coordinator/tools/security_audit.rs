@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use chitty_core::audit::{AskError, AuditInput, AuditOutput, FortressSignatures};
 use chitty_core::mcp::{About, Call, Hints, Reply, Tool, ToolError};
+use chitty_core::rest::Rest;
 use chitty_core::services::{Blame, Services};
 
 use crate::domain::Desk;
@@ -26,6 +27,8 @@ impl Tool<Services<Desk>> for SecurityAudit {
         hints: REPORTS,
         icon: Some(super::ICON),
     };
+
+    const REST: Option<Rest> = Some(Rest::create("/api/v1/audits"));
 
     async fn call(
         services: &Services<Desk>,

@@ -129,6 +129,7 @@ fn status_of(code: &str) -> u16 {
             "_CONFLICT",
             "_TAKEN",
             "_NOT_COMPLETED",
+            "_NOT_ENDED",
             "_NOT_ACTIVE",
         ]) =>
         {
@@ -164,6 +165,7 @@ mod tests {
             ("EXECUTION_NOT_FOUND", 404),
             ("RECORD_NOT_FOUND", 404),
             ("RUN_IN_PROGRESS", 409),
+            ("EXECUTION_NOT_ENDED", 409),
             ("EXCHANGE_ID_TAKEN", 409),
             ("PROVIDER_KEY_EXISTS", 409),
             ("PROVIDER_KEY_NOT_ACTIVE", 409),

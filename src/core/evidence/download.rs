@@ -6,13 +6,16 @@ use base64::engine::general_purpose::STANDARD;
 use super::error::EvidenceError;
 use super::service::Evidence;
 use super::store::KeptFile;
-use crate::auth::AuthError;
+use crate::auth::{AuthError, Principal};
 use crate::front::plain_error;
 use crate::http::{Body, HttpReply};
+use crate::mcp::types::ResourceContent;
 use crate::oauth::WebRequest;
 use crate::ports::Level;
 use crate::services::Platform;
 
+/// A package's file as an MCP resource: the package's id follows.
+pub const RESOURCE: &str = "chitty://evidence-packages/";
 /// The paths below it are answered here.
 pub const PREFIX: &str = "/api/v1/evidence-packages/";
 const ACTION: &str = "evidence-packages/file";
@@ -42,6 +45,29 @@ impl Evidence<'_> {
             }
             Err(Refusal::Evidence(error)) => refused(platform, &error, request_id),
         })
+    }
+
+    /// The file that a [`RESOURCE`] names, with its bytes. None where there is none, or none that
+    /// this caller may see.
+    pub async fn resource(
+        &self,
+        caller: &Principal,
+        uri: &str,
+    ) -> Result<Option<ResourceContent>, EvidenceError> {
+        let Some(id) = uri.strip_prefix(RESOURCE) else {
+            return Ok(None);
+        };
+        match self.file(caller, id).await {
+            Ok(file) => Ok(Some(ResourceContent {
+                uri: uri.to_owned(),
+                mime_type: Some(file.media_type.to_owned()),
+                text: None,
+                blob: Some(STANDARD.encode(file.bytes)),
+                meta: None,
+            })),
+            Err(EvidenceError::NoSuchFile | EvidenceError::NoFiles) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn download(

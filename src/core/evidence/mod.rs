@@ -28,7 +28,7 @@ pub use bag::{Bag, parse_manifest};
 pub(crate) use custody::PREDICATE as CUSTODY_EVENT;
 pub use custody::{CustodyAction, CustodyEvent, CustodyInput, CustodyLine, CustodyOutput};
 pub use dossier::Dossier;
-pub use download::PREFIX;
+pub use download::{PREFIX, RESOURCE};
 pub use error::EvidenceError;
 pub use service::Evidence;
 pub(crate) use store::open_file;

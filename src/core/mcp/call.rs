@@ -21,6 +21,7 @@ pub struct Call {
     log_level: Option<LogLevel>,
     /// The caller sees messages before the result.
     pub(super) streams: bool,
+    pub(super) knows_links: bool,
     outbox: UnboundedSender<Value>,
     pub(super) inputs: Map<String, Value>,
     pub(super) state: Option<Value>,
@@ -69,6 +70,7 @@ pub(super) struct Context {
     pub progress_token: Option<Value>,
     pub log_level: Option<LogLevel>,
     pub streams: bool,
+    pub knows_links: bool,
     /// The host keeps tasks, and the caller can follow one.
     pub defers: bool,
     pub outbox: UnboundedSender<Value>,
@@ -87,6 +89,7 @@ impl Call {
             }),
             log_level: context.log_level,
             streams: context.streams,
+            knows_links: context.knows_links,
             outbox: context.outbox,
             inputs,
             state,

@@ -78,6 +78,7 @@ impl<S: Host> Server<S> {
             progress_token: None,
             log_level: None,
             streams: false,
+            knows_links: true,
             defers: false,
             outbox,
         };

@@ -11,7 +11,7 @@ use tower_mcp_types::protocol::{CompleteParams, CompletionReference, LogLevel};
 
 use super::call::{Call, Context};
 use super::deferring::declared;
-use super::era::{Era, LEGACY, META_CAPABILITIES, META_LOG_LEVEL};
+use super::era::{self, Era, LEGACY, META_CAPABILITIES, META_LOG_LEVEL};
 use super::error::RpcError;
 use super::headers;
 use super::run::{self, Event, Target};
@@ -227,6 +227,7 @@ fn context(
     host_defers: bool,
     outbox: mpsc::UnboundedSender<Value>,
 ) -> Result<Context, RpcError> {
+    let version = request.headers.get("mcp-protocol-version");
     let meta = request.params.get("_meta");
     let field = |key| meta.and_then(|meta| meta.get(key));
     let progress_token = match field("progressToken") {
@@ -247,6 +248,7 @@ fn context(
         progress_token,
         log_level: log_level(request.era, field(META_LOG_LEVEL))?,
         streams: request.streams,
+        knows_links: era::knows_links(request.era, version.as_deref()),
         outbox,
     })
 }

@@ -55,6 +55,12 @@ pub fn detect(header: Option<&str>, params: &Map<String, Value>) -> Result<Era, 
     }
 }
 
+/// Whether the caller's revision has links to resources: 2025-06-18 and later. Who does not say
+/// which it is speaks 2025-03-26.
+pub(super) fn knows_links(era: Era, header: Option<&str>) -> bool {
+    era.is_modern() || header.is_some_and(|version| version != LEGACY[2])
+}
+
 fn require_capabilities(meta: Option<&Map<String, Value>>) -> Result<(), RpcError> {
     let field = |key| meta.and_then(|meta| meta.get(key));
     if !field(META_CAPABILITIES).is_some_and(Value::is_object) {

@@ -19,6 +19,7 @@ pub mod error;
 mod headers;
 pub mod http;
 mod interaction;
+mod link;
 mod list;
 mod listen;
 pub mod mailbox;
@@ -38,6 +39,7 @@ pub mod tool;
 
 pub use call::{Call, InputRequired};
 pub use error::RpcError;
+pub use link::Link;
 pub use server::{Host, Server};
 pub use tool::{About, Hints, Registry, Reply, Tool, ToolError};
 pub use tower_mcp_types::protocol as types;

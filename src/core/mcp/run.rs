@@ -16,6 +16,7 @@ use super::deferring;
 use super::era::Era;
 use super::error::RpcError;
 use super::interaction;
+use super::link::linked;
 use super::prompt::PromptReply;
 use super::resource::{ResourceReply, Resources};
 use super::server::{Host, Server};
@@ -172,6 +173,10 @@ impl<S: Host> Server<S> {
         let called = entry.handler.call(services, call, arguments);
         let result = match called.await {
             Ok(Reply::Structured(value)) => return Ok(Turn::Done(tool::structured(value))),
+            Ok(Reply::Linked(value, link)) => {
+                let link = Some(link).filter(|_| call.knows_links);
+                return Ok(Turn::Done(linked(value, link)));
+            }
             Ok(Reply::Content(result)) => result,
             Ok(Reply::Ask(wanted)) => return Ok(Turn::Ask(wanted)),
             Ok(Reply::Later) => return Ok(Turn::Later),

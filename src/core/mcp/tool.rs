@@ -14,6 +14,7 @@ use tower_mcp_types::protocol::{CallToolResult, Content};
 use super::call::{Call, InputRequired};
 use super::error::RpcError;
 use super::headers::{ParamHeader, param_headers};
+use super::link::Link;
 use super::schema;
 use crate::auth::{AuthError, Scopes};
 use crate::rest::{Operation, Rest};
@@ -94,6 +95,8 @@ impl Hints {
 pub enum Reply<O> {
     /// A typed result: `structuredContent`, and the same JSON as text.
     Structured(O),
+    /// The same, with a link to a resource that it tells of.
+    Linked(O, Link),
     /// Content as it stands.
     Content(CallToolResult),
     /// Something must be asked of the caller first.
@@ -169,6 +172,7 @@ impl<S: 'static, T: Tool<S>> Handler<S> for Typed<T> {
         let input = decode::<T::Input>(arguments)?;
         Ok(match T::call(services, call, input).await? {
             Reply::Structured(output) => Reply::Structured(encode(&output)?),
+            Reply::Linked(output, link) => Reply::Linked(encode(&output)?, link),
             Reply::Content(result) => Reply::Content(result),
             Reply::Ask(input) => Reply::Ask(input),
             Reply::Later => Reply::Later,

@@ -112,7 +112,7 @@ impl EraseError {
             Self::NotNamed => "INVALID_INPUT",
             Self::OfExecution(_) => "JOB_OF_EXECUTION",
             Self::NotEnded(_) | Self::Analysed => "EXECUTION_NOT_ENDED",
-            Self::RowsLate => "FACTS_NOT_READY",
+            Self::RowsLate => "FACTS_UNAVAILABLE",
             Self::NotConfirmed => "NOT_CONFIRMED",
             Self::TooManyFacts => "TOO_MANY_FACTS",
             Self::Database(_) => "DATABASE_UNAVAILABLE",
