@@ -12,6 +12,7 @@ use super::era::Era;
 use crate::auth::Principal;
 
 /// The caller, and the way to talk to it while the work goes on.
+#[expect(clippy::struct_excessive_bools, reason = "each is a matter of its own")]
 pub struct Call {
     pub principal: Rc<Principal>,
     pub request_id: String,
