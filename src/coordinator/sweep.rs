@@ -1,5 +1,5 @@
 //! Each minute: what a worker left behind when it ended is brought to an end. Executions and
-//! runs past their deadline fail with the reason; signed runs that are not logged are logged.
+//! runs past their deadline fail with the reason; the fortress logs signed runs that are not logged.
 //! Signing keys are replaced in time, and what has expired is deleted. Rows that have become final are put on record, and
 //! audits that are due are made.
 //! The log's newest checkpoint is anchored, if the log itself could not say that it has grown.
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use chitty_core::audit::{FortressSignatures, Recorder, record_due};
 use chitty_core::auth::{Principal, PrincipalKind, Scopes};
 use chitty_core::execution::{Asker, Executions};
-use chitty_core::fortress::{Jobs, log_unlogged};
+use chitty_core::fortress::Jobs;
 use chitty_core::oauth;
 use chitty_core::ports::{Level, Log};
 use chitty_core::resealing::reseal_slice;
@@ -24,7 +24,7 @@ use worker::{Env, ScheduleContext};
 
 use crate::domain::Coordinator;
 
-/// On whose behalf standing audits read.
+/// On whose behalf standing audits read, and the fortress is asked.
 const AUDITOR: &str = "chittyos-auditor";
 /// Of a minute; what is left goes on with the next.
 const AUDITS_MS: i64 = 30_000;
@@ -50,8 +50,9 @@ async fn try_run(env: &Env, context: ScheduleContext) -> Result<(), Fault> {
     let isolate = worker.isolate();
     let platform = isolate.platform(env, background, Coordinator::NAME, "sweep")?;
     // One that fails does not keep the others from being done.
-    let chores: [(&str, Result<(), Fault>); 7] = [
-        ("interrupted", interrupted(env, &platform).await),
+    let chores: [(&str, Result<(), Fault>); 8] = [
+        ("interrupted", interrupted(&platform).await),
+        ("unlogged", logged(&worker, env, &platform).await),
         ("resealing", resealing(&platform).await),
         ("signing_keys", signing_keys(&platform).await),
         ("identity", identity(&worker, &platform).await),
@@ -68,17 +69,28 @@ async fn try_run(env: &Env, context: ScheduleContext) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn interrupted(env: &Env, platform: &Platform) -> Result<(), Fault> {
+async fn interrupted(platform: &Platform) -> Result<(), Fault> {
     let database = &platform.database;
     let now_ms = platform.clock.now_ms();
     let executions = Executions::new(Rc::clone(database));
     let executions = executions.fail_interrupted(now_ms).await?;
     let runs = Jobs::new(Rc::clone(database));
     let runs = runs.fail_interrupted(now_ms).await?;
-    let logged = log_unlogged(database, &*ledger(env)?, now_ms).await?;
-    if executions + runs > 0 || logged > 0 {
-        let fields = json!({ "executions": executions, "runs": runs, "logged": logged });
+    if executions + runs > 0 {
+        let fields = json!({ "executions": executions, "runs": runs });
         platform.log.record(Level::Warn, "swept", fields);
+    }
+    Ok(())
+}
+
+/// The fortress logs what it signed and nobody could log.
+async fn logged(worker: &Coordinator, env: &Env, platform: &Platform) -> Result<(), Fault> {
+    let desk = worker.domain(env, platform)?;
+    let principal = own_principal();
+    let logged = desk.service.workers.log_due(&asker(&principal)).await?;
+    if logged.keys + logged.runs > 0 {
+        let fields = json!({ "keys": logged.keys, "runs": logged.runs });
+        platform.log.record(Level::Warn, "logged_late", fields);
     }
     Ok(())
 }
@@ -119,22 +131,30 @@ async fn records(env: &Env, platform: &Platform) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Standing audits that are due, and what is left of others.
-async fn audits(worker: &Coordinator, env: &Env, platform: &Platform) -> Result<(), Fault> {
-    let desk = worker.domain(env, platform)?;
-    let principal = Principal {
+fn own_principal() -> Principal {
+    Principal {
         user_id: AUDITOR.to_owned(),
         name: AUDITOR.to_owned(),
         kind: PrincipalKind::Service,
         scopes: Scopes::default(),
         token_id: AUDITOR.to_owned(),
         client_id: None,
-    };
-    let asker = Asker {
-        principal: &principal,
+    }
+}
+
+fn asker(principal: &Principal) -> Asker<'_> {
+    Asker {
+        principal,
         owner: AUDITOR,
         request_id: "sweep",
-    };
+    }
+}
+
+/// Standing audits that are due, and what is left of others.
+async fn audits(worker: &Coordinator, env: &Env, platform: &Platform) -> Result<(), Fault> {
+    let desk = worker.domain(env, platform)?;
+    let principal = own_principal();
+    let asker = asker(&principal);
     let signatures = FortressSignatures {
         workers: &desk.service.workers,
         asker: &asker,

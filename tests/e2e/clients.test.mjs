@@ -42,7 +42,7 @@ const WORKERS = {
   fortress: {
     tools: [
       "fortress_secure_execute", "fortress_ingest_content", "fortress_run_agent", "fortress_get_output", "fortress_verify_signature",
-      "fortress_audit_trail", "fortress_key_rotate", "fortress_key_revoke", "fortress_package_seal", "fortress_log_assertion", "chitty_chain_query", "chitty_evidence_create", "chitty_evidence_list",
+      "fortress_audit_trail", "fortress_key_rotate", "fortress_key_revoke", "fortress_package_seal", "fortress_log_due", "fortress_log_assertion", "chitty_chain_query", "chitty_evidence_create", "chitty_evidence_list",
     ],
     call: () => ["fortress_secure_execute", { prompt: unique("client"), label: "client" }],
   },

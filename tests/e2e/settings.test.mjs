@@ -35,7 +35,7 @@ describe("without a working log", () => {
     assert.match(error.message, /same evidence_id/);
     const job = await jobOf(args.prompt);
     assert.deepEqual([job.status, job.assertion_id], ["completed", null]);
-    await logged("round_failed");
+    await logged("tool_failed", "CHAIN_UNAVAILABLE");
   });
 
   test("an execution fails with the reason, whatever its level", async () => {

@@ -112,6 +112,10 @@ pub const SCOPES: &[ScopeInfo] = &[
     kept("token:mint_service", "make keys for services"),
     // What is signed so is taken for our own work.
     kept("worker:seal", "have packages signed, as our own workers do"),
+    kept(
+        "worker:log",
+        "have what is due logged, as our own workers do",
+    ),
     kept("admin:*", "do everything"),
 ];
 

@@ -98,6 +98,18 @@ impl Workers {
         peer.call("fortress_package_seal", &json!(input)).await
     }
 
+    /// Has the fortress log what is due: it has the keys, and checks signatures first.
+    pub async fn log_due(&self, asker: &Asker<'_>) -> Result<fortress::LoggedDue, PeerError> {
+        let peer = self.peer(
+            FORTRESS,
+            &self.fortress,
+            asker,
+            "worker:log",
+            MODEL_TIMEOUT_MS,
+        )?;
+        peer.call("fortress_log_due", &json!({})).await
+    }
+
     /// The worker `name`, asked on behalf of the owner with one scope and no more.
     fn peer<'a>(
         &'a self,

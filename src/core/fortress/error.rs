@@ -74,6 +74,14 @@ pub enum FortressError {
     #[error("this key is revoked already, for as grave a reason: /keys/history.json tells which")]
     RevokedAlready,
     #[error(
+        "this key's row was changed meanwhile, or is not there: look at /keys/history.json and ask again"
+    )]
+    KeyChanged,
+    #[error(
+        "the run on file is not the one that the fortress signed ({0}), so it is not logged: run it again, with a new evidence_id"
+    )]
+    NotAsSigned(String),
+    #[error(
         "the private half of this key is here no more: revoke it with gpg, and give its public key as revoked_key"
     )]
     HalfGone,
@@ -122,6 +130,8 @@ impl FortressError {
             Self::KeyNotActive => "KEY_NOT_ACTIVE",
             Self::KeyInUse => "KEY_IN_USE",
             Self::RevokedAlready => "KEY_REVOKED_ALREADY",
+            Self::KeyChanged => "KEY_CHANGED",
+            Self::NotAsSigned(_) => "RUN_NOT_AS_SIGNED",
             Self::HalfGone => "PRIVATE_HALF_GONE",
             Self::NoNextKey | Self::KeyOfTheServer => "NO_NEXT_KEY",
             Self::Database(_) => "DATABASE_UNAVAILABLE",

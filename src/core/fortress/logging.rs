@@ -1,25 +1,130 @@
-use std::rc::Rc;
+use serde_json::json;
 
 use super::error::FortressError;
-use super::jobs::{Job, Jobs};
-use super::types::{ChainPosition, SealInput, SealOutput};
+use super::jobs::Job;
+use super::manifest::Manifest;
+use super::service::FortressService;
+use super::types::{ChainPosition, LoggedDue, SealInput, SealOutput};
 use crate::chain::fact::Fact;
 use crate::digest::sha256_hex;
 use crate::ledger::{AppendRequest, Ledger, LedgerError};
-use crate::ports::Database;
+use crate::ports::Level;
 
 pub(super) const SOURCE: &str = "fortress-mcp";
+const SWEPT_AT_ONCE: usize = 20;
+const SWEPT_AT_MOST: usize = 100;
 
 /// Whether a fact is of this very text and signature.
 pub(crate) fn records_signed(fact: &Fact, text: &str, signature: &str) -> bool {
     let says = |name: &str, text: &str| fact.metadata.get(name) == Some(&sha256_hex(text));
     fact.source == SOURCE && says("manifest_sha256", text) && says("signature_sha256", signature)
 }
-const SWEPT_AT_ONCE: usize = 20;
-const SWEPT_AT_MOST: usize = 100;
 
-/// Logs a completed job, once however often it is called.
-pub(super) async fn log_job(ledger: &dyn Ledger, job: &Job) -> Result<ChainPosition, LedgerError> {
+impl FortressService {
+    /// Logs a completed job, once however often it is called; if it is what was signed, for its
+    /// row alone is no proof of that.
+    pub(super) async fn log_job(&self, job: &Job) -> Result<ChainPosition, FortressError> {
+        let request = executed(job);
+        match self.check_signed(job).await {
+            // What the log has already it only repeats: who reads the row is told how it differs.
+            Err(FortressError::NotAsSigned(why)) => {
+                let key = [request.idempotency_key.clone()];
+                let logged = self.ledger.keyed(&key).await;
+                let logged = logged.map_err(FortressError::Unlogged)?;
+                if logged.iter().all(|found| found.facts.is_empty()) {
+                    return Err(FortressError::NotAsSigned(why));
+                }
+            }
+            Err(FortressError::Ledger(error)) => return Err(FortressError::Unlogged(error)),
+            checked => checked?,
+        }
+        let logged = self.ledger.append(&request).await;
+        let receipt = logged.map_err(FortressError::Unlogged)?;
+        Ok(ChainPosition::from(&receipt))
+    }
+
+    /// The answer opens for its owner's job only, the manifest names it, and the signature over
+    /// that holds.
+    async fn check_signed(&self, job: &Job) -> Result<(), FortressError> {
+        let refused = |why: &dyn ToString| Err(FortressError::NotAsSigned(why.to_string()));
+        let (manifest, signature) = (
+            job.manifest.as_deref().unwrap_or_default(),
+            job.signature.as_deref().unwrap_or_default(),
+        );
+        let parsed = match Manifest::parse(manifest) {
+            Ok(parsed) => parsed,
+            Err(fault) => return refused(&fault),
+        };
+        let sealed = job.sealed_output.as_deref().unwrap_or_default();
+        let aad = [job.user_id.as_str(), job.id.as_str()];
+        let Ok(output) = self.sealer.open("output", &aad, sealed) else {
+            return refused(&"the answer on file does not open");
+        };
+        let evidence_id = job.evidence_id.as_deref();
+        let hashes = (job.prompt_hash.as_str(), sha256_hex(&output));
+        if let Err(fault) = parsed.check_hashes(&job.id, evidence_id, hashes.0, &hashes.1) {
+            return refused(&fault);
+        }
+        let judged = self.judge(manifest, signature).await?;
+        if judged.verdict.valid {
+            return Ok(());
+        }
+        refused(&judged.verdict.sentence)
+    }
+
+    /// Logs what is due: the first key, what was decided about keys, and signed jobs. What fails
+    /// keeps nothing else out.
+    pub async fn log_due(&self) -> Result<LoggedDue, FortressError> {
+        let first_key = self.log_first_key().await;
+        let (keys, runs) = (self.settle_keys().await, self.log_unlogged().await);
+        first_key?;
+        Ok(LoggedDue {
+            keys: keys?,
+            runs: runs?,
+        })
+    }
+
+    /// Logs signed jobs whose worker ended before it could. Of what was erased meanwhile there is
+    /// nothing left to log.
+    ///
+    /// # Errors
+    /// What was refused, once all others are logged.
+    pub(super) async fn log_unlogged(&self) -> Result<usize, FortressError> {
+        let jobs = self.jobs();
+        let mut logged = 0;
+        // Those that cannot be logged must not keep the others out: they are passed over.
+        let (mut skipped, mut refusal) = (0, None);
+        while logged + skipped < SWEPT_AT_MOST {
+            let due = jobs.unlogged(SWEPT_AT_ONCE, skipped).await?;
+            for job in &due {
+                match self.log_job(job).await {
+                    Ok(position) => {
+                        let now_ms = self.clock.now_ms();
+                        jobs.logged(&job.id, &position.fact_id, now_ms).await?;
+                        logged += 1;
+                    }
+                    Err(
+                        error @ (FortressError::NotAsSigned(_)
+                        | FortressError::Unlogged(LedgerError::Refused { .. })),
+                    ) => {
+                        let fields = json!({ "job": job.id, "cause": error.to_string() });
+                        let log = &self.gateway.log;
+                        log.record(Level::Error, "run_not_logged", fields);
+                        skipped += 1;
+                        refusal = Some(error);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if due.len() < SWEPT_AT_ONCE {
+                break;
+            }
+        }
+        refusal.map_or(Ok(logged), Err)
+    }
+}
+
+fn executed(job: &Job) -> AppendRequest {
     let hash = |text: &Option<String>| sha256_hex(text.as_deref().unwrap_or_default());
     let metadata = [
         ("user_id", job.user_id.clone()),
@@ -31,25 +136,22 @@ pub(super) async fn log_job(ledger: &dyn Ledger, job: &Job) -> Result<ChainPosit
             job.fingerprint.clone().unwrap_or_default(),
         ),
     ];
-    let receipt = ledger
-        .append(&AppendRequest {
-            idempotency_key: format!("fortress:job:{}:executed", job.id),
-            fact: Fact {
-                subject: job_subject(&job.id),
-                predicate: "executed_securely".to_owned(),
-                object: format!("output:{}", job.output_file.as_deref().unwrap_or_default()),
-                source: SOURCE.to_owned(),
-                timestamp_ms: job
-                    .completed_at_ms
-                    .and_then(|ms| u64::try_from(ms).ok())
-                    .unwrap_or_default(),
-                execution_id: job.evidence_id.clone(),
-                evidence_id: None,
-                metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
-            },
-        })
-        .await?;
-    Ok(ChainPosition::from(&receipt))
+    AppendRequest {
+        idempotency_key: format!("fortress:job:{}:executed", job.id),
+        fact: Fact {
+            subject: job_subject(&job.id),
+            predicate: "executed_securely".to_owned(),
+            object: format!("output:{}", job.output_file.as_deref().unwrap_or_default()),
+            source: SOURCE.to_owned(),
+            timestamp_ms: job
+                .completed_at_ms
+                .and_then(|ms| u64::try_from(ms).ok())
+                .unwrap_or_default(),
+            execution_id: job.evidence_id.clone(),
+            evidence_id: None,
+            metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
+        },
+    }
 }
 
 /// What the facts about a job are about.
@@ -90,37 +192,4 @@ pub(super) async fn log_seal(
         },
     };
     ledger.append(&request).await.map(drop)
-}
-
-/// Logs signed jobs whose worker ended before it could. Of what was erased meanwhile there is
-/// nothing left to log.
-pub async fn log_unlogged(
-    db: &Rc<dyn Database>,
-    ledger: &dyn Ledger,
-    now_ms: i64,
-) -> Result<usize, FortressError> {
-    let jobs = Jobs::new(Rc::clone(db));
-    let mut logged = 0;
-    // Those that the log does not take must not keep the others out: they are passed over.
-    let (mut skipped, mut refusal) = (0, None);
-    while logged + skipped < SWEPT_AT_MOST {
-        let due = jobs.unlogged(SWEPT_AT_ONCE, skipped).await?;
-        for job in &due {
-            match log_job(ledger, job).await {
-                Ok(position) => {
-                    jobs.logged(&job.id, &position.fact_id, now_ms).await?;
-                    logged += 1;
-                }
-                Err(error @ LedgerError::Refused { .. }) => {
-                    skipped += 1;
-                    refusal = Some(error);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if due.len() < SWEPT_AT_ONCE {
-            break;
-        }
-    }
-    refusal.map_or(Ok(logged), |error| Err(error.into()))
 }

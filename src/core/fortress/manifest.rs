@@ -113,20 +113,30 @@ impl Manifest {
         prompt: &str,
         output: &str,
     ) -> Result<(), ManifestFault> {
+        self.check_hashes(
+            job_id,
+            evidence_id,
+            &sha256_hex(prompt),
+            &sha256_hex(output),
+        )
+    }
+
+    /// The same where only the hashes of prompt and answer are at hand.
+    pub(super) fn check_hashes(
+        &self,
+        job_id: &str,
+        evidence_id: Option<&str>,
+        prompt_sha256: &str,
+        output_sha256: &str,
+    ) -> Result<(), ManifestFault> {
         let checks = [
             (self.job_id == job_id, ManifestFault::Job),
             (
                 self.evidence_id.as_deref() == evidence_id,
                 ManifestFault::Evidence,
             ),
-            (
-                self.prompt_sha256 == sha256_hex(prompt),
-                ManifestFault::Prompt,
-            ),
-            (
-                self.output_sha256 == sha256_hex(output),
-                ManifestFault::Output,
-            ),
+            (self.prompt_sha256 == prompt_sha256, ManifestFault::Prompt),
+            (self.output_sha256 == output_sha256, ManifestFault::Output),
             (
                 self.policy.sha256().as_ref() == Some(&self.policy_sha256),
                 ManifestFault::Policy,

@@ -35,7 +35,6 @@ pub use evidence::{
 };
 pub use facts::{ChainQueryInput, ChainQueryOutput, FactRecord};
 pub use jobs::{INTERRUPTED, Jobs};
-pub use logging::log_unlogged;
 pub(crate) use logging::records_signed;
 pub use manifest::{Manifest, ManifestFault, Parameters, Provider, Usage};
 pub(crate) use policy::MAX_OUTPUT_TOKENS;
@@ -46,6 +45,6 @@ pub use service::{Asker, FortressService};
 pub use steps::{IngestInput, IngestOutput, OutputInput, OutputOutput, RunInput, RunOutput};
 pub use trail::{AuditTrail, AuditTrailInput, AuditTrailOutput, TrailEvent, TrailKind};
 pub use types::{
-    CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, SealInput, SealOutput, VerifyInput,
-    VerifyOutput,
+    CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, LogDueInput, LoggedDue, SealInput,
+    SealOutput, VerifyInput, VerifyOutput,
 };

@@ -5,7 +5,6 @@ use futures::channel::oneshot;
 use super::error::FortressError;
 use super::jobs::{Completed, Job, Jobs};
 use super::keys::KeyRing;
-use super::logging::log_job;
 use super::policy::Policy;
 use super::runner::{Embedded, FortressApi, Remote, Run, Runner, Signed};
 use super::types::{ChainPosition, ExecuteInput, ExecuteOutput};
@@ -71,9 +70,7 @@ impl FortressService {
 
     /// Logs a signed run, and tells what came of it.
     pub(super) async fn conclude(&self, job: Job) -> Result<ExecuteOutput, FortressError> {
-        let chain = log_job(&*self.ledger, &job)
-            .await
-            .map_err(FortressError::Unlogged)?;
+        let chain = self.log_job(&job).await?;
         // The fact is in the log, which is what counts; a lost note of it is the sweep's.
         let _ = self
             .jobs()

@@ -85,6 +85,20 @@ pub struct VerifyInput {
     pub include_keys: bool,
 }
 
+/// Nothing to say: all that is due.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct LogDueInput {}
+
+/// How much was logged that was due.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct LoggedDue {
+    /// Rotations, ends and revocations of keys.
+    pub keys: usize,
+    /// Signed runs.
+    pub runs: usize,
+}
+
 /// A package to sign, by its tag manifest (RFC 8493).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]

@@ -9,6 +9,7 @@ mod ingest_content;
 mod key_revoke;
 mod key_rotate;
 mod log_assertion;
+mod log_due;
 mod package_seal;
 mod run_agent;
 mod secure_execute;
@@ -33,7 +34,7 @@ const INSTRUCTIONS: &str = "Runs that must stand up later. fortress_secure_execu
     fortress_run_agent and fortress_get_output do so in steps. fortress_verify_signature checks, \
     fortress_audit_trail shows what happened. fortress_log_assertion logs a fact, \
     chitty_chain_query finds facts; chitty_evidence_create and _list keep records. \
-    fortress_key_rotate and _revoke are for operators, fortress_package_seal for the coordinator.";
+    fortress_key_rotate and _revoke are for operators, fortress_package_seal and fortress_log_due for the coordinator.";
 
 pub fn server(name: &str) -> Server<Services<Runs>> {
     let (title, description) = (
@@ -54,7 +55,8 @@ pub fn server(name: &str) -> Server<Services<Runs>> {
         .with::<chain_query::ChainQuery>()
         .with::<evidence_create::EvidenceCreate>()
         .with::<evidence_list::EvidenceList>()
-        .with::<package_seal::PackageSeal>();
+        .with::<package_seal::PackageSeal>()
+        .with::<log_due::LogDue>();
     Server::new(&info, INSTRUCTIONS, tools)
 }
 

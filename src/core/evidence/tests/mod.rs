@@ -20,7 +20,7 @@ use crate::anchoring::tests::World as Anchors;
 use crate::execution::tests::peers::Service;
 use crate::execution::tests::{World, principal};
 use crate::execution::{ExecuteInput, SecurityLevel};
-use crate::fortress::keys::{HistoryEntry, history};
+use crate::fortress::keys::HistoryEntry;
 use crate::ports::Http;
 use crate::testing::MemoryBucket;
 
@@ -59,7 +59,7 @@ impl Desk {
 
     /// The keys' entries in their history, oldest first.
     pub fn keys(&self) -> Vec<HistoryEntry> {
-        let history = history(&*self.world.service.db);
+        let history = self.fortress().key_history();
         self.world.clock.run(history).unwrap().keys
     }
 

@@ -141,7 +141,6 @@ fn the_keys_of_a_package_are_those_that_the_fortress_believes() {
                  statement, new_signature, valid_from, valid_from_index) SELECT 'F00D', 2, 'made', \
                  public_key, created_at, '{}', 'x', created_at, 7 FROM fortress_keys";
     sql(&desk, stray.to_owned());
-    assert_eq!(desk.keys().len(), 2, "the table has it");
     let (_, zip) = desk.brief(&done.execution_id);
     let history = unzip(&zip).remove("data/keys/key-history.json").unwrap();
     let history: Value = serde_json::from_slice(&history).unwrap();

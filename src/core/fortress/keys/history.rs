@@ -87,29 +87,6 @@ pub struct RevocationEntry {
     pub signer_fingerprint: String,
 }
 
-/// The rows, whether they are believed or not.
-#[cfg(test)]
-pub(crate) async fn history(
-    db: &dyn crate::ports::Database,
-) -> Result<KeyHistory, crate::sql::DatabaseError> {
-    let found = db.run(super::table::all()).await?;
-    let rows: Vec<KeyRow> = found
-        .rows
-        .iter()
-        .map(KeyRow::read)
-        .collect::<Result<_, _>>()?;
-    let active = active_number(&rows);
-    Ok(KeyHistory {
-        keys: rows.iter().map(|row| row.entry(active)).collect(),
-    })
-}
-
-#[cfg(test)]
-fn active_number(rows: &[KeyRow]) -> Option<i64> {
-    let logged = rows.iter().rev().find(|row| row.valid_from.is_some());
-    logged.map(|row| row.number)
-}
-
 impl KeyRow {
     pub(super) fn entry(&self, active: Option<i64>) -> HistoryEntry {
         let until = self.valid_until.map(|at| Moment {
@@ -143,18 +120,12 @@ impl KeyRow {
         }
     }
 
+    /// Of a key that is not revoked.
     pub(super) fn status(&self, active: Option<i64>) -> KeyStatus {
-        match self
-            .revocation
-            .as_ref()
-            .map(|revoked| revoked.reason.as_str())
-        {
-            Some("superseded") => KeyStatus::Superseded,
-            Some("retired") => KeyStatus::Retired,
-            Some(_) => KeyStatus::Compromised,
-            None if self.valid_from.is_none() => KeyStatus::Next,
-            None if active == Some(self.number) => KeyStatus::Active,
-            None => KeyStatus::Replaced,
+        match active {
+            _ if self.valid_from.is_none() => KeyStatus::Next,
+            Some(active) if active == self.number => KeyStatus::Active,
+            _ => KeyStatus::Replaced,
         }
     }
 }

@@ -120,7 +120,7 @@ impl FortressService {
         } else {
             verdict.reason
         };
-        let is_hard = key.public.revocation() == Some(Revocation::Hard);
+        let is_hard = key.revocation() == Some(Revocation::Hard);
         let stamped_ms = match place.filter(|_| is_hard) {
             Some(place) => self.stamped_ms(place).await?,
             None => None,
@@ -209,7 +209,7 @@ fn reason(key: &KnownKey, place: Option<Place>, verdict: &Verdict, now_ms: i64) 
         in_time(key, place, verdict, now_ms),
         before_revocation(key, place),
     );
-    match key.public.revocation() {
+    match key.revocation() {
         Some(Revocation::Hard) => Reason::KeyRevoked,
         None | Some(_) if earlier && in_time == Reason::Valid => Reason::Valid,
         Some(Revocation::Retired) => Reason::KeyRetired,
@@ -220,7 +220,7 @@ fn reason(key: &KnownKey, place: Option<Place>, verdict: &Verdict, now_ms: i64) 
 
 /// True of a key that is not revoked.
 fn before_revocation(key: &KnownKey, place: Option<Place>) -> bool {
-    if key.public.revocation().is_none() {
+    if key.revocation().is_none() {
         return true;
     }
     // A revocation that is not logged yet comes after all that is; one that no row tells of

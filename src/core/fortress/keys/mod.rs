@@ -3,9 +3,9 @@
 //!
 //! The first key is the one in the worker's secrets. A rotation or revocation is a row of
 //! `fortress_keys`, whole and signed, before it is a fact; what is not logged yet is logged
-//! before the next run is signed, so each step may be broken off and repeated. Rows that nobody
-//! vouches for are passed over. A key signs from the log index of
-//! its rotation on. What its predecessor signed still counts if it is logged within
+//! before the next run is signed, so each step may be broken off and repeated. The log is asked
+//! which keys there are, and their rows are made to say the same; a row that is not logged counts
+//! only if a key that counts vouches for it. A key signs from the log index of its rotation on. What its predecessor signed still counts if it is logged within
 //! [`OVERLAP_MS`]: runs under way, and those whose fact came late.
 
 mod history;
@@ -16,10 +16,9 @@ mod ring;
 mod rotating;
 mod settling;
 mod table;
+mod told;
 mod vouching;
 
-#[cfg(test)]
-pub(crate) use history::history;
 pub use history::{HistoryEntry, KeyHistory, KeyStatus, Moment, RevocationEntry, RotationEntry};
 pub(super) use judging::Judged;
 pub use judging::{KeyStanding, LoggedAt};
@@ -36,4 +35,7 @@ pub const OVERLAP_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long an isolate goes without reading the keys again.
 pub const FRESH_MS: i64 = 10_000;
 
-const SOURCE: &str = "fortress-keys";
+/// Of the facts about keys, which only the fortress logs and nobody erases.
+pub(crate) const SOURCE: &str = "fortress-keys";
+/// Their subjects begin with it, and their idempotency keys.
+const PREFIX: &str = "fortress:key:";

@@ -1,6 +1,7 @@
 //! The keys and their history, for everybody.
 
 use super::history::KeyHistory;
+use super::ring::KnownKey;
 use crate::fortress::FortressError;
 use crate::fortress::service::FortressService;
 use crate::http::{Body, HttpReply};
@@ -30,8 +31,8 @@ impl FortressService {
         Some(reply.map(|reply| reply.with_header("cache-control", CACHE)))
     }
 
-    /// The keys that are believed.
-    pub(in crate::fortress) async fn key_history(&self) -> Result<KeyHistory, FortressError> {
+    /// The keys that count.
+    pub(crate) async fn key_history(&self) -> Result<KeyHistory, FortressError> {
         let known = self.known_keys().await?;
         Ok(KeyHistory {
             keys: known.keys.iter().map(|key| known.entry(key)).collect(),
@@ -40,7 +41,9 @@ impl FortressService {
 
     async fn key_file(&self) -> Result<String, FortressError> {
         let known = self.known_keys().await?;
-        let keys = known.keys.iter().rev();
+        // One whose certificate of revocation was lost would be a good key to who imports it.
+        let is_told = |key: &&KnownKey| key.public.revocation() == key.revocation();
+        let keys = known.keys.iter().rev().filter(is_told);
         Ok(keys.map(|key| key.public.to_armor()).collect())
     }
 }

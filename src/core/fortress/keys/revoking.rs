@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::history::HistoryEntry;
 use super::ring::KnownKey;
-use super::table::{self, Revoked};
+use super::table::{self, KeyRow, Revoked};
 use crate::fortress::FortressError;
 use crate::fortress::service::FortressService;
 use crate::openpgp::{PublicKey, Revocation};
@@ -56,15 +56,24 @@ pub struct RevokeKeyOutput {
 }
 
 /// What the active key signs, in RFC 8785 form.
-#[derive(Serialize)]
-struct Statement<'a> {
-    compromised_at_ms: Option<i64>,
-    declared_at_ms: i64,
-    fingerprint: &'a str,
-    kind: &'a str,
-    note: Option<&'a str>,
-    reason: RevocationReason,
-    signer_fingerprint: &'a str,
+#[derive(Serialize, Deserialize)]
+pub(super) struct Statement {
+    pub compromised_at_ms: Option<i64>,
+    pub declared_at_ms: i64,
+    pub fingerprint: String,
+    kind: String,
+    note: Option<String>,
+    pub reason: RevocationReason,
+    pub signer_fingerprint: String,
+}
+
+impl Statement {
+    pub fn read(text: &str) -> Option<Self> {
+        let said: Self = serde_json::from_str(text).ok()?;
+        let has_time = said.compromised_at_ms.is_some();
+        let is_whole = has_time == (said.reason == RevocationReason::Compromised);
+        (said.kind == KIND && is_whole).then_some(said)
+    }
 }
 
 impl FortressService {
@@ -86,7 +95,9 @@ impl FortressService {
         }
         if goes_further(key, input.reason, compromised_at)? {
             let statement = self.revocation(key, input, compromised_at).await?;
-            self.db.run(statement).await?;
+            if self.db.run(statement).await?.changes == 0 {
+                return Err(FortressError::KeyChanged);
+            }
         }
         self.settle_keys().await?;
         let known = self.read_keys().await?;
@@ -123,25 +134,24 @@ impl FortressService {
         let statement = serde_json_canonicalizer::to_string(&Statement {
             compromised_at_ms,
             declared_at_ms: self.clock.now_ms(),
-            fingerprint: &key.row.fingerprint,
-            kind: KIND,
-            note: input.note.as_deref(),
+            fingerprint: key.row.fingerprint.clone(),
+            kind: KIND.to_owned(),
+            note: input.note.clone(),
             reason: input.reason,
-            signer_fingerprint: &by,
+            signer_fingerprint: by.clone(),
         });
-        let no_form = |_| FortressError::Signing("the statement has no canonical form".to_owned());
-        let statement = statement.map_err(no_form)?;
-        let new = Revoked {
-            reason: input.reason.as_str().to_owned(),
-            signature: self.sign(&statement, &signer)?,
-            statement,
-            signer: by,
-            compromised_at: compromised_at_ms,
-            place: None,
-            fact: None,
+        let no_form = || FortressError::Signing("the statement has no canonical form".to_owned());
+        let statement = statement.map_err(|_| no_form())?;
+        let signature = self.sign(&statement, &signer)?;
+        let new = Revoked::said(&statement, &signature, &by).ok_or_else(no_form)?;
+        let row = KeyRow {
+            public_key: self.certificate(key, input)?.to_armor(),
+            revocation: Some(new),
+            ..key.row.clone()
         };
-        let public = self.certificate(key, input)?;
-        Ok(table::revoke(&key.row, &public.to_armor(), &new))
+        let before = key.row.revocation.as_ref();
+        let before = before.map(|revoked| revoked.statement.as_str());
+        Ok(table::update(&row, before))
     }
 
     /// The public key with its certificate of revocation.
@@ -175,7 +185,7 @@ impl FortressService {
 }
 
 impl RevocationReason {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Retired => "retired",
             Self::Superseded => "superseded",

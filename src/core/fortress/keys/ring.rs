@@ -3,13 +3,17 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use serde_json::json;
+
 use super::FRESH_MS;
 use super::history::{HistoryEntry, KeyStatus};
-use super::rotating::{self, Statement};
-use super::table::{self, KeyRow, Place};
+use super::rotating;
+use super::table::{self, KeyRow};
+use super::vouching::row_of;
 use crate::fortress::FortressError;
 use crate::fortress::service::FortressService;
 use crate::openpgp::{PublicKey, Revocation, SigningKey};
+use crate::ports::Level;
 use crate::secret::Secret;
 
 pub(super) const PURPOSE: &str = "fortress_key";
@@ -32,9 +36,13 @@ pub struct KeyRing {
     settled_at: Cell<Option<i64>>,
 }
 
-/// All keys that are believed, at one moment.
+/// All keys that count, at one moment.
 pub(in crate::fortress) struct Known {
     pub(super) keys: Vec<KnownKey>,
+    /// Fingerprint of the newest key that the log names.
+    active: Option<String>,
+    /// The newest key, logged or not, and even if nobody has its row any more.
+    pub(super) last: Option<KeyRow>,
     read_at: i64,
 }
 
@@ -44,8 +52,6 @@ pub(super) struct KnownKey {
     pub public: PublicKey,
     /// Without a revocation of the whole key.
     pub before: PublicKey,
-    /// None: the first key.
-    pub rotation: Option<Statement>,
 }
 
 /// The key that signs now.
@@ -73,12 +79,9 @@ impl KeyRing {
 }
 
 impl Known {
-    /// The newest key whose rotation is logged.
+    /// The newest key that the log names, if its row is there.
     pub(super) fn active(&self) -> Option<&KnownKey> {
-        self.keys
-            .iter()
-            .rev()
-            .find(|key| key.row.valid_from.is_some())
+        self.of(self.active.as_deref()?)
     }
 
     /// The one whose primary key this is.
@@ -103,12 +106,11 @@ impl Known {
     }
 
     pub(super) fn status(&self, key: &KnownKey) -> KeyStatus {
-        let by_row = key.row.status(self.active_number());
-        match (by_row, key.public.revocation()) {
-            (KeyStatus::Compromised, _) | (_, Some(Revocation::Hard)) => KeyStatus::Compromised,
-            (KeyStatus::Retired, _) | (_, Some(Revocation::Retired)) => KeyStatus::Retired,
-            (KeyStatus::Superseded, _) | (_, Some(Revocation::Superseded)) => KeyStatus::Superseded,
-            (status, None) => status,
+        match key.revocation() {
+            Some(Revocation::Hard) => KeyStatus::Compromised,
+            Some(Revocation::Retired) => KeyStatus::Retired,
+            Some(Revocation::Superseded) => KeyStatus::Superseded,
+            None => key.row.status(self.active_number()),
         }
     }
 
@@ -121,6 +123,26 @@ impl Known {
     }
 }
 
+impl KnownKey {
+    /// By the log or its row; or only by the public key, where an operator revoked it by hand.
+    pub(super) fn revocation(&self) -> Option<Revocation> {
+        let said = self.row.revocation.as_ref();
+        let said = said.map(|said| match said.reason.as_str() {
+            "superseded" => Revocation::Superseded,
+            "retired" => Revocation::Retired,
+            _ => Revocation::Hard,
+        });
+        self.public.revocation().max(said)
+    }
+}
+
+/// The newest key, be it logged or not.
+fn last_of(keys: &[KnownKey], logged: &[KeyRow]) -> Option<KeyRow> {
+    let newest = keys.last().map(|key| &key.row);
+    let newest = newest.filter(|row| row.valid_from.is_none());
+    newest.or(logged.last()).cloned()
+}
+
 impl FortressService {
     /// All keys, at most [`FRESH_MS`] old.
     pub(in crate::fortress) async fn known_keys(&self) -> Result<Rc<Known>, FortressError> {
@@ -130,27 +152,38 @@ impl FortressService {
         }
     }
 
-    /// All keys as they are now. The key of the worker's secrets is put among them. Nothing is
-    /// logged: whoever only reads does not wait for the log.
+    /// All keys as they are now; rows that say otherwise are put right. A key of the worker's
+    /// secrets that is new comes next. Nothing is logged: whoever only reads waits for no append.
     pub(super) async fn read_keys(&self) -> Result<Rc<Known>, FortressError> {
-        let mut rows = self.key_rows().await?;
         let own = self.keys.secrets.public_key.fingerprint();
-        if !rows.iter().any(|row| row.fingerprint == own) {
-            // Rather than the last row one that is vouched for, if there is any.
-            let believed = self.believed(rows.clone());
-            let row = match believed.last().map(|key| &key.row).or(rows.last()) {
-                None => self.first_key(&own),
-                Some(last) => self.stray_key(last)?,
-            };
+        let mut rows = self.key_rows().await?;
+        let mut logged = self.logged_keys().await?;
+        if logged.is_empty() {
+            logged.push(KeyRow::first(&own));
+        }
+        let mut keys = self.believed(&rows, &logged);
+        if let Some(last) = last_of(&keys, &logged)
+            && row_of(&logged, &own).is_none()
+            && keys.iter().all(|key| key.row.fingerprint != own)
+        {
+            let row = self.stray_key(&last)?;
             self.db.run(table::insert(&row)).await?;
             rows = self.key_rows().await?;
+            keys = self.believed(&rows, &logged);
         }
-        let known = Rc::new(Known {
-            keys: self.believed(rows),
-            read_at: self.clock.now_ms(),
-        });
+        self.put_right(&rows, &keys).await;
+        let known = Rc::new(self.known(keys, logged));
         *self.keys.known.borrow_mut() = Some(Rc::clone(&known));
         Ok(known)
+    }
+
+    fn known(&self, keys: Vec<KnownKey>, mut logged: Vec<KeyRow>) -> Known {
+        Known {
+            last: last_of(&keys, &logged),
+            active: logged.pop().map(|key| key.fingerprint),
+            keys,
+            read_at: self.clock.now_ms(),
+        }
     }
 
     async fn key_rows(&self) -> Result<Vec<KeyRow>, FortressError> {
@@ -162,16 +195,29 @@ impl FortressService {
             .collect::<Result<_, _>>()?)
     }
 
-    /// The key of a deployment that never rotated one: valid since the log began.
-    fn first_key(&self, fingerprint: &str) -> KeyRow {
-        let public = &self.keys.secrets.public_key;
-        let made_ms = i64::try_from(public.created_at_secs() * 1_000).unwrap_or_default();
-        KeyRow {
-            valid_from: Some(Place {
-                index: 0,
-                at: made_ms,
-            }),
-            ..rotating::row(1, fingerprint, public, made_ms)
+    /// Has each row say what is known of its key. Where that fails it is done the next time:
+    /// nobody believes the row meanwhile.
+    async fn put_right(&self, rows: &[KeyRow], keys: &[KnownKey]) {
+        for KnownKey { row, .. } in keys {
+            let stored = row_of(rows, &row.fingerprint);
+            if stored == Some(row) {
+                continue;
+            }
+            let before = stored.and_then(|stored| stored.revocation.as_ref());
+            let before = before.map(|revoked| revoked.statement.as_str());
+            let mut statements = vec![table::update(row, before)];
+            if stored.is_none() {
+                statements.insert(0, table::insert(row));
+            }
+            let failed = self.db.batch(statements).await.err();
+            if failed.is_some() || stored.is_some_and(|stored| stored.contradicts(row)) {
+                let fields = json!({
+                    "fingerprint": row.fingerprint, "number": row.number,
+                    "failed": failed.map(|error| error.to_string()),
+                });
+                let log = &self.gateway.log;
+                log.record(Level::Warn, "fortress_key_row_put_right", fields);
+            }
         }
     }
 
@@ -189,12 +235,16 @@ impl FortressService {
 
     /// The key that signs now, if what it signs would hold.
     pub(in crate::fortress) async fn signer(&self) -> Result<Signer, FortressError> {
-        self.settle_sometimes().await?;
-        let known = self.known_keys().await?;
+        let mut known = self.keys_to_sign().await?;
+        if self.settle_sometimes(&known).await {
+            known = self.keys_to_sign().await?;
+        }
         let active = known.active().ok_or_else(|| {
-            let words =
-                "no key that is vouched for is logged: try again, and look at fortress_keys";
-            FortressError::Signing(words.to_owned())
+            let print = known.active.as_deref().unwrap_or_default();
+            FortressError::Signing(format!(
+                "the log names {print} as the key that signs, and fortress_keys has no such row: \
+                 put it back from a backup, or a new pair into the secrets"
+            ))
         })?;
         let key = self.private_half(active)?;
         let usable = active.public.usable_at(self.now_secs());
@@ -203,17 +253,39 @@ impl FortressService {
         Ok(Signer { key, public })
     }
 
-    /// Logs what is due, once in [`FRESH_MS`]. Where the log does not answer, what is logged
-    /// still counts; whoever needs more finds no active key.
-    async fn settle_sometimes(&self) -> Result<(), FortressError> {
-        let now_ms = self.clock.now_ms();
-        let known = self.known_keys().await?;
-        let waited = |at: i64| !(0..FRESH_MS).contains(&now_ms.saturating_sub(at));
-        if known.is_due(now_ms) && self.keys.settled_at.get().is_none_or(waited) {
-            self.keys.settled_at.set(Some(now_ms));
-            self.settle_keys().await.ok();
+    /// While the log does not answer, by the table's word: what is signed counts once it is
+    /// logged, and then it is judged by the log's.
+    async fn keys_to_sign(&self) -> Result<Rc<Known>, FortressError> {
+        match self.known_keys().await {
+            Err(FortressError::Ledger(_)) => {
+                let rows = self.key_rows().await?;
+                let on_file = rows.iter().filter(|row| row.valid_from.is_some());
+                let mut logged: Vec<KeyRow> = on_file.cloned().collect();
+                if logged.is_empty() {
+                    let own = self.keys.secrets.public_key.fingerprint();
+                    logged.push(KeyRow::first(&own));
+                }
+                Ok(Rc::new(self.known(self.believed(&rows, &logged), logged)))
+            }
+            known => known,
         }
-        Ok(())
+    }
+
+    /// Logs what is due, once in [`FRESH_MS`]; false where it is not time. What fails is told: what
+    /// is logged still counts.
+    async fn settle_sometimes(&self, known: &Known) -> bool {
+        let now_ms = self.clock.now_ms();
+        let waited = |at: i64| !(0..FRESH_MS).contains(&now_ms.saturating_sub(at));
+        if !known.is_due(now_ms) || !self.keys.settled_at.get().is_none_or(waited) {
+            return false;
+        }
+        self.keys.settled_at.set(Some(now_ms));
+        if let Err(error) = self.settle_keys().await {
+            let fields = json!({ "cause": error.to_string() });
+            let log = &self.gateway.log;
+            log.record(Level::Warn, "fortress_keys_not_settled", fields);
+        }
+        true
     }
 
     /// From the table, or the worker's secrets.

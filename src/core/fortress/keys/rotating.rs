@@ -83,29 +83,9 @@ impl Rotation<'_> {
             old_signature: self.old.map(sign).transpose()?,
             new_signature: Some(sign(self.new)?),
             statement: Some(statement),
-            ..row(number, &print, self.public, now_ms)
+            public_key: self.public.to_armor(),
+            ..KeyRow::bare(number, &print, now_ms)
         })
-    }
-}
-
-/// A row with nothing said yet.
-pub(super) fn row(number: i64, fingerprint: &str, public: &PublicKey, made_ms: i64) -> KeyRow {
-    KeyRow {
-        fingerprint: fingerprint.to_owned(),
-        number,
-        is_made: false,
-        public_key: public.to_armor(),
-        private_key: None,
-        created_at: made_ms,
-        statement: None,
-        old_signature: None,
-        new_signature: None,
-        valid_from: None,
-        rotation_fact: None,
-        valid_until: None,
-        valid_until_index: None,
-        end_fact: None,
-        revocation: None,
     }
 }
 
@@ -119,12 +99,12 @@ impl FortressService {
         let from = input.from_fingerprint.to_ascii_uppercase();
         let known = self.read_keys().await?;
         let old = known.of(&from).ok_or(FortressError::KeyNotFound)?;
-        // By its number, since a rotation may be written and not logged yet.
-        let newest = known
-            .keys
-            .last()
-            .is_some_and(|key| key.row.number == old.row.number);
-        if newest {
+        // A rotation may be written and not logged yet.
+        if known
+            .last
+            .as_ref()
+            .is_some_and(|last| last.fingerprint == from)
+        {
             let row = self.next_key(&known, old, input.use_secret)?;
             self.db.run(table::insert(&row)).await?;
         }
@@ -134,8 +114,8 @@ impl FortressService {
         let number = previous.row.number + 1;
         if known.keys.iter().all(|key| key.row.number != number) {
             return Err(FortressError::Signing(format!(
-                "nobody vouches for the row with number {number} of fortress_keys: delete it, and \
-                 rotate again"
+                "nobody vouches for what fortress_keys has as number {number}: put the right row \
+                 back, or if there never was one delete this, and rotate again"
             )));
         }
         let key = known

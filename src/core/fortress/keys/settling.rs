@@ -2,54 +2,63 @@
 
 use std::collections::BTreeMap;
 
-use super::ring::{Known, KnownKey};
-use super::table::{self, KeyRow, Place, Revoked};
-use super::vouching::declared_at;
-use super::{OVERLAP_MS, SOURCE};
+use serde_json::json;
+
+use super::ring::Known;
+use super::table::{KeyRow, Revoked};
+use super::{PREFIX, SOURCE, revoking, rotating};
 use crate::chain::fact::Fact;
-use crate::chain::receipt::Receipt;
 use crate::fortress::FortressError;
 use crate::fortress::service::FortressService;
-use crate::ledger::AppendRequest;
+use crate::ledger::{AppendRequest, LedgerError};
+use crate::ports::Level;
+
+pub(super) const FIRST_KEY: &str = "first_key";
+pub(super) const ROTATED_IN: &str = "rotated_in";
+pub(super) const NO_LONGER_SIGNS: &str = "no_longer_signs";
 
 impl FortressService {
+    /// Logs which key is the first, as long as the log names none. Whoever replaces the secrets
+    /// by hand later comes after it.
+    pub(in crate::fortress) async fn log_first_key(&self) -> Result<(), FortressError> {
+        if self.logged_keys().await?.is_empty() {
+            let own = &self.keys.secrets.public_key;
+            let made_ms = i64::try_from(own.created_at_secs() * 1_000).unwrap_or_default();
+            let own = KeyRow::first(&own.fingerprint());
+            let request = own.request(FIRST_KEY, "key", made_ms, &[]);
+            self.ledger.append(&request).await?;
+        }
+        Ok(())
+    }
+
     /// Logs rotations, ends and revocations that are not logged yet, each once however often
-    /// this is called, and tells how many. Only of keys that are believed, for the log forgets
-    /// nothing; only who has the private halves can tell.
+    /// this is called, and tells how many. Only of keys that count, for the log forgets
+    /// nothing; only who has the private halves can tell. What the log refuses keeps nothing
+    /// else out, but for later rotations.
     pub(in crate::fortress) async fn settle_keys(&self) -> Result<usize, FortressError> {
-        let now_ms = self.clock.now_ms();
         let known = self.read_keys().await?;
-        let mut settled = 0;
-        for (row, request, done) in known.due(now_ms) {
-            let receipt = self.ledger.append(&request).await?;
-            let place = place_of(&receipt);
-            let fact = receipt.fact_id.to_string();
-            let statements = match done {
-                Due::Rotation => table::rotated(row, place, &fact, place.at + OVERLAP_MS),
-                Due::End => vec![table::ended(row, place, &fact)],
-                Due::Revocation(new) => vec![table::revoked(row, new, place, &fact)],
-            };
-            self.db.batch(statements).await?;
-            settled += 1;
+        let (mut settled, mut refusal) = (0, None);
+        for request in known.due(self.clock.now_ms()) {
+            match self.ledger.append(&request).await {
+                Ok(_) => settled += 1,
+                Err(error @ LedgerError::Refused { .. }) => {
+                    let fields = json!({
+                        "fact": request.idempotency_key, "cause": error.to_string(),
+                    });
+                    let log = &self.gateway.log;
+                    log.record(Level::Error, "fortress_key_fact_refused", fields);
+                    refusal = Some(error);
+                    if request.fact.predicate == ROTATED_IN {
+                        break;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         if settled > 0 {
             self.read_keys().await?;
         }
-        Ok(settled)
-    }
-}
-
-enum Due<'a> {
-    Rotation,
-    End,
-    Revocation(&'a Revoked),
-}
-
-fn place_of(receipt: &Receipt) -> Place {
-    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    Place {
-        index: signed(receipt.leaf_index),
-        at: signed(receipt.logged_at_ms),
+        refusal.map_or(Ok(settled), |error| Err(error.into()))
     }
 }
 
@@ -58,54 +67,44 @@ impl Known {
         !self.due(now_ms).is_empty()
     }
 
-    fn due(&self, now_ms: i64) -> Vec<(&KeyRow, AppendRequest, Due<'_>)> {
-        let due = self.keys.iter().map(|key| key.row.due(&self.keys, now_ms));
-        due.flatten().collect()
+    /// Requests that say the same each time they are made; rotations last.
+    fn due(&self, now_ms: i64) -> Vec<AppendRequest> {
+        let rows = || self.keys.iter().map(|key| &key.row);
+        let ends = rows().filter_map(|row| row.end(now_ms));
+        let revocations = rows().filter_map(KeyRow::revoked);
+        let rotations = rows().filter_map(KeyRow::rotation);
+        ends.chain(revocations).chain(rotations).collect()
     }
 }
 
 impl KeyRow {
-    /// Requests that say the same each time they are made.
-    fn due(&self, keys: &[KnownKey], now_ms: i64) -> Vec<(&Self, AppendRequest, Due<'_>)> {
-        let mut due = Vec::new();
-        if self.valid_from.is_none() {
-            due.push((self, self.rotation(), Due::Rotation));
-        }
-        if let Some(until) = self.valid_until.filter(|until| *until <= now_ms)
-            && self.valid_until_index.is_none()
-        {
-            due.push((self, self.end(until), Due::End));
-        }
-        let now_secs = u64::try_from(now_ms / 1_000).unwrap_or_default();
-        if let Some(new) = self.revocation.as_ref().filter(|new| new.place.is_none())
-            && let Some(at_ms) = declared_at(new, self, keys, now_secs)
-        {
-            due.push((self, self.revoked(new, at_ms), Due::Revocation(new)));
-        }
-        due
-    }
-
-    fn rotation(&self) -> AppendRequest {
+    fn rotation(&self) -> Option<AppendRequest> {
+        let statement = self
+            .statement
+            .as_deref()
+            .filter(|_| self.valid_from.is_none())?;
+        let made_ms = rotating::Statement::read(statement)?.made_at_ms;
         let said = [
-            ("statement", &self.statement),
-            ("old_signature", &self.old_signature),
-            ("new_signature", &self.new_signature),
+            ("statement", Some(statement)),
+            ("old_signature", self.old_signature.as_deref()),
+            ("new_signature", self.new_signature.as_deref()),
         ];
-        let said = said.map(|(name, text)| (name, text.as_deref()));
-        self.request("rotated_in", "key", self.created_at, &said)
+        Some(self.request(ROTATED_IN, "key", made_ms, &said))
     }
 
-    fn end(&self, until: i64) -> AppendRequest {
+    /// Once the time is over in which what it signed could be logged.
+    fn end(&self, now_ms: i64) -> Option<AppendRequest> {
+        let is_over = |until: &i64| *until <= now_ms && self.valid_until_index.is_none();
+        let until = self.valid_until.filter(is_over)?;
         let at = crate::time::to_rfc3339(until);
-        self.request(
-            "no_longer_signs",
-            "ended",
-            until,
-            &[("valid_until", Some(&at))],
-        )
+        let said = [("valid_until", Some(at.as_str()))];
+        Some(self.request(NO_LONGER_SIGNS, "ended", until, &said))
     }
 
-    fn revoked(&self, new: &Revoked, at_ms: i64) -> AppendRequest {
+    fn revoked(&self) -> Option<AppendRequest> {
+        let is_due = |new: &&Revoked| new.place.is_none();
+        let new = self.revocation.as_ref().filter(is_due)?;
+        let declared_ms = revoking::Statement::read(&new.statement)?.declared_at_ms;
         let said = [
             ("statement", Some(new.statement.as_str())),
             ("signature", Some(new.signature.as_str())),
@@ -113,7 +112,8 @@ impl KeyRow {
         ];
         // A key that is revoked again, for a graver reason, is another fact.
         let which = format!("revoked_{}", new.compromised_at.unwrap_or_default());
-        self.request(&format!("revoked_as_{}", new.reason), &which, at_ms, &said)
+        let predicate = format!("revoked_as_{}", new.reason);
+        Some(self.request(&predicate, &which, declared_ms, &said))
     }
 
     fn request(
@@ -128,9 +128,9 @@ impl KeyRow {
             .iter()
             .filter_map(|(name, text)| Some(((*name).to_owned(), (*text)?.to_owned())));
         AppendRequest {
-            idempotency_key: format!("fortress:key:{print}:{predicate}:{which}"),
+            idempotency_key: format!("{PREFIX}{print}:{predicate}:{which}"),
             fact: Fact {
-                subject: format!("fortress:key:{print}"),
+                subject: format!("{PREFIX}{print}"),
                 predicate: predicate.to_owned(),
                 object: format!("number:{}", self.number),
                 source: SOURCE.to_owned(),

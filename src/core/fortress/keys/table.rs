@@ -1,12 +1,15 @@
 //! Rows of `fortress_keys`.
 
+use std::cmp::Reverse;
+
+use super::revoking;
 use crate::sql::{DatabaseError, Row, Statement};
 
 /// More rotations than a deployment sees.
 const MOST: i64 = 1_000;
 
 /// A key as its row has it. What is null there is told in the migration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct KeyRow {
     pub fingerprint: String,
     pub number: i64,
@@ -34,7 +37,7 @@ pub(super) struct Place {
 }
 
 /// How a key was revoked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Revoked {
     pub reason: String,
     pub statement: String,
@@ -53,8 +56,8 @@ pub(super) fn all() -> Statement {
 pub(super) fn insert(row: &KeyRow) -> Statement {
     Statement::new(
         "INSERT INTO fortress_keys (fingerprint, number, origin, public_key, private_key, \
-         created_at, statement, old_signature, new_signature, valid_from, valid_from_index) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+         created_at, statement, old_signature, new_signature) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
     )
     .bind(row.fingerprint.as_str())
     .bind(row.number)
@@ -65,73 +68,123 @@ pub(super) fn insert(row: &KeyRow) -> Statement {
     .bind(row.statement.clone())
     .bind(row.old_signature.clone())
     .bind(row.new_signature.clone())
+}
+
+/// Writes all but the private half, if the row's revocation still has the statement `before`. What
+/// is known to be compromised signs nothing again, not even here.
+pub(super) fn update(row: &KeyRow, before: Option<&str>) -> Statement {
+    let revoked = row.revocation.as_ref();
+    let of_revoked = |column: fn(&Revoked) -> &String| revoked.map(|new| column(new).clone());
+    let revoked_at = revoked.and_then(|new| new.place);
+    Statement::new(
+        "UPDATE fortress_keys SET number = ?2, public_key = ?3, statement = ?4, \
+         old_signature = ?5, new_signature = ?6, valid_from = ?7, valid_from_index = ?8, \
+         rotation_fact = ?9, valid_until = ?10, valid_until_index = ?11, end_fact = ?12, \
+         revocation = ?13, revocation_statement = ?14, revocation_signature = ?15, \
+         revocation_signer = ?16, compromised_at = ?17, revoked_at = ?18, revoked_index = ?19, \
+         revocation_fact = ?20, \
+         private_key = CASE WHEN ?13 = 'compromised' THEN NULL ELSE private_key END \
+         WHERE fingerprint = ?1 AND COALESCE(revocation_statement, '') = ?21",
+    )
+    .bind(row.fingerprint.as_str())
+    .bind(row.number)
+    .bind(row.public_key.as_str())
+    .bind(row.statement.clone())
+    .bind(row.old_signature.clone())
+    .bind(row.new_signature.clone())
     .timestamp(row.valid_from.map(|place| place.at))
     .bind(row.valid_from.map(|place| place.index))
-}
-
-/// The rotation is logged: the key signs from there, and its predecessor has an end.
-pub(super) fn rotated(row: &KeyRow, place: Place, fact: &str, until_ms: i64) -> Vec<Statement> {
-    vec![
-        Statement::new(
-            "UPDATE fortress_keys SET valid_from = ?2, valid_from_index = ?3, rotation_fact = ?4 \
-             WHERE fingerprint = ?1 AND valid_from_index IS NULL",
-        )
-        .bind(row.fingerprint.as_str())
-        .timestamp(place.at)
-        .bind(place.index)
-        .bind(fact),
-        Statement::new(
-            "UPDATE fortress_keys SET valid_until = ?2 WHERE number = ?1 AND valid_until IS NULL",
-        )
-        .bind(row.number - 1)
-        .timestamp(until_ms),
-    ]
-}
-
-pub(super) fn ended(row: &KeyRow, place: Place, fact: &str) -> Statement {
-    Statement::new(
-        "UPDATE fortress_keys SET valid_until_index = ?2, end_fact = ?3 \
-         WHERE fingerprint = ?1 AND valid_until_index IS NULL",
-    )
-    .bind(row.fingerprint.as_str())
-    .bind(place.index)
-    .bind(fact)
-}
-
-/// Revokes a key that is still as it was read. What was known to be compromised signs nothing
-/// again, not even here.
-pub(super) fn revoke(row: &KeyRow, public_key: &str, new: &Revoked) -> Statement {
-    let before = row.revocation.as_ref().map(|old| old.statement.as_str());
-    Statement::new(
-        "UPDATE fortress_keys SET public_key = ?2, revocation = ?3, revocation_statement = ?4, \
-         revocation_signature = ?5, revocation_signer = ?6, compromised_at = ?7, \
-         revoked_at = NULL, revoked_index = NULL, revocation_fact = NULL, \
-         private_key = CASE WHEN ?3 = 'compromised' THEN NULL ELSE private_key END \
-         WHERE fingerprint = ?1 AND COALESCE(revocation_statement, '') = ?8",
-    )
-    .bind(row.fingerprint.as_str())
-    .bind(public_key)
-    .bind(new.reason.as_str())
-    .bind(new.statement.as_str())
-    .bind(new.signature.as_str())
-    .bind(new.signer.as_str())
-    .timestamp(new.compromised_at)
+    .bind(row.rotation_fact.clone())
+    .timestamp(row.valid_until)
+    .bind(row.valid_until_index)
+    .bind(row.end_fact.clone())
+    .bind(of_revoked(|new| &new.reason))
+    .bind(of_revoked(|new| &new.statement))
+    .bind(of_revoked(|new| &new.signature))
+    .bind(of_revoked(|new| &new.signer))
+    .timestamp(revoked.and_then(|new| new.compromised_at))
+    .timestamp(revoked_at.map(|place| place.at))
+    .bind(revoked_at.map(|place| place.index))
+    .bind(revoked.and_then(|new| new.fact.clone()))
     .bind(before.unwrap_or_default())
 }
 
-pub(super) fn revoked(row: &KeyRow, new: &Revoked, place: Place, fact: &str) -> Statement {
-    Statement::new(
-        "UPDATE fortress_keys SET revoked_at = ?3, revoked_index = ?4, revocation_fact = ?5 \
-         WHERE fingerprint = ?1 AND revocation_statement = ?2 AND revoked_index IS NULL",
-    )
-    .bind(row.fingerprint.as_str())
-    .bind(new.statement.as_str())
-    .timestamp(place.at)
-    .bind(place.index)
-    .bind(fact)
+impl Revoked {
+    /// What a statement says, whoever signed it.
+    pub fn said(statement: &str, signature: &str, signer: &str) -> Option<Self> {
+        let said = revoking::Statement::read(statement)?;
+        Some(Self {
+            reason: said.reason.as_str().to_owned(),
+            statement: statement.to_owned(),
+            signature: signature.to_owned(),
+            signer: signer.to_owned(),
+            compromised_at: said.compromised_at_ms,
+            place: None,
+            fact: None,
+        })
+    }
+
+    /// The graver of two: compromised, and since earlier; of two like that, the other.
+    pub fn or_graver(self, other: Option<Self>) -> Self {
+        let weight = |one: &Self| (one.compromised_at.is_some(), Reverse(one.compromised_at));
+        match other {
+            Some(other) if weight(&self) <= weight(&other) => other,
+            _ => self,
+        }
+    }
 }
 
 impl KeyRow {
+    /// A row with nothing said yet.
+    pub fn bare(number: i64, fingerprint: &str, created_at: i64) -> Self {
+        Self {
+            fingerprint: fingerprint.to_owned(),
+            number,
+            is_made: false,
+            public_key: String::new(),
+            private_key: None,
+            created_at,
+            statement: None,
+            old_signature: None,
+            new_signature: None,
+            valid_from: None,
+            rotation_fact: None,
+            valid_until: None,
+            valid_until_index: None,
+            end_fact: None,
+            revocation: None,
+        }
+    }
+
+    /// The key of a deployment's beginning: valid since the log began.
+    pub fn first(fingerprint: &str) -> Self {
+        Self {
+            valid_from: Some(Place { index: 0, at: 0 }),
+            ..Self::bare(1, fingerprint, 0)
+        }
+    }
+
+    /// Whether what it says is other than what is known: more than that it is behind the log.
+    pub fn contradicts(&self, known: &Self) -> bool {
+        let revoked = |row: &Self| {
+            let said = row.revocation.as_ref();
+            said.map(|said| {
+                (
+                    said.statement.clone(),
+                    said.reason.clone(),
+                    said.compromised_at,
+                )
+            })
+        };
+        let differs = |said: Option<i64>, known| said.is_some() && said != known;
+        let from = |row: &Self| row.valid_from.map(|place| place.index);
+        revoked(self) != revoked(known)
+            || (self.number, &self.statement) != (known.number, &known.statement)
+            || differs(from(self), from(known))
+            || differs(self.valid_until, known.valid_until)
+            || differs(self.valid_until_index, known.valid_until_index)
+    }
+
     pub(super) fn read(row: &Row) -> Result<Self, DatabaseError> {
         let place = |at: &str, index: &str| {
             let both = row.opt_timestamp(at)?.zip(row.opt_int(index)?);

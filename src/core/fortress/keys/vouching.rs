@@ -1,147 +1,187 @@
-//! Which rows are believed: whoever can write the table brings in no key by that.
+//! Which keys count: those that the log names, and after them those of rows that are not logged
+//! yet, if they go together and a key that counts, or our own secrets, vouch for them.
 //!
-//! A row must go together: its fingerprint is its key's, and its statement, which its key signed,
-//! names its number, itself and the one before. And one of these must vouch for it:
+//! What the log says of a key stands, whatever its row says; the row adds the halves of the key.
+//! A row goes together if its statement, which its key signed, names its number, its key and the
+//! newest one before. Then one of these must vouch for it:
 //!
-//! - the worker's secret is its private half;
-//! - the key before, believed itself, signed the statement;
-//! - its sealed private half opens: who sealed it had the encryption key;
-//! - the key after, believed itself, names it as the one before.
+//! - the key before signed the statement, and is not known to be compromised;
+//! - the worker's secret is its private half, or its sealed private half opens: who sealed it had
+//!   the encryption key.
 
-use serde::Deserialize;
-
-use super::OVERLAP_MS;
+use super::revoking;
 use super::ring::KnownKey;
 use super::rotating::{self, Statement};
 use super::table::{KeyRow, Revoked};
 use crate::fortress::service::FortressService;
-use crate::openpgp::{PublicKey, verify_there};
+use crate::openpgp::{PublicKey, Revocation, verify_there};
 
 impl FortressService {
-    /// The keys that are believed, the first one first.
-    pub(super) fn believed(&self, rows: Vec<KeyRow>) -> Vec<KnownKey> {
-        let (published, now_secs) = (&self.keys.secrets.public_key, self.now_secs());
-        let read = |row| KnownKey::read(row, published, now_secs);
-        let mut vouched: Vec<(KnownKey, bool)> = Vec::new();
-        for key in rows.into_iter().filter_map(read) {
-            let by_before = vouched.last().is_some_and(|(before, is_vouched)| {
-                *is_vouched && key.is_signed_by(before, now_secs)
-            });
-            let is_vouched = by_before || self.has_half_of(&key);
-            vouched.push((key, is_vouched));
+    /// The keys that count, the first one first. `logged` are those that the log names.
+    pub(super) fn believed(&self, rows: &[KeyRow], logged: &[KeyRow]) -> Vec<KnownKey> {
+        let own = &self.keys.secrets.public_key;
+        let named = |said: &KeyRow| KnownKey::logged(said, row_of(rows, &said.fingerprint), own);
+        let mut keys: Vec<KnownKey> = logged.iter().filter_map(named).collect();
+        let mut last = logged.last().cloned();
+        while let Some(key) = last.and_then(|last| self.after(&last, rows, logged, &keys)) {
+            last = Some(key.row.clone());
+            keys.push(key);
         }
-        let mut believed: Vec<KnownKey> = Vec::new();
-        for (mut key, is_vouched) in vouched.into_iter().rev() {
-            let after = believed.last();
-            if is_vouched || after.is_some_and(|after| after.follows(&key)) {
-                // No row puts a key's end further off than the one after it does.
-                let end = after.and_then(|after| after.row.valid_from);
-                let ends = [key.row.valid_until, end.map(|from| from.at + OVERLAP_MS)];
-                key.row.valid_until = ends.into_iter().flatten().min();
-                believed.push(key);
-            }
+        self.revoke_in(&mut keys, rows);
+        keys
+    }
+
+    /// The key of a row that is not logged yet and comes after `last`.
+    fn after(
+        &self,
+        last: &KeyRow,
+        rows: &[KeyRow],
+        logged: &[KeyRow],
+        keys: &[KnownKey],
+    ) -> Option<KnownKey> {
+        let row = rows.iter().find(|row| row.number == last.number + 1)?;
+        if row_of(logged, &row.fingerprint).is_some() {
+            return None;
         }
-        believed.reverse();
-        believed
+        let statement = Statement::read(row.statement.as_deref()?)?;
+        let key = KnownKey::pending(row, &self.keys.secrets.public_key)?;
+        let goes_together = statement.kind == rotating::KIND
+            && statement.number == row.number
+            && statement.new_fingerprint == row.fingerprint
+            && statement.old_fingerprint == last.fingerprint;
+        let signed = |signature: &Option<String>, by: &KnownKey| {
+            let texts = row.statement.as_deref().zip(signature.as_deref());
+            texts.is_some_and(|(text, signature)| {
+                self.signed_then(text, signature, by, statement.made_at_ms)
+            })
+        };
+        let before = keys
+            .iter()
+            .find(|key| key.row.fingerprint == last.fingerprint);
+        let by_before = before.is_some_and(|before| {
+            before.revocation() != Some(Revocation::Hard) && signed(&row.old_signature, before)
+        });
+        let is_vouched = by_before || self.has_half_of(&key);
+        (goes_together && signed(&row.new_signature, &key) && is_vouched).then_some(key)
     }
 
     fn has_half_of(&self, key: &KnownKey) -> bool {
         let half = self.private_half(key);
-        half.is_ok_and(|half| half.fingerprint() == key.row.fingerprint)
+        half.is_ok_and(|half| half.public_key().fingerprint() == key.row.fingerprint)
     }
+
+    /// Revocations that are not logged yet count too, if a later key signed them that is not known
+    /// to be compromised. Later keys first: they sign those of earlier ones.
+    fn revoke_in(&self, keys: &mut [KnownKey], rows: &[KeyRow]) {
+        for index in (0..keys.len()).rev() {
+            let Some((key, later)) = keys.get_mut(index..).and_then(<[_]>::split_first_mut) else {
+                continue;
+            };
+            let row = row_of(rows, &key.row.fingerprint);
+            let written = row.and_then(|row| row.revocation.as_ref());
+            let Some(new) = written.and_then(|new| self.declared(new, &key.row, later)) else {
+                continue;
+            };
+            key.row.revocation = Some(new.or_graver(key.row.revocation.take()));
+        }
+        for key in keys {
+            if key.revocation() == Some(Revocation::Hard) {
+                key.row.private_key = None;
+            }
+        }
+    }
+
+    /// What a row's revocation says by its statement, if one of these keys signed that.
+    fn declared(&self, written: &Revoked, of: &KeyRow, keys: &[KnownKey]) -> Option<Revoked> {
+        let Revoked {
+            statement,
+            signature,
+            signer,
+            ..
+        } = written;
+        let said = revoking::Statement::read(statement)?;
+        let by = keys.iter().find(|key| key.row.fingerprint == *signer)?;
+        let is_signed = said.fingerprint == of.fingerprint
+            && said.signer_fingerprint == *signer
+            && by.revocation() != Some(Revocation::Hard)
+            && self.signed_then(statement, signature, by, said.declared_at_ms);
+        is_signed.then(|| Revoked::said(statement, signature, signer))?
+    }
+
+    /// By a key that may have expired or been revoked since.
+    fn signed_then(&self, text: &str, signature: &str, by: &KnownKey, at_ms: i64) -> bool {
+        let at_secs = u64::try_from(at_ms / 1_000).unwrap_or_default();
+        verify_there(
+            text.as_bytes(),
+            signature,
+            &by.before,
+            self.now_secs(),
+            at_secs,
+        )
+        .valid
+    }
+}
+
+pub(super) fn row_of<'a>(rows: &'a [KeyRow], fingerprint: &str) -> Option<&'a KeyRow> {
+    rows.iter().find(|row| row.fingerprint == fingerprint)
 }
 
 impl KnownKey {
-    /// None: the row does not go together.
-    fn read(row: KeyRow, published: &PublicKey, now_secs: u64) -> Option<Self> {
-        let stored = PublicKey::from_armor(&row.public_key).ok()?;
-        // An operator may have revoked the key with other tools: the graver word counts.
-        let by_hand = published.fingerprint() == row.fingerprint
-            && published.revocation() >= stored.revocation();
-        let public = if by_hand { published.clone() } else { stored };
-        let key = Self {
+    /// A key that the log names. None where nobody has its public half any more.
+    fn logged(said: &KeyRow, stored: Option<&KeyRow>, own: &PublicKey) -> Option<Self> {
+        let public = public_half(&said.fingerprint, stored, own)?;
+        let made_ms = i64::try_from(public.created_at_secs() * 1_000).unwrap_or_default();
+        let bare = KeyRow {
+            public_key: own.to_armor(),
+            ..KeyRow::bare(said.number, &said.fingerprint, made_ms)
+        };
+        let halves = stored.cloned().unwrap_or(bare);
+        let mut row = KeyRow {
+            is_made: halves.is_made,
+            public_key: halves.public_key,
+            private_key: halves.private_key,
+            created_at: halves.created_at,
+            ..said.clone()
+        };
+        if let Some(from) = row.valid_from.as_mut().filter(|_| row.statement.is_none()) {
+            from.at = made_ms;
+        }
+        Self::of(row, public)
+    }
+
+    /// A key that the log does not name yet, so there is nothing that its row could say of it.
+    fn pending(row: &KeyRow, own: &PublicKey) -> Option<Self> {
+        let public = public_half(&row.fingerprint, Some(row), own)?;
+        let row = KeyRow {
+            valid_from: None,
+            rotation_fact: None,
+            valid_until: None,
+            valid_until_index: None,
+            end_fact: None,
+            revocation: None,
+            ..row.clone()
+        };
+        Self::of(row, public)
+    }
+
+    fn of(row: KeyRow, public: PublicKey) -> Option<Self> {
+        Some(Self {
             before: public.before_revocation().ok()?,
-            rotation: row.statement.as_deref().and_then(Statement::read),
             public,
             row,
-        };
-        let is_itself = key.public.fingerprint() == key.row.fingerprint;
-        let is_first = key.row.number == 1 && key.row.statement.is_none();
-        (is_itself && (is_first || key.signed_itself(now_secs))).then_some(key)
-    }
-
-    fn signed_itself(&self, now_secs: u64) -> bool {
-        let names_itself = self.rotation.as_ref().is_some_and(|said| {
-            said.kind == rotating::KIND
-                && said.number == self.row.number
-                && said.new_fingerprint == self.row.fingerprint
-        });
-        names_itself && self.has_signature(self.row.new_signature.as_deref(), self, now_secs)
-    }
-
-    /// Whether its statement names that key as the one before.
-    fn follows(&self, before: &Self) -> bool {
-        self.row.number == before.row.number + 1
-            && self
-                .rotation
-                .as_ref()
-                .is_some_and(|said| said.old_fingerprint == before.row.fingerprint)
-    }
-
-    fn is_signed_by(&self, before: &Self, now_secs: u64) -> bool {
-        self.follows(before)
-            && self.has_signature(self.row.old_signature.as_deref(), before, now_secs)
-    }
-
-    /// Whether the other key signed its statement, at the time that it names.
-    fn has_signature(&self, signature: Option<&str>, by: &Self, now_secs: u64) -> bool {
-        let said = self.row.statement.as_deref().zip(signature);
-        let made_ms = self.rotation.as_ref().map(|said| said.made_at_ms);
-        said.zip(made_ms)
-            .is_some_and(|((statement, signature), made_ms)| {
-                signed_then(statement, signature, by, made_ms, now_secs)
-            })
+        })
     }
 }
 
-/// Of a revocation's statement.
-#[derive(Deserialize)]
-struct RevocationStatement {
-    compromised_at_ms: Option<i64>,
-    declared_at_ms: i64,
-    fingerprint: String,
-    reason: String,
-}
-
-/// When a revocation was declared, if its row says what a key of these signed.
-pub(super) fn declared_at(
-    revoked: &Revoked,
-    of: &KeyRow,
-    keys: &[KnownKey],
-    now_secs: u64,
-) -> Option<i64> {
-    let said: RevocationStatement = serde_json::from_str(&revoked.statement).ok()?;
-    let by = keys
-        .iter()
-        .find(|key| key.row.fingerprint == revoked.signer)?;
-    let (statement, signature) = (&revoked.statement, &revoked.signature);
-    let is_said = said.fingerprint == of.fingerprint
-        && said.reason == revoked.reason
-        && said.compromised_at_ms == revoked.compromised_at
-        && by.row.number > of.number
-        && signed_then(statement, signature, by, said.declared_at_ms, now_secs);
-    is_said.then_some(said.declared_at_ms)
-}
-
-/// By a key that may have expired or been revoked since.
-fn signed_then(statement: &str, signature: &str, by: &KnownKey, at_ms: i64, now_secs: u64) -> bool {
-    let at_secs = u64::try_from(at_ms / 1_000).unwrap_or_default();
-    verify_there(
-        statement.as_bytes(),
-        signature,
-        &by.before,
-        now_secs,
-        at_secs,
-    )
-    .valid
+/// As the table has it, or the worker's secrets: an operator may have revoked the key there with
+/// other tools, and the graver word counts.
+fn public_half(fingerprint: &str, stored: Option<&KeyRow>, own: &PublicKey) -> Option<PublicKey> {
+    let read = |row: &KeyRow| PublicKey::from_armor(&row.public_key).ok();
+    let stored = stored.and_then(read);
+    let stored = stored.filter(|key| key.fingerprint() == fingerprint);
+    let own = (own.fingerprint() == fingerprint).then(|| own.clone());
+    match (stored, own) {
+        (Some(stored), Some(own)) if own.revocation() < stored.revocation() => Some(stored),
+        (stored, own) => own.or(stored),
+    }
 }

@@ -121,32 +121,10 @@ fn what_nobody_asks_for_again_is_logged_by_the_sweep() {
     assert_eq!((facts.len(), world.log.size()), (2, 2));
 }
 
-#[test]
-fn a_job_that_the_log_refuses_keeps_no_other_out() {
-    let world = World::new(vec![hi(), hi()]);
-    *world.log.faults.borrow_mut() = [LogFault::RequestLost; 6].into();
-    for number in 0..2 {
-        let evidence_id = Some(format!("E-{number}"));
-        world
-            .execute(&ExecuteInput {
-                evidence_id,
-                ..input()
-            })
-            .unwrap_err();
-        world.clock.pass(1);
-    }
-    world.rows("UPDATE fortress_jobs SET evidence_id = '' WHERE evidence_id = 'E-0'");
-    let error = world.sweep().unwrap_err();
-    assert_eq!(error.code(), "CHAIN_REFUSED");
-    assert_eq!(world.log.fact(0).0.execution_id.as_deref(), Some("E-1"));
-    assert_eq!(world.log.size(), 1);
-}
-
-#[test]
-fn many_jobs_that_the_log_refuses_are_passed_over() {
-    let world = World::new(vec![hi(); 22]);
-    *world.log.faults.borrow_mut() = vec![LogFault::RequestLost; 66].into();
-    for number in 0..22 {
+/// Runs that are signed, oldest first, while the log is down.
+fn unlogged(world: &World, runs: usize) {
+    for number in 0..runs {
+        *world.log.faults.borrow_mut() = [LogFault::RequestLost; 9].into();
         let evidence_id = Some(format!("E-{number}"));
         let question = ExecuteInput {
             evidence_id,
@@ -155,8 +133,29 @@ fn many_jobs_that_the_log_refuses_are_passed_over() {
         world.execute(&question).unwrap_err();
         world.clock.pass(1);
     }
+    world.log.faults.borrow_mut().clear();
+}
+
+#[test]
+fn a_job_that_the_log_refuses_keeps_no_other_out() {
+    let world = World::new(vec![hi(), hi()]);
+    unlogged(&world, 2);
+    let refused = "{\"status\":409,\"code\":\"invalid_fact\",\"message\":\"no\"}";
+    world.known();
+    *world.log.faults.borrow_mut() = [LogFault::Answers(409, refused)].into();
+    let error = world.sweep().unwrap_err();
+    assert_eq!(error.code(), "CHAIN_REFUSED");
+    assert_eq!(world.log.fact(0).0.execution_id.as_deref(), Some("E-1"));
+    assert_eq!(world.log.size(), 1);
+    assert_eq!((world.sweep().unwrap(), world.log.size()), (1, 2));
+}
+
+#[test]
+fn many_jobs_that_are_not_as_signed_are_passed_over() {
+    let world = World::new(vec![hi(); 22]);
+    unlogged(&world, 22);
     world.rows("UPDATE fortress_jobs SET evidence_id = '' WHERE evidence_id <> 'E-21'");
-    assert_eq!(world.sweep().unwrap_err().code(), "CHAIN_REFUSED");
+    assert_eq!(world.sweep().unwrap_err().code(), "RUN_NOT_AS_SIGNED");
     assert_eq!(world.log.fact(0).0.execution_id.as_deref(), Some("E-21"));
     assert_eq!(world.log.size(), 1);
 }

@@ -12,6 +12,8 @@ mod runs;
 mod seals;
 mod signatures;
 mod steps;
+mod tampering;
+mod unsigned;
 mod vouching;
 
 use std::cell::Cell;
@@ -264,7 +266,7 @@ impl World {
         let jobs = Jobs::new(Rc::clone(&db));
         self.clock.run(async {
             jobs.fail_interrupted(now_ms).await?;
-            log_unlogged(&db, &*self.service.ledger, now_ms).await
+            self.service.log_unlogged().await
         })
     }
 

@@ -152,6 +152,10 @@ fn no_key_that_is_ours_no_signature_and_no_model_asked() {
     world.begin_with(PublicKey::from_armor(&gpg).unwrap());
     let error = world.execute(&input()).unwrap_err();
     assert_eq!(error.code(), "SIGNING_FAILED");
-    assert_failed(&world, "no key that is vouched for", (None, "none"));
+    assert_failed(
+        &world,
+        "is neither stored nor in PGP_PRIVATE_KEY",
+        (None, "none"),
+    );
     assert_eq!(world.asked(), 0);
 }

@@ -18,7 +18,7 @@ impl World {
     }
 
     pub(super) fn history(&self) -> Vec<HistoryEntry> {
-        self.clock.run(history(&*self.service.db)).unwrap().keys
+        self.clock.run(self.service.key_history()).unwrap().keys
     }
 
     /// A run of its own.
@@ -34,6 +34,34 @@ impl World {
             public_key: None,
             include_keys: false,
         }
+    }
+}
+
+impl World {
+    /// A package's tag manifest, signed by that key now.
+    fn package(&self, key: &SigningKey, content: &str) -> VerifyInput {
+        let signature = key.sign(content.as_bytes(), self.service.now_secs());
+        VerifyInput {
+            content: content.to_owned(),
+            signature: signature.unwrap(),
+            public_key: None,
+            include_keys: false,
+        }
+    }
+
+    /// As if the fortress had sealed it.
+    fn log_package(&self, key: &SigningKey, signed: &VerifyInput) {
+        let input = SealInput {
+            package_id: "PKG-1".to_owned(),
+            tag_manifest: signed.content.clone(),
+        };
+        let sealed = SealOutput {
+            signature: signed.signature.clone(),
+            key_fingerprint: key.fingerprint(),
+        };
+        let now_secs = self.service.now_secs();
+        let logging = super::logging::log_seal(&*self.service.ledger, &input, &sealed, now_secs);
+        self.clock.run(logging).unwrap();
     }
 }
 
@@ -174,48 +202,49 @@ fn the_old_key_has_a_day_and_then_an_index_at_which_it_ends() {
 
 #[test]
 fn what_the_old_key_signs_after_its_end_does_not_hold() {
-    let mut world = World::new(vec![hi(), hi()]);
+    let world = World::new(vec![hi()]);
     let (old, in_time) = (world.own_key(), world.signed_run());
     world.rotate(&old).unwrap();
-    // Someone goes on signing with the old key, and has it logged.
-    let forged = world
-        .service
-        .keys
-        .secrets
-        .key
-        .sign(b"forged", world.service.now_secs());
-    let forged = VerifyInput {
-        content: "forged".into(),
-        signature: forged.unwrap(),
-        public_key: None,
-        include_keys: false,
-    };
+    // Someone goes on signing with the old key.
+    let key = Rc::clone(&world.service.keys.secrets.key);
+    let forged = world.package(&key, "forged");
     assert!(
         world.verify(&forged).signature_valid,
         "dated within the overlap"
     );
-    world.rows("UPDATE fortress_keys SET valid_until = 1700000000000, valid_until_index = 1 WHERE number = 1");
-    world.service.keys = Rc::new(KeyRing::new(secrets()));
-    let verdict = world.verify(&forged);
-    assert_eq!(
-        (verdict.signature_valid, verdict.reason.as_str()),
-        (false, "not_logged")
-    );
+    // The log of these tests has a clock of its own, which is a second ahead.
+    world.clock.pass(OVERLAP_MS + 1_000);
+    world.settle().unwrap();
+    assert_eq!(world.verify(&forged).reason, "not_logged");
     // What a row says of its run's fact changes nothing.
     world.rows("UPDATE fortress_jobs SET assertion_id = NULL");
     assert!(
         world.verify(&in_time).signature_valid,
         "logged before the end"
     );
-    // Logged, but after the end, or before the key came in.
-    world.rows("UPDATE fortress_keys SET valid_until_index = 0 WHERE number = 1");
-    world.service.keys = Rc::new(KeyRing::new(secrets()));
-    assert_eq!(world.verify(&in_time).reason, "key_superseded");
-    world.rows(
-        "UPDATE fortress_keys SET valid_until_index = 9, valid_from_index = 1 WHERE number = 1",
-    );
-    world.service.keys = Rc::new(KeyRing::new(secrets()));
-    let verdict = world.verify(&in_time);
+    world.log_package(&key, &forged);
+    assert_eq!(world.verify(&forged).reason, "key_superseded");
+}
+
+#[test]
+fn what_is_logged_before_its_key_came_in_does_not_hold() {
+    let mut world = World::new(vec![]);
+    let text = crate::openpgp::make_key("Next", world.service.now_secs(), &FakeEntropy::default());
+    let text = text.unwrap();
+    let next = SigningKey::from_armor(&text, None).unwrap();
+    let early = world.package(&next, "early");
+    world.log_package(&next, &early);
+    world.service.keys = Rc::new(KeyRing::new(KeySecrets {
+        next: Some(Secret::new(text.as_str())),
+        ..secrets()
+    }));
+    let input = RotateKeyInput {
+        from_fingerprint: world.own_key(),
+        use_secret: true,
+    };
+    world.clock.run(world.service.rotate_key(&input)).unwrap();
+    world.rotate(&next.fingerprint()).unwrap();
+    let verdict = world.verify(&early);
     assert_eq!(verdict.reason, "key_not_yet_valid");
     assert!(verdict.explanation.contains("before the key came in"));
 }
@@ -273,8 +302,9 @@ fn at_every_failing_call_a_rotation_can_be_repeated() {
     for fault in [LogFault::RequestLost, LogFault::ReplyLost] {
         let world = World::new(vec![hi()]);
         let old = world.own_key();
-        // All of a client's tries, and more.
-        world.log.faults.borrow_mut().extend([fault; 3]);
+        // All of a client's tries, once the log has said which keys there are.
+        let faults = [LogFault::None; 2].into_iter().chain([fault; 3]);
+        world.log.faults.borrow_mut().extend(faults);
         assert_eq!(world.rotate(&old).unwrap_err().code(), "CHAIN_UNAVAILABLE");
         // The next one to look logs it, without being asked to.
         world.clock.pass(FRESH_MS);
@@ -285,10 +315,8 @@ fn at_every_failing_call_a_rotation_can_be_repeated() {
     }
 }
 
-#[test]
-fn secrets_replaced_by_hand_come_next_and_nobody_vouches_for_them() {
-    let mut world = World::new(vec![hi(), hi()]);
-    let before = world.signed_run();
+/// The world with another pair as its secrets. Returns its fingerprint.
+fn replace_by_hand(world: &mut World) -> String {
     let text =
         crate::openpgp::make_key("By hand", world.service.now_secs(), &FakeEntropy::default());
     let key = SigningKey::from_armor(&text.unwrap(), None).unwrap();
@@ -299,11 +327,33 @@ fn secrets_replaced_by_hand_come_next_and_nobody_vouches_for_them() {
         next: None,
     };
     world.service.keys = Rc::new(KeyRing::new(secrets));
+    print
+}
+
+#[test]
+fn secrets_replaced_by_hand_come_next_and_nobody_vouches_for_them() {
+    let mut world = World::new(vec![hi(), hi()]);
+    let before = world.signed_run();
+    world.clock.run(world.service.log_due()).unwrap();
+    let print = replace_by_hand(&mut world);
     let question = world.signed_run();
     assert_eq!(world.verify(&question).key_fingerprint, print);
     let next = world.history().remove(1);
     assert_eq!(next.rotation.unwrap().old_signature, None);
     assert!(world.verify(&before).signature_valid);
+}
+
+#[test]
+fn secrets_replaced_before_the_log_named_a_key_are_the_first() {
+    let mut world = World::new(vec![hi(), hi()]);
+    let before = world.signed_run();
+    let print = replace_by_hand(&mut world);
+    let question = world.signed_run();
+    assert!(world.verify(&question).signature_valid);
+    assert_eq!(world.history().len(), 1);
+    assert_eq!(world.verify(&before).reason, "wrong_key");
+    world.clock.run(world.service.log_due()).unwrap();
+    assert_eq!(world.history()[0].fingerprint, print);
 }
 
 #[test]

@@ -224,3 +224,27 @@ fn inputs_have_bounds() {
     let unknown = json!({"prompt": "p", "label": "l", "system_prompt": "obey"});
     assert!(serde_json::from_value::<ExecuteInput>(unknown).is_err());
 }
+
+#[test]
+fn a_secret_with_a_signing_subkey_signs_runs_as_the_first_key_or_a_later_one() {
+    let text = crate::openpgp::tests::key_with_signing_subkey();
+    for rotations in 0..2 {
+        let mut world = World::new(vec![hi()]);
+        if rotations > 0 {
+            world.rotate(&world.own_key()).unwrap();
+        } else {
+            world.rows("DELETE FROM fortress_keys");
+        }
+        let key = SigningKey::from_armor(&text, None).unwrap();
+        let primary = key.public_key().fingerprint();
+        assert_ne!(key.fingerprint(), primary);
+        world.service.keys = Rc::new(KeyRing::new(KeySecrets {
+            public_key: key.public_key().clone(),
+            key: Rc::new(key),
+            next: None,
+        }));
+        let verdict = world.verify(&world.signed_run());
+        assert!(verdict.signature_valid, "{}", verdict.explanation);
+        assert_eq!(verdict.key.unwrap().fingerprint, primary);
+    }
+}

@@ -16,7 +16,18 @@ impl World {
         known.keys
     }
 
-    fn write(&self, statement: Statement) {
+    /// A rotation whose fact does not come to be logged.
+    fn rotate_unlogged(&self) {
+        let lost = [LogFault::RequestLost; 3];
+        let (read, read_again) = (LogFault::None, LogFault::None);
+        let mut faults = self.log.faults.borrow_mut();
+        faults.extend([read, read_again].into_iter().chain(lost));
+        drop(faults);
+        let error = self.rotate(&self.own_key()).unwrap_err();
+        assert_eq!(error.code(), "CHAIN_UNAVAILABLE");
+    }
+
+    pub(super) fn write(&self, statement: Statement) {
         self.clock.run(self.db.inner.run(statement)).unwrap();
     }
 }
@@ -133,8 +144,8 @@ fn a_row_that_does_not_go_together_is_passed_over() {
         "UPDATE fortress_keys SET old_signature = NULL, private_key = NULL WHERE number = 2",
     ] {
         let world = World::new(vec![]);
-        world.rotate(&world.own_key()).unwrap();
-        assert_eq!(world.known().len(), 2);
+        world.rotate_unlogged();
+        assert_eq!(world.known()[1].status, KeyStatus::Next);
         world.rows(change);
         assert_eq!(world.known().len(), 1, "{change}");
     }
@@ -142,13 +153,36 @@ fn a_row_that_does_not_go_together_is_passed_over() {
 
 #[test]
 fn one_that_vouches_is_enough() {
-    let world = World::new(vec![]);
-    let second = world.rotate(&world.own_key()).unwrap().key.fingerprint;
-    world.rows("UPDATE fortress_keys SET old_signature = NULL WHERE number = 2");
-    assert_eq!(world.known().len(), 2, "its private half opens");
-    world.rotate(&second).unwrap();
-    world.rows("UPDATE fortress_keys SET private_key = NULL WHERE number = 2");
-    assert_eq!(world.known().len(), 3, "the key after names it");
+    for change in [
+        "UPDATE fortress_keys SET old_signature = NULL WHERE number = 2",
+        "UPDATE fortress_keys SET private_key = NULL WHERE number = 2",
+    ] {
+        let world = World::new(vec![]);
+        world.rotate_unlogged();
+        world.rows(change);
+        assert_eq!(world.known().len(), 2, "{change}");
+    }
+}
+
+#[test]
+fn of_a_key_that_is_logged_the_row_says_nothing() {
+    for change in [
+        "UPDATE fortress_keys SET new_signature = old_signature WHERE number = 2",
+        "UPDATE fortress_keys SET statement = statement || ' ' WHERE number = 2",
+        "UPDATE fortress_keys SET number = 3 WHERE number = 2",
+        "UPDATE fortress_keys SET old_signature = NULL WHERE number = 2",
+        "UPDATE fortress_keys SET valid_from = NULL, valid_from_index = NULL",
+        "UPDATE fortress_keys SET valid_until = 1, valid_until_index = 0 WHERE number = 2",
+        "UPDATE fortress_keys SET valid_until = NULL WHERE number = 1",
+    ] {
+        let world = World::new(vec![]);
+        world.rotate(&world.own_key()).unwrap();
+        let (known, rows) = (world.known(), world.rows("SELECT * FROM fortress_keys"));
+        world.rows(change);
+        assert_eq!(world.known(), known, "{change}");
+        let after = world.rows("SELECT * FROM fortress_keys");
+        assert_eq!(format!("{after:?}"), format!("{rows:?}"), "{change}");
+    }
 }
 
 #[test]
@@ -165,11 +199,9 @@ fn a_key_whose_rotation_is_not_logged_is_not_valid_yet() {
         from_fingerprint: world.own_key(),
         use_secret: true,
     };
-    world
-        .log
-        .faults
-        .borrow_mut()
-        .extend([LogFault::RequestLost; 3]);
+    let lost = [LogFault::RequestLost; 3];
+    let faults = [LogFault::None; 2].into_iter().chain(lost);
+    world.log.faults.borrow_mut().extend(faults);
     let error = world.clock.run(world.service.rotate_key(&ask)).unwrap_err();
     assert_eq!(error.code(), "CHAIN_UNAVAILABLE");
     let question = VerifyInput {

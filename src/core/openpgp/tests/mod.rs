@@ -173,3 +173,19 @@ pub(crate) fn imported(file: &[u8]) -> String {
     gpg.run(&["--batch", "--import"], file);
     gpg.run(&["--batch", "--with-colons", "--list-keys"], b"")
 }
+
+/// A primary key that certifies and a subkey that signs, both made in 2023.
+pub(crate) fn key_with_signing_subkey() -> String {
+    let gpg = Gpg::new();
+    let at = ["--passphrase", "", "--faked-system-time", "1700000000"];
+    let fingerprint = gpg.make_key_with(
+        &at,
+        "Sub <sub@example.org>",
+        "ed25519",
+        "cert,sign",
+        "never",
+    );
+    let add = ["--quick-add-key", &fingerprint, "ed25519", "sign", "never"];
+    gpg.run(&[&["--batch"], &at[..], &add[..]].concat(), b"");
+    gpg.export_secret(&fingerprint)
+}
