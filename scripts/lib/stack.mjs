@@ -219,6 +219,11 @@ class Stack {
     };
   }
 
+  /** The R2 bucket that a worker has under `binding`. */
+  bucket(worker, binding) {
+    return this.mf.getR2Bucket(binding, this.#workers[worker].name);
+  }
+
   /** Runs one statement on the shared database and returns its rows. */
   async d1(sql, params = []) {
     const statement = await this.database().prepare(sql, params);

@@ -3,7 +3,7 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chitty_core::audit::{AuditService, Eraser};
+use chitty_core::audit::{AuditService, Eraser, PublishedLog};
 use chitty_core::evidence::Evidence;
 use chitty_core::execution::{ExecutionService, Workers};
 use chitty_core::front::Dependencies;
@@ -66,6 +66,7 @@ impl Desk {
         AuditService {
             db: Rc::clone(&service.db),
             ledger: Rc::clone(&service.ledger),
+            published: PublishedLog::new(Rc::clone(&service.workers.fortress)),
             sealer: Rc::clone(&service.sealer),
             clock: Rc::clone(&service.clock),
             entropy: Rc::clone(&service.entropy),

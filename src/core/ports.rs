@@ -93,6 +93,29 @@ pub enum HttpError {
 #[async_trait(?Send)]
 pub trait Http {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
+
+    /// The status that a GET of `url` is answered with, and the whole body where it is 200, refused
+    /// past `limit` bytes.
+    async fn get(
+        &self,
+        url: &str,
+        limit: usize,
+        timeout_ms: u64,
+    ) -> Result<(u16, Vec<u8>), HttpError> {
+        let request = HttpRequest {
+            method: "GET",
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            timeout_ms,
+            want_headers: &[],
+        };
+        let response = self.send(request).await?;
+        match response.status {
+            200 => Ok((200, response.bytes(limit).await?)),
+            status => Ok((status, Vec::new())),
+        }
+    }
 }
 
 /// A relational database: D1 or Postgres, by the same SQL text (see [`crate::sql`]).

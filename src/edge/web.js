@@ -66,6 +66,35 @@ export function command(object, url, bytes, ticket, tell) {
     );
 }
 
+/**
+ * Asks whatever has a `fetch` for `url`, and tells the answer: the status in two bytes, the higher one first, then the
+ * body if it is 200, of which one byte more than `limit` is read at most.
+ */
+export function get(target, url, limit, ticket, tell) {
+  got(target, url, limit).then(
+    (answer) => tell(ticket, answer),
+    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+  );
+}
+
+async function got(target, url, limit) {
+  const { status, body } = await target.fetch(url, { redirect: "manual" });
+  const answer = [status >> 8, status & 255];
+  if (status !== 200 || !body) {
+    await body?.cancel();
+    return new Uint8Array(answer);
+  }
+  // A few large reads: each costs more than its bytes do.
+  const reader = body.getReader({ mode: "byob" });
+  const { value } = await reader.readAtLeast(limit + 1, new Uint8Array(limit + 1));
+  const length = value?.length ?? 0;
+  if (length > limit) await reader.cancel();
+  const whole = new Uint8Array(2 + length);
+  whole.set(answer);
+  if (value) whole.set(value, 2);
+  return whole;
+}
+
 /** `head` is `{status, headers}` as JSON; the bytes are WebAssembly's own, so they are copied. */
 export function respond(head, bytes) {
   return new Response(bytes?.slice(), JSON.parse(head));

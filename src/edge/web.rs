@@ -48,6 +48,7 @@ extern "C" {
         signal: &AbortSignal,
     ) -> Result<Promise, JsValue>;
     fn command(object: &JsValue, url: &str, bytes: &[u8], ticket: u32, tell: &Tell);
+    fn get(target: &JsValue, url: &str, limit: u32, ticket: u32, tell: &Tell);
     #[wasm_bindgen(catch)]
     fn start(ms: u32, ticket: u32, tell: &Tell) -> Result<i32, JsValue>;
     fn stop(timer: i32);
@@ -126,6 +127,14 @@ impl Ticket {
     pub(crate) fn command(object: &JsValue, url: &str, bytes: &[u8]) -> Self {
         let ticket = Self::new();
         TELL.with(|tell| command(object, url, bytes, ticket.number.0, tell));
+        ticket
+    }
+
+    /// Told what `target` answers to a GET of `url`, as `web.js` describes it.
+    pub(crate) fn get(target: &JsValue, url: &str, limit: usize) -> Self {
+        let ticket = Self::new();
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        TELL.with(|tell| get(target, url, limit, ticket.number.0, tell));
         ticket
     }
 

@@ -1,14 +1,17 @@
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use chitty_core::analytics::DataPoints;
+use chitty_core::budget::{Shield, UserLedger};
 use chitty_core::chain::keys::SignerKey;
 use chitty_core::fortress::keys::{HISTORY_PATH, KEYS_PATH, KeyRing, KeySecrets};
 use chitty_core::fortress::{FortressApi, FortressService, Policy};
 use chitty_core::front::{Access, Dependencies, Routes, unavailable};
 use chitty_core::gateway::{self, Gateway, OwnKeys};
 use chitty_core::http::HttpReply;
-use chitty_core::ledger::published;
+use chitty_core::ledger::{Ledger, published};
 use chitty_core::llm::{Breakers, Limits};
 use chitty_core::mcp::Server;
 use chitty_core::oauth::WebRequest;
@@ -43,12 +46,23 @@ pub struct Fortress {
     /// None where it cannot be read: the log itself says so.
     log_key: Option<Rc<str>>,
     server: Rc<Server<Services<Runs>>>,
+    bound: OnceCell<Bound>,
+}
+
+/// What is reached over bindings: the same in all requests of an isolate, and slow to look up.
+#[derive(Clone)]
+struct Bound {
+    log_files: Rc<dyn Bucket>,
+    ledger: Rc<dyn Ledger>,
+    user_ledger: Rc<dyn UserLedger>,
+    shield: Rc<dyn Shield>,
+    points: Option<Rc<dyn DataPoints>>,
 }
 
 /// What its tools work with.
 pub struct Runs {
     pub service: FortressService,
-    log_files: R2,
+    log_files: Rc<dyn Bucket>,
     log_key: Option<Rc<str>>,
 }
 
@@ -89,6 +103,7 @@ impl Worker for Fortress {
             prices: Rc::new(prices),
             log_key: log_key.map(|key| key.verifier().to_string().into()),
             server: Rc::new(tools::server(Self::SERVER)),
+            bound: OnceCell::new(),
         })
     }
 
@@ -101,15 +116,16 @@ impl Worker for Fortress {
     }
 
     fn domain(&self, env: &Env, platform: &Platform) -> Result<Runs, Fault> {
-        let gateway = self.gateway(env, platform)?;
+        let bound = self.bound(env)?;
+        let gateway = self.gateway(&bound, platform);
         Ok(Runs {
-            log_files: R2::new(env.bucket("LOG_TILES")?),
+            log_files: bound.log_files,
             log_key: self.log_key.clone(),
             service: FortressService {
                 api: self.api(&gateway),
                 db: Rc::clone(&platform.database),
                 gateway,
-                ledger: ledger(env)?,
+                ledger: bound.ledger,
                 sealer: Rc::clone(&platform.sealer),
                 keys: Rc::clone(&self.keys),
                 clock: Rc::clone(&platform.clock),
@@ -130,23 +146,37 @@ impl Fortress {
         }))
     }
 
+    fn bound(&self, env: &Env) -> Result<Bound, Fault> {
+        if let Some(known) = self.bound.get() {
+            return Ok(known.clone());
+        }
+        let bound = Bound {
+            log_files: Rc::new(R2::new(env.bucket("LOG_TILES")?)),
+            ledger: ledger(env)?,
+            user_ledger: user_ledger(env)?,
+            shield: shield(env)?,
+            points: usage_points(env),
+        };
+        Ok(self.bound.get_or_init(|| bound).clone())
+    }
+
     /// The user's account and the shield in front are those of the chatgpt worker's calls.
-    fn gateway(&self, env: &Env, platform: &Platform) -> Result<Gateway, Fault> {
-        Ok(Gateway {
+    fn gateway(&self, bound: &Bound, platform: &Platform) -> Gateway {
+        Gateway {
             models: models(platform, &self.breakers),
             routes: Rc::clone(&self.routes),
             prices: Rc::clone(&self.prices),
-            shield: shield(env)?,
+            shield: Rc::clone(&bound.shield),
             own_keys: Rc::new(NoOwnKeys),
-            ledger: user_ledger(env)?,
-            points: usage_points(env),
+            ledger: Rc::clone(&bound.user_ledger),
+            points: bound.points.clone(),
             database: Rc::clone(&platform.database),
             unwritten: Rc::default(),
             clock: Rc::clone(&platform.clock),
             background: Rc::clone(&platform.background),
             log: Rc::clone(&platform.log),
             limits: Limits::default(),
-        })
+        }
     }
 }
 
@@ -190,7 +220,7 @@ impl Routes for Runs {
     /// The published log; the public keys, and their history.
     fn access(&self, path: &str) -> Option<Access> {
         let open = path.starts_with(published::PREFIX) || is_of_keys(path);
-        open.then_some(Access::Open)
+        open.then_some(Access::Public)
     }
 
     fn body_limit(&self, _path: &str) -> usize {
@@ -199,9 +229,8 @@ impl Routes for Runs {
 
     async fn respond(&self, platform: &Platform, web: &WebRequest<'_>) -> Option<HttpReply> {
         if !is_of_keys(web.path) {
-            let files: &dyn Bucket = &self.log_files;
             return published::respond(
-                files,
+                &*self.log_files,
                 self.log_key.as_deref(),
                 web.method,
                 web.path,

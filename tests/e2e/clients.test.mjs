@@ -42,7 +42,7 @@ const WORKERS = {
   fortress: {
     tools: [
       "fortress_secure_execute", "fortress_ingest_content", "fortress_run_agent", "fortress_get_output", "fortress_verify_signature",
-      "fortress_audit_trail", "fortress_key_rotate", "fortress_key_revoke", "fortress_package_seal", "fortress_log_due", "fortress_log_assertion", "chitty_chain_query", "chitty_evidence_create", "chitty_evidence_list",
+      "fortress_audit_trail", "fortress_key_rotate", "fortress_key_revoke", "fortress_package_seal", "fortress_log_due", "fortress_signatures_verify", "fortress_log_assertion", "chitty_chain_query", "chitty_evidence_create", "chitty_evidence_list",
     ],
     call: () => ["fortress_secure_execute", { prompt: unique("client"), label: "client" }],
   },
@@ -154,6 +154,9 @@ test("every tool's results are what its output schema says", () => connected(CLI
     const public_key = world.keys.secrets.PGP_PUBLIC_KEY;
     await check(fortress, "fortress_verify_signature", { content: made.manifest, signature: made.signature, public_key });
     await check(fortress, "fortress_verify_signature", { content: made.manifest, signature: "none", public_key: "none" });
+    const text = { content: made.manifest, signature: made.signature };
+    const { faults } = await check(fortress, "fortress_signatures_verify", { texts: [text, { ...text, content: "other" }] });
+    assert.deepEqual(faults.map((why) => why === null), [true, false]);
     const { input_id } = await check(fortress, "fortress_ingest_content", { content: unique("schema"), label: "schema" });
     const { output_file } = await check(fortress, "fortress_run_agent", { input_id });
     await check(fortress, "fortress_get_output", { output_file });

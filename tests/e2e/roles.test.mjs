@@ -65,6 +65,7 @@ const TOOLS = {
   chitty_evidence_custody: CASES,
   fortress_package_seal: ["admin"],
   fortress_log_due: ["admin"],
+  fortress_signatures_verify: ["admin"],
   fortress_secure_execute: CASES,
   fortress_verify_signature: ALL,
   fortress_ingest_content: CASES,

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { command, fact, FRONT } from "../e2e/appends.mjs";
 import { readLog } from "../e2e/tiles.mjs";
+import { measureAudit } from "./auditing.mjs";
 import { watchMachine } from "./cpu.mjs";
 import { say } from "./rounds.mjs";
 import { quantile } from "./statistics.mjs";
@@ -71,5 +72,6 @@ export async function measureLog(servers) {
   const verifying = await measureVerifying(servers, product);
   say("Reading the published log ...");
   const { size } = await readLog(base);
-  return { sustained, saturated, size, noise: machine, verifying, offered: OFFERED, batch: BATCH, writers: WRITERS, seconds: SUSTAINED_SECONDS };
+  const audit = await measureAudit(product);
+  return { sustained, saturated, size, noise: machine, verifying, audit, offered: OFFERED, batch: BATCH, writers: WRITERS, seconds: SUSTAINED_SECONDS };
 }

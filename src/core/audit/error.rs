@@ -11,6 +11,9 @@ pub enum AuditError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Files(#[from] BucketError),
+    /// Whoever serves the log's files.
+    #[error("the published log could not be read: {0}")]
+    Published(String),
     /// The peer that checks signatures.
     #[error("signatures could not be checked: {0}")]
     Signatures(String),

@@ -65,6 +65,10 @@ pub enum Code {
     TimeWentBack,
     /// The leaves do not have the root that the checkpoint signs.
     TreeAltered,
+    /// A published file of the log is not what its head signs, or cannot be read.
+    PublishedAltered,
+    /// A published file of the log is gone.
+    PublishedMissing,
     /// The checkpoint is not signed by the log's key.
     CheckpointUnsigned,
     /// The log has fewer entries than a checkpoint that was kept outside of it.
@@ -116,6 +120,9 @@ impl Code {
             Self::FactAltered | Self::FactMissing | Self::TreeAltered | Self::TimeWentBack => {
                 "The log's own storage was changed: stop appending, keep a copy, and restore it to the newest state that its published checkpoints allow."
             }
+            Self::PublishedAltered | Self::PublishedMissing => {
+                "Find out who wrote to LOG_TILES. Where nothing is found in the log itself, keep that bucket for proof and bind an empty one: the log publishes itself again. Tell who may have read it meanwhile."
+            }
             Self::CheckpointUnsigned => {
                 "Compare the log's verifier key with a copy from elsewhere, and stop if they differ."
             }
@@ -139,7 +146,7 @@ impl Code {
 pub struct Finding {
     pub severity: Severity,
     pub code: Code,
-    /// `table:id`, `fact:index`, or `log`.
+    /// `table:id`, `fact:index`, `log:` with the path of a published file, or `log`.
     pub subject: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,

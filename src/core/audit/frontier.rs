@@ -14,15 +14,21 @@ pub struct Frontier {
 
 impl Frontier {
     pub fn push(&mut self, leaf: Hash) {
-        let mut hash = leaf;
-        // One subtree is complete for each trailing one of the size.
-        for _ in 0..self.size.trailing_ones() {
+        self.grow(leaf, 0);
+    }
+
+    /// Adds the root of the complete subtree of the next `2^height` leaves. What is there must be
+    /// a multiple of that.
+    pub fn grow(&mut self, root: Hash, height: u32) {
+        let mut hash = root;
+        // One larger subtree is complete for each trailing one of the size.
+        for _ in 0..(self.size >> height).trailing_ones() {
             if let Some(left) = self.roots.pop() {
                 hash = Hash::node(&left, &hash);
             }
         }
         self.roots.push(hash);
-        self.size += 1;
+        self.size += 1 << height;
     }
 
     pub fn root(&self) -> Hash {
@@ -66,5 +72,21 @@ mod tests {
             let text = serde_json::to_string(&frontier).unwrap();
             frontier = serde_json::from_str(&text).unwrap();
         }
+    }
+
+    #[test]
+    fn subtrees_grow_it_as_their_leaves_do() {
+        let leaf = |index: u64| Hash::leaf(&index.to_be_bytes());
+        let of = |leaves: std::ops::Range<u64>| {
+            let mut frontier = Frontier::default();
+            leaves.for_each(|index| frontier.push(leaf(index)));
+            frontier
+        };
+        let mut grown = Frontier::default();
+        for part in 0..5 {
+            grown.grow(of(part * 16..(part + 1) * 16).root(), 4);
+        }
+        grown.push(leaf(80));
+        assert_eq!(grown, of(0..81));
     }
 }

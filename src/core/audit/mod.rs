@@ -4,13 +4,14 @@
 //! is final, the sweep records it ([`record_due`]): a fact with the digest of each column, sealed
 //! texts by the hash of what they hold. So whoever changes, removes or adds a row later would
 //! have to change the log as well, and the log is held against checkpoints that are kept
-//! outside of it.
+//! outside of it. What is published of the log is held against the log as well ([`published`]).
 //!
 //! An audit trusts no stored flag. It names the row, the column and what is wrong, with the
 //! evidence for it and what to do.
 
 mod auditor;
 mod digest;
+mod entries;
 mod erasure;
 mod error;
 mod fact_rows;
@@ -21,6 +22,8 @@ mod fortress_signatures;
 mod frontier;
 mod history;
 mod kept;
+mod progress;
+mod published;
 mod recorder;
 mod report;
 mod rows;
@@ -39,6 +42,8 @@ pub use erasure::{EraseError, EraseInput, EraseOutput, Eraser, erase};
 pub use error::AuditError;
 pub use finding::{Code, Finding, Severity};
 pub use fortress_signatures::FortressSignatures;
+pub use progress::Spent;
+pub use published::{Figures, PublishedLog};
 pub use recorder::{RecordError, Recorder, record_due};
 pub use service::{AskError, AuditService};
 pub use types::{AuditInput, AuditOutput, Level, Report};

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::auditor::{Progress, Scope};
+use super::auditor::Scope;
 use super::error::AuditError;
 use super::finding::{Finding, Severity};
+use super::progress::Progress;
 use super::types::Report;
 use crate::chain::fact::Fact;
 use crate::digest::sha256_hex;
@@ -67,6 +68,8 @@ pub(super) fn report(audit: &OnFile) -> Report {
         rows_read: progress.rows,
         facts_read: progress.facts,
         signatures_checked: progress.signatures,
+        published: progress.published.figures,
+        spent: progress.spent,
         risk_level: worst(&progress.findings),
         findings: progress.findings.clone(),
         more_findings: progress.more_findings,

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::auditor::{Auditor, Scope, Signatures};
 use super::error::AuditError;
+use super::published::PublishedLog;
 use super::report::{OnFile, State, on_file, record_of, report};
 use super::types::{AuditInput, Level, Report};
 use crate::auth::Principal;
@@ -29,6 +30,7 @@ const READ_ALL: &str = "chain:read_all";
 pub struct AuditService {
     pub db: Rc<dyn Database>,
     pub ledger: Rc<dyn Ledger>,
+    pub published: PublishedLog,
     pub sealer: Rc<Sealer>,
     pub clock: Rc<dyn Clock>,
     pub entropy: Rc<dyn Entropy>,
@@ -65,6 +67,7 @@ impl AskError {
             Self::Audit(AuditError::Ledger(error)) => error.code(),
             Self::Audit(AuditError::Files(_)) => "FILES_UNAVAILABLE",
             Self::Audit(AuditError::Signatures(_)) => "SIGNATURES_UNCHECKED",
+            Self::Audit(AuditError::Published(_)) => "PUBLISHED_LOG_UNREAD",
             Self::Audit(AuditError::Progress(_)) | Self::Id(_) => "INTERNAL",
         }
     }
@@ -73,7 +76,9 @@ impl AskError {
     pub fn is_upstream(&self) -> bool {
         matches!(
             self,
-            Self::Audit(AuditError::Ledger(_) | AuditError::Signatures(_))
+            Self::Audit(
+                AuditError::Ledger(_) | AuditError::Signatures(_) | AuditError::Published(_)
+            )
         )
     }
 }
@@ -157,32 +162,43 @@ impl AuditService {
         signatures: &dyn Signatures,
         until_ms: i64,
     ) -> Result<Report, AuditError> {
-        while !audit.state.progress.done && self.clock.now_ms() < until_ms {
+        let mut since_ms = self.clock.now_ms();
+        while !audit.state.progress.is_done()
+            && since_ms < until_ms
+            && !self.published.is_read_enough()
+        {
             let auditor = Auditor {
                 db: &*self.db,
                 ledger: &*self.ledger,
+                published: &self.published,
                 sealer: &self.sealer,
                 signatures,
                 files: self.files.as_deref(),
                 scope: &audit.state.scope,
-                now_ms: self.clock.now_ms(),
+                now_ms: since_ms,
             };
+            let phase = audit.state.progress.phase;
             let step = auditor.step(&mut audit.state.progress).await;
-            if step.is_err() || !audit.state.progress.done {
-                self.put_aside(&audit).await?;
+            let now_ms = self.clock.now_ms();
+            audit.state.progress.spend(phase, now_ms - since_ms);
+            since_ms = now_ms;
+            if step.is_err() || !audit.state.progress.is_done() {
+                self.put_aside(&audit, CLAIM_MS).await?;
             }
             step?;
         }
-        if audit.state.progress.done {
+        if audit.state.progress.is_done() {
             return self.end(audit).await;
         }
+        // Whoever comes next goes on.
+        self.put_aside(&audit, 0).await?;
         Ok(report(&audit))
     }
 
     /// The report is a fact before it is told.
     async fn end(&self, mut audit: OnFile) -> Result<Report, AuditError> {
         let now_ms = *audit.state.ended_ms.get_or_insert(self.clock.now_ms());
-        self.put_aside(&audit).await?;
+        self.put_aside(&audit, CLAIM_MS).await?;
         let report = report(&audit);
         let text = serde_json_canonicalizer::to_string(&report)?;
         let receipt = self
@@ -274,14 +290,15 @@ impl AuditService {
         Ok(())
     }
 
-    async fn put_aside(&self, audit: &OnFile) -> Result<(), AuditError> {
+    /// Nobody else goes on with it for so long.
+    async fn put_aside(&self, audit: &OnFile, claim_ms: i64) -> Result<(), AuditError> {
         let update = Statement::new(
             "UPDATE security_audits SET metadata = ?2, claimed_until = ?3 \
              WHERE id = ?1 AND status = 'running'",
         )
         .bind(audit.id.as_str())
         .bind(json!({ "state": audit.state }))
-        .timestamp(self.clock.now_ms() + CLAIM_MS);
+        .timestamp(self.clock.now_ms() + claim_ms);
         self.db.run(update).await?;
         Ok(())
     }

@@ -3,6 +3,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Severity};
+use super::progress::Spent;
+use super::published::Figures;
 
 /// How deep an audit goes.
 #[derive(
@@ -16,7 +18,7 @@ pub enum Level {
     /// cosigned or stamped by others.
     #[default]
     Comprehensive,
-    /// Every fact of the log, its tree computed anew, and the files of packages.
+    /// Every fact of the log, its tree computed anew, its published files, and those of packages.
     Forensic,
 }
 
@@ -49,8 +51,8 @@ pub struct AuditInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_ids: Option<Vec<String>>,
     /// basic: rows and signatures. comprehensive: the newest facts and the log's growth too.
-    /// forensic: every fact, the tree computed anew, and the files of packages; for who may read
-    /// all facts.
+    /// forensic: every fact, the tree computed anew, the log's published files and those of
+    /// packages; for who may read all facts.
     #[garde(skip)]
     #[serde(default)]
     pub audit_level: Level,
@@ -105,8 +107,15 @@ pub struct Report {
     pub status: String,
     pub executions_audited: u64,
     pub rows_read: u64,
+    /// Facts of the log's own storage.
     pub facts_read: u64,
     pub signatures_checked: u64,
+    /// What was read of the log's published files, which forensic audits read.
+    #[serde(default)]
+    pub published: Figures,
+    /// What the parts took so far.
+    #[serde(default)]
+    pub spent: Spent,
     pub findings: Vec<Finding>,
     /// Findings that are not listed.
     pub more_findings: u64,

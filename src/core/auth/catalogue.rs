@@ -110,6 +110,10 @@ pub const SCOPES: &[ScopeInfo] = &[
     kept("audit:read", "read and export the audit log"),
     kept("delegation:act", "act on other users' data"),
     kept("token:mint_service", "make keys for services"),
+    kept(
+        "worker:verify",
+        "have many signatures checked at once, as our own workers do",
+    ),
     // What is signed so is taken for our own work.
     kept("worker:seal", "have packages signed, as our own workers do"),
     kept(

@@ -77,6 +77,22 @@ impl Workers {
         peer.call("fortress_verify_signature", &json!(input)).await
     }
 
+    /// Signatures of runs, many at once.
+    pub async fn verify_signatures(
+        &self,
+        asker: &Asker<'_>,
+        input: &fortress::VerifyAllInput,
+    ) -> Result<fortress::VerifyAllOutput, PeerError> {
+        let peer = self.peer(
+            FORTRESS,
+            &self.fortress,
+            asker,
+            "worker:verify",
+            CHECK_TIMEOUT_MS,
+        )?;
+        peer.call("fortress_signatures_verify", &json!(input)).await
+    }
+
     /// Has the fortress sign a package's tag manifest.
     pub async fn seal_package(
         &self,

@@ -45,6 +45,7 @@ pub use service::{Asker, FortressService};
 pub use steps::{IngestInput, IngestOutput, OutputInput, OutputOutput, RunInput, RunOutput};
 pub use trail::{AuditTrail, AuditTrailInput, AuditTrailOutput, TrailEvent, TrailKind};
 pub use types::{
-    CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, LogDueInput, LoggedDue, SealInput,
-    SealOutput, VerifyInput, VerifyOutput,
+    CallerKey, ChainPosition, ExecuteInput, ExecuteOutput, LogDueInput, LoggedDue,
+    MAX_SIGNED_TEXTS, SealInput, SealOutput, SignedText, VerifyAllInput, VerifyAllOutput,
+    VerifyInput, VerifyOutput,
 };

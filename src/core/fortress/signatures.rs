@@ -1,8 +1,10 @@
 use super::error::FortressError;
-use super::keys::Signer;
+use super::keys::{Judged, Signer};
 use super::logging::log_seal;
 use super::service::FortressService;
-use super::types::{CallerKey, SealInput, SealOutput, VerifyInput, VerifyOutput};
+use super::types::{
+    CallerKey, SealInput, SealOutput, VerifyAllInput, VerifyAllOutput, VerifyInput, VerifyOutput,
+};
 use crate::digest::sha256_hex;
 use crate::openpgp::{PublicKey, verify};
 
@@ -62,6 +64,22 @@ impl FortressService {
             key: judged.standing,
             caller_key,
             keys,
+        })
+    }
+
+    /// Checks many signatures as [`FortressService::verify`] does each.
+    pub async fn verify_all(
+        &self,
+        input: &VerifyAllInput,
+    ) -> Result<VerifyAllOutput, FortressError> {
+        let texts = input.texts.iter();
+        let texts: Vec<_> = texts
+            .map(|text| (&*text.content, &*text.signature))
+            .collect();
+        let judged = self.judge_all(&texts).await?;
+        let fault = |judged: Judged| (!judged.verdict.valid).then_some(judged.verdict.sentence);
+        Ok(VerifyAllOutput {
+            faults: judged.into_iter().map(fault).collect(),
         })
     }
 

@@ -99,6 +99,35 @@ pub struct LoggedDue {
     pub runs: usize,
 }
 
+/// Most texts of one [`VerifyAllInput`].
+pub const MAX_SIGNED_TEXTS: usize = 100;
+
+/// Signatures to check at once.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyAllInput {
+    #[garde(length(min = 1, max = MAX_SIGNED_TEXTS), dive)]
+    pub texts: Vec<SignedText>,
+}
+
+/// A text and what is said to be its signature.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct SignedText {
+    /// The exact text that was signed: a run's manifest.
+    #[garde(length(bytes, max = 65_536))]
+    pub content: String,
+    /// The armored OpenPGP signature.
+    #[garde(length(bytes, min = 1, max = 8_192))]
+    pub signature: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct VerifyAllOutput {
+    /// For each text, in the order asked: null where the signature holds, or why it does not.
+    pub faults: Vec<Option<String>>,
+}
+
 /// A package to sign, by its tag manifest (RFC 8493).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]

@@ -20,6 +20,8 @@ const METADATA_CACHE: &str = "public, max-age=300";
 /// Who may call a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// As open, under whatever name the worker is called: the same for everybody.
+    Public,
     /// Pages of any origin, without cookies.
     Open,
     /// Pages of our own origin, and programs.
@@ -73,11 +75,13 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
         let Some(access) = access else {
             return self.not_found(path);
         };
-        if let Err(refused) = self.origins.check_host(&incoming.host(), self.request_id) {
+        if access != Access::Public
+            && let Err(refused) = self.origins.check_host(&incoming.host(), self.request_id)
+        {
             let message = "this server does not answer under this host";
             return self.refusal(path, 403, message).unwrap_or(refused);
         }
-        if access == Access::Open && method == "OPTIONS" {
+        if access != Access::Own && method == "OPTIONS" {
             return open_preflight("GET, POST, OPTIONS");
         }
         let reply = if is_metadata {
@@ -86,7 +90,7 @@ impl<T: Dependencies + Routes + 'static> Front<'_, T> {
             self.respond(incoming, method, path).await
         };
         match access {
-            Access::Open => with_open_cors(reply),
+            Access::Public | Access::Open => with_open_cors(reply),
             Access::Own => reply,
         }
     }

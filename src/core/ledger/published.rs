@@ -51,6 +51,7 @@ pub async fn respond(
             404,
             "the log has no such file now: read the checkpoint first",
         ),
+        Err(BucketError::TooLarge { .. }) => plain(500, "what is stored there is no file of a log"),
         Err(_) => plain(503, "the log's files cannot be read now, try again"),
     })
 }
@@ -77,7 +78,11 @@ fn key_file(verifier_key: &str) -> Object {
 }
 
 fn shown(file: &Object, headers: &dyn Headers) -> HttpReply {
-    let tag = format!("\"{}\"", sha256_hex(&file.bytes));
+    let version = match file.version.as_str() {
+        "" => &sha256_hex(&file.bytes),
+        version => version,
+    };
+    let tag = format!("\"{version}\"");
     let reply = if has(headers.get("if-none-match").as_deref(), &tag) {
         HttpReply::empty(304)
     } else {

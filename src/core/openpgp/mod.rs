@@ -33,7 +33,7 @@ pub use certificate::{PublicKey, Revocation};
 pub use error::{KeyError, SignError};
 pub use making::make_key;
 pub use signing::SigningKey;
-pub use verdict::{Reason, Verdict, verify, verify_there};
+pub use verdict::{Reason, Verdict, issuer, verify, verify_there};
 
 /// Largest armored key read, in bytes. A minimal Ed25519 key has about 700.
 pub const MAX_KEY_TEXT_BYTES: usize = 64 * 1024;

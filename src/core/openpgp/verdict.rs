@@ -184,6 +184,13 @@ pub fn verify_there(
     }
 }
 
+/// The fingerprint of the key that an armored signature names, 40 upper-case hex digits. Proves
+/// nothing.
+pub fn issuer(signature_text: &str) -> Option<String> {
+    let signature = parse(signature_text).ok()?;
+    Some(upper_hex(&signature.issuer))
+}
+
 fn parse(text: &str) -> Result<Detached, Reason> {
     if text.len() > MAX_SIGNATURE_TEXT_BYTES {
         return Err(Reason::TooLarge);

@@ -44,6 +44,19 @@ impl Http for BindingHttp {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         exchange(&self.0, request).await
     }
+
+    async fn get(
+        &self,
+        url: &str,
+        limit: usize,
+        timeout_ms: u64,
+    ) -> Result<(u16, Vec<u8>), HttpError> {
+        let (status, body) = told(timeout_ms, Ticket::get(&self.0, url, limit)).await?;
+        if body.len() > limit {
+            return Err(HttpError::TooLarge { limit });
+        }
+        Ok((status, body))
+    }
 }
 
 /// One Durable Object, whatever host the URL names.
@@ -99,19 +112,24 @@ struct Commands(JsValue);
 impl Http for Commands {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let ticket = Ticket::command(&self.0, &request.url, &request.body);
-        let ms = request.timeout_ms;
-        let told = within(ms, ticket).await.ok_or(HttpError::Timeout { ms })?;
-        let mut answer = told
-            .bytes
-            .ok_or_else(|| HttpError::Unreachable(told.fault.unwrap_or_default()))?;
-        let body = answer.split_off(answer.len().min(2));
-        let status = answer
-            .iter()
-            .fold(0, |status, byte| status << 8 | u16::from(*byte));
+        let (status, body) = told(request.timeout_ms, ticket).await?;
         Ok(HttpResponse {
             status,
             headers: Vec::new(),
             body: stream::iter([Ok(body.into())]).boxed_local(),
         })
     }
+}
+
+/// Status and body of an answer that is told in one piece.
+async fn told(ms: u64, ticket: Ticket) -> Result<(u16, Vec<u8>), HttpError> {
+    let told = within(ms, ticket).await.ok_or(HttpError::Timeout { ms })?;
+    let mut answer = told
+        .bytes
+        .ok_or_else(|| HttpError::Unreachable(told.fault.unwrap_or_default()))?;
+    let body = answer.split_off(answer.len().min(2));
+    let status = answer
+        .iter()
+        .fold(0, |status, byte| status << 8 | u16::from(*byte));
+    Ok((status, body))
 }

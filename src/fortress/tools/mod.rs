@@ -13,6 +13,7 @@ mod log_due;
 mod package_seal;
 mod run_agent;
 mod secure_execute;
+mod signatures_verify;
 mod verify_signature;
 
 use chitty_core::fortress::{Asker, FortressError};
@@ -34,7 +35,8 @@ const INSTRUCTIONS: &str = "Runs that must stand up later. fortress_secure_execu
     fortress_run_agent and fortress_get_output do so in steps. fortress_verify_signature checks, \
     fortress_audit_trail shows what happened. fortress_log_assertion logs a fact, \
     chitty_chain_query finds facts; chitty_evidence_create and _list keep records. \
-    fortress_key_rotate and _revoke are for operators, fortress_package_seal and fortress_log_due for the coordinator.";
+    fortress_key_rotate and _revoke are for operators; fortress_package_seal, _log_due and \
+    _signatures_verify for the coordinator.";
 
 pub fn server(name: &str) -> Server<Services<Runs>> {
     let (title, description) = (
@@ -56,7 +58,8 @@ pub fn server(name: &str) -> Server<Services<Runs>> {
         .with::<evidence_create::EvidenceCreate>()
         .with::<evidence_list::EvidenceList>()
         .with::<package_seal::PackageSeal>()
-        .with::<log_due::LogDue>();
+        .with::<log_due::LogDue>()
+        .with::<signatures_verify::SignaturesVerify>();
     Server::new(&info, INSTRUCTIONS, tools)
 }
 

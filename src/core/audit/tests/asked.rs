@@ -6,6 +6,7 @@ fn service(office: &Office) -> AuditService {
     AuditService {
         db: office.database(),
         ledger: Rc::clone(&service.ledger),
+        published: PublishedLog::new(Rc::clone(&service.workers.fortress)),
         sealer: Rc::clone(&service.sealer),
         clock: Rc::new(office.clock().clone()),
         entropy: Rc::clone(&service.entropy),

@@ -262,6 +262,17 @@ fn every_column_of_every_table() {
         let result = format!("{} ({how})", code.as_str().unwrap());
         table.put("`EVIDENCE_FILES`", "a package's file", kind, result);
     }
+    for (what, name) in super::published::files(&bench.office) {
+        for (how, kind) in super::published::HARM
+            .into_iter()
+            .zip(["flip", "null", "type"])
+        {
+            let found = super::published::harmed(&bench.office, &name, how);
+            let code = serde_json::to_value(found[0].code).unwrap();
+            let result = format!("{} ({how})", code.as_str().unwrap());
+            table.put("`LOG_TILES`", what, kind, result);
+        }
+    }
     let printed = table.print();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/EVIDENCE.md");
     let page = std::fs::read_to_string(path).unwrap();

@@ -7,7 +7,10 @@ mod files;
 mod hidden;
 mod left_behind;
 mod matrix;
+mod published;
+mod published_large;
 mod recording;
+mod signatures;
 mod stolen;
 mod storage;
 mod under_way;
@@ -15,7 +18,8 @@ mod word_of_the_log;
 
 use std::rc::Rc;
 
-use super::auditor::{Auditor, Progress, Scope};
+use super::auditor::{Auditor, Scope};
+use super::progress::{Phase, Progress};
 use super::*;
 use crate::evidence::{Evidence, PackageInput};
 use crate::execution::SecurityLevel;
@@ -98,11 +102,19 @@ impl Office {
     }
 
     pub fn audit(&self, scope: &Scope) -> Progress {
-        let now_ms = self.clock().now_ms() + i64::try_from(LATER_MS).unwrap();
-        self.audit_at(scope, now_ms)
+        self.audit_on(scope, Progress::default(), self.later())
+    }
+
+    fn later(&self) -> i64 {
+        self.clock().now_ms() + i64::try_from(LATER_MS).unwrap()
     }
 
     pub fn audit_at(&self, scope: &Scope, now_ms: i64) -> Progress {
+        self.audit_on(scope, Progress::default(), now_ms)
+    }
+
+    /// From there on.
+    pub fn audit_on(&self, scope: &Scope, mut progress: Progress, now_ms: i64) -> Progress {
         let service = &self.world.service;
         let asker = self.world.asker();
         let signatures = FortressSignatures {
@@ -112,14 +124,14 @@ impl Office {
         let auditor = Auditor {
             db: &*self.world.db.inner,
             ledger: &*service.ledger,
+            published: &PublishedLog::new(Rc::clone(&service.workers.fortress)),
             sealer: &service.sealer,
             signatures: &signatures,
             files: Some(&*self.files),
             scope,
             now_ms,
         };
-        let mut progress = Progress::default();
-        while !progress.done {
+        while !progress.is_done() {
             self.clock().run(auditor.step(&mut progress)).unwrap();
             // As it is put aside between two slices.
             let text = serde_json::to_string(&progress).unwrap();

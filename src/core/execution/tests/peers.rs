@@ -11,7 +11,7 @@ use super::*;
 use crate::auth::assertion;
 use crate::fortress::Asker;
 use crate::fortress::tests::let_others_run;
-use crate::ledger::tests::response;
+use crate::ledger::tests::{published_file, response};
 use crate::ports::{HttpError, HttpRequest, HttpResponse};
 
 pub enum Service {
@@ -87,6 +87,10 @@ impl Peer {
                 let done = fortress.service.verify(&decode(arguments)).await;
                 said(done, |error| error.code().to_owned())
             }
+            (Service::Fortress(fortress), "fortress_signatures_verify") => {
+                let done = fortress.service.verify_all(&decode(arguments)).await;
+                said(done, |error| error.code().to_owned())
+            }
             (Service::Fortress(fortress), "fortress_package_seal") => {
                 let sealed = fortress.service.seal(&decode(arguments)).await;
                 said(sealed, |error| error.code().to_owned())
@@ -120,6 +124,9 @@ fn said<T: Serialize, E: ToString>(done: Result<T, E>, code: impl Fn(&E) -> Stri
 #[async_trait(?Send)]
 impl Http for Peer {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if let (Service::Fortress(fortress), "GET") = (&self.service, request.method) {
+            return Ok(published_file(fortress.log.files(), &request.url).await);
+        }
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let tool = body["params"]["name"].as_str().unwrap().to_owned();
         let mut arguments = body["params"]["arguments"].clone();

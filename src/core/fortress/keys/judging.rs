@@ -23,9 +23,9 @@ use crate::fortress::FortressError;
 use crate::fortress::logging::{SOURCE, job_subject, records_signed, seal_subject};
 use crate::fortress::manifest::Manifest;
 use crate::fortress::service::FortressService;
-use crate::ledger::LoggedFact;
+use crate::ledger::{LoggedFact, MAX_FACTS};
 use crate::openpgp::{
-    CLOCK_SKEW_SECS, PublicKey, Reason, Revocation, Verdict, verify, verify_there,
+    CLOCK_SKEW_SECS, PublicKey, Reason, Revocation, Verdict, issuer, verify, verify_there,
 };
 use crate::sql::Statement;
 
@@ -67,6 +67,17 @@ pub(in crate::fortress) struct Judged {
     pub public: PublicKey,
 }
 
+/// A text and what is said to be its signature.
+type Signed<'a> = (&'a str, &'a str);
+
+/// What a signature says of itself, and of which key of the history it is.
+struct Seen<'a> {
+    verdict: Verdict,
+    key: Option<&'a KnownKey>,
+    /// Whether it takes the log to tell.
+    asks_log: bool,
+}
+
 impl FortressService {
     pub(in crate::fortress) async fn judge(
         &self,
@@ -74,38 +85,73 @@ impl FortressService {
         signature: &str,
     ) -> Result<Judged, FortressError> {
         let known = self.known_keys().await?;
-        let now_secs = self.now_secs();
+        let signed = (content, signature);
+        let seen = self.see(&known, signed);
+        let found = self.logged(&[(signed, &seen)]).await?.pop().flatten();
+        self.judged(&known, signed, seen, found).await
+    }
+
+    /// Of each as [`FortressService::judge`]; what the log says of them is read together.
+    pub(in crate::fortress) async fn judge_all(
+        &self,
+        signed: &[Signed<'_>],
+    ) -> Result<Vec<Judged>, FortressError> {
+        let known = self.known_keys().await?;
+        let seen = signed.iter().map(|signed| self.see(&known, *signed));
+        let seen: Vec<Seen<'_>> = seen.collect();
+        let asked: Vec<_> = signed.iter().copied().zip(&seen).collect();
+        let found = self.logged(&asked).await?;
+        let mut judged = Vec::new();
+        for ((signed, seen), found) in signed.iter().zip(seen).zip(found) {
+            judged.push(self.judged(&known, *signed, seen, found).await?);
+        }
+        Ok(judged)
+    }
+
+    fn see<'a>(&self, known: &'a Known, (content, signature): Signed<'_>) -> Seen<'a> {
+        let named = issuer(signature);
+        let key = named.as_deref().and_then(|print| known.named(print));
+        let by = key.map_or_else(|| self.current(known), |key| &key.before);
+        let verdict = verify(content.as_bytes(), signature, by, self.now_secs());
+        let asks_log = key.is_some_and(|key| match verdict.reason {
+            Reason::Valid => standing(known, key).status != KeyStatus::Active,
+            reason => reason == Reason::KeyExpired,
+        });
+        Seen {
+            verdict,
+            key,
+            asks_log,
+        }
+    }
+
+    /// The key that signs now, as it is published.
+    fn current<'a>(&'a self, known: &'a Known) -> &'a PublicKey {
         let own = &self.keys.secrets.public_key;
-        let active = known.active().map_or(own, |key| &key.public);
-        let verdict = verify(content.as_bytes(), signature, active, now_secs);
-        let key = verdict
-            .fingerprint
-            .as_deref()
-            .and_then(|print| known.named(print));
+        known.active().map_or(own, |key| &key.public)
+    }
+
+    async fn judged(
+        &self,
+        known: &Known,
+        (content, signature): Signed<'_>,
+        seen: Seen<'_>,
+        found: Option<(Place, String)>,
+    ) -> Result<Judged, FortressError> {
+        let Seen { verdict, key, .. } = seen;
         let Some(key) = key else {
             return Ok(Judged {
                 verdict,
                 standing: None,
-                public: active.clone(),
+                public: self.current(known).clone(),
             });
         };
-        let verdict = verify(content.as_bytes(), signature, &key.before, now_secs);
-        let mut standing = standing(&known, key);
-        let asks_log = match verdict.reason {
-            Reason::Valid => standing.status != KeyStatus::Active,
-            reason => reason == Reason::KeyExpired,
-        };
-        let found = if asks_log {
-            self.logged(content, signature).await?
-        } else {
-            None
-        };
+        let mut standing = standing(known, key);
         let place = found.as_ref().map(|(place, _)| *place);
         // What the log proves to be older than the key's expiry outlives it.
         let verdict = match place {
             Some(place) => {
                 let there_secs = u64::try_from(place.at / 1_000).unwrap_or_default();
-                let content = content.as_bytes();
+                let (content, now_secs) = (content.as_bytes(), self.now_secs());
                 verify_there(content, signature, &key.before, now_secs, there_secs)
             }
             None => verdict,
@@ -149,38 +195,61 @@ impl FortressService {
         Ok(stamp.latest_ms().and_then(|ms| i64::try_from(ms).ok()))
     }
 
-    /// Where the log has this very signature, proven.
+    /// Where the log has these very signatures, proven; of those that it takes the log to tell of.
     async fn logged(
         &self,
-        content: &str,
-        signature: &str,
-    ) -> Result<Option<(Place, String)>, FortressError> {
-        let subject = match Manifest::parse(content) {
-            Ok(manifest) => job_subject(&manifest.job_id),
-            Err(_) => seal_subject(content),
-        };
-        let select = Statement::new(
-            "SELECT uuid FROM chitty_chain_facts WHERE subject = ?1 AND source = ?2 \
-             ORDER BY timestamp LIMIT ?3",
-        );
-        let select = select.bind(subject.as_str()).bind(SOURCE).bind(MOST_FACTS);
+        asked: &[(Signed<'_>, &Seen<'_>)],
+    ) -> Result<Vec<Option<(Place, String)>>, FortressError> {
+        let asked = asked.iter().map(|(signed, seen)| {
+            let (content, _) = signed;
+            seen.asks_log.then(|| (subject_of(content), *signed))
+        });
+        let asked: Vec<Option<(String, Signed<'_>)>> = asked.collect();
+        let subjects = asked.iter().flatten().map(|(subject, _)| {
+            let select = Statement::new(
+                "SELECT uuid FROM chitty_chain_facts WHERE subject = ?1 AND source = ?2 \
+                 ORDER BY timestamp LIMIT ?3",
+            );
+            select.bind(subject.as_str()).bind(SOURCE).bind(MOST_FACTS)
+        });
+        let subjects: Vec<Statement> = subjects.collect();
         let mut ids = Vec::new();
-        for row in &self.db.run(select).await?.rows {
-            ids.extend(Hash::from_hex(&row.text("uuid")?));
+        if !subjects.is_empty() {
+            let found = self.db.batch(subjects).await?;
+            for row in found.iter().flat_map(|outcome| &outcome.rows) {
+                ids.extend(Hash::from_hex(&row.text("uuid")?));
+            }
         }
         if ids.is_empty() {
-            return Ok(None);
+            return Ok(asked.iter().map(|_| None).collect());
         }
         let key: Option<VerifierKey> = self.ledger.head().await?.verifier_key.parse().ok();
-        let facts = self.ledger.facts(&ids).await?;
-        let proofs = facts
+        let mut facts = Vec::new();
+        for some in ids.chunks(MAX_FACTS) {
+            facts.extend(self.ledger.facts(some).await?);
+        }
+        let place = |(subject, (content, signature)): &(String, Signed<'_>)| {
+            let proofs = facts
+                .iter()
+                .filter(|fact| records(fact, subject, content, signature));
+            let places = proofs.filter_map(|fact| {
+                let place = proven(fact, key.as_ref()?)?;
+                Some((place, fact.stored.fact_id.to_string()))
+            });
+            places.min_by_key(|(place, _)| place.index)
+        };
+        Ok(asked
             .iter()
-            .filter(|fact| records(fact, &subject, content, signature));
-        let places = proofs.filter_map(|fact| {
-            let place = proven(fact, key.as_ref()?)?;
-            Some((place, fact.stored.fact_id.to_string()))
-        });
-        Ok(places.min_by_key(|(place, _)| place.index))
+            .map(|one| one.as_ref().and_then(place))
+            .collect())
+    }
+}
+
+/// What facts about the run or package of that text are about.
+fn subject_of(content: &str) -> String {
+    match Manifest::parse(content) {
+        Ok(manifest) => job_subject(&manifest.job_id),
+        Err(_) => seal_subject(content),
     }
 }
 

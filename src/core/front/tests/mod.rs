@@ -48,6 +48,7 @@ impl Routes for Parts {
     fn access(&self, path: &str) -> Option<Access> {
         match path {
             "/open" | "/api/v1/open" | "/bodiless" => Some(Access::Open),
+            "/public" => Some(Access::Public),
             "/own" | "/worded" => Some(Access::Own),
             _ => None,
         }

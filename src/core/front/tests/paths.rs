@@ -77,6 +77,19 @@ fn a_foreign_host_is_refused_before_the_body_is_read() {
 }
 
 #[test]
+fn what_is_public_answers_under_any_name() {
+    let world = World::new();
+    let sent = Sent {
+        host: "fortress.internal",
+        ..get("GET", "/public")
+    };
+    let got = world.send(&sent);
+    assert_eq!(got.status, 200);
+    let origin = got.header("access-control-allow-origin");
+    assert_eq!(origin.as_deref(), Some("*"));
+}
+
+#[test]
 fn a_method_that_a_path_does_not_take_is_405() {
     let world = World::new();
     for path in ["/own", "/open", "/.well-known/oauth-protected-resource/mcp"] {

@@ -177,6 +177,11 @@ impl LogHttp {
         self.log.replace(log);
     }
 
+    /// The published files.
+    pub fn files(&self) -> &Rc<MemoryBucket> {
+        &self.files
+    }
+
     pub fn size(&self) -> u64 {
         self.store.0.borrow().entries.len() as u64
     }
@@ -230,8 +235,24 @@ impl Http for LogHttp {
     }
 }
 
+/// What a stranger who asks for a published file is answered.
+pub(crate) async fn published_file(files: &MemoryBucket, url: &str) -> HttpResponse {
+    let path = url::Url::parse(url).unwrap().path().to_owned();
+    let none: Vec<(&str, &str)> = Vec::new();
+    let reply = published::respond(files, None, "GET", &path, &none).await;
+    let reply = reply.unwrap();
+    match reply.body {
+        crate::http::Body::Bytes(bytes) => bytes_response(reply.status, bytes),
+        _ => response(reply.status, ""),
+    }
+}
+
 pub(crate) fn response(status: u16, body: &str) -> HttpResponse {
-    let chunk = Ok(Bytes::from(body.to_owned()));
+    bytes_response(status, body.to_owned().into_bytes())
+}
+
+pub(crate) fn bytes_response(status: u16, body: Vec<u8>) -> HttpResponse {
+    let chunk = Ok(Bytes::from(body));
     HttpResponse {
         status,
         headers: Vec::new(),
