@@ -35,8 +35,8 @@ const INSTRUCTIONS: &str = "Runs that must stand up later. fortress_secure_execu
     fortress_run_agent and fortress_get_output do so in steps. fortress_verify_signature checks, \
     fortress_audit_trail shows what happened. fortress_log_assertion logs a fact, \
     chitty_chain_query finds facts; chitty_evidence_create and _list keep records. \
-    fortress_key_rotate and _revoke are for operators; fortress_package_seal, _log_due and \
-    _signatures_verify for the coordinator.";
+    fortress_key_rotate, _key_revoke: operators; _package_seal, _log_due, \
+    _signatures_verify: coordinator.";
 
 pub fn server(name: &str) -> Server<Services<Runs>> {
     let (title, description) = (
