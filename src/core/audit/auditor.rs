@@ -89,6 +89,7 @@ impl Auditor<'_> {
                 found.extend(self.check_file(row).await?);
             }
         }
+        found.extend(self.check_links(table, &rows).await?);
         progress.rows += rows.len() as u64;
         if progress.table == 0 {
             progress.executions += rows.len() as u64;
@@ -150,13 +151,13 @@ impl Auditor<'_> {
 }
 
 /// `column` is one of as many values.
-fn among(column: &str, values: &[String]) -> String {
+pub(super) fn among(column: &str, values: &[String]) -> String {
     match values.len() {
         0 => "1 = 0".to_owned(),
         n => format!("{column} IN ({})", vec!["?"; n].join(", ")),
     }
 }
 
-fn values(texts: &[String]) -> impl Iterator<Item = Value> {
+pub(super) fn values(texts: &[String]) -> impl Iterator<Item = Value> {
     texts.iter().map(Value::from)
 }

@@ -17,6 +17,11 @@ pub enum AuditError {
     /// The peer that checks signatures.
     #[error("signatures could not be checked: {0}")]
     Signatures(String),
+    /// Somebody else wrote it, or changed it.
+    #[error("what is on file of the audit is not what this service left: {0}")]
+    Altered(String),
+    #[error("no seal could be made: {0}")]
+    Seal(crate::seal::SealError),
     #[error("the audit's own record cannot be read: {0}")]
     Progress(#[from] serde_json::Error),
 }

@@ -22,6 +22,7 @@ mod fortress_signatures;
 mod frontier;
 mod history;
 mod kept;
+mod links;
 mod progress;
 mod published;
 mod recorder;

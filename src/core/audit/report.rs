@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use super::auditor::Scope;
 use super::error::AuditError;
@@ -10,11 +11,16 @@ use super::finding::{Finding, Severity};
 use super::progress::Progress;
 use super::types::Report;
 use crate::chain::fact::Fact;
+use crate::chain::receipt::StoredFact;
 use crate::digest::sha256_hex;
-use crate::ledger::AppendRequest;
+use crate::ledger::{AppendRequest, Ledger};
+use crate::ports::Entropy;
+use crate::seal::Sealer;
 use crate::sql::Row;
 use crate::time::to_rfc3339;
 
+/// Of the seal.
+const PURPOSE: &str = "audit";
 const LIMITS: &str = "This audit reads one copy of the log and of the database. It does not see facts that were \
     cut off the end of the log since the newest checkpoint that was kept outside of it or that \
     others vouched for, nor a log rebuilt with its stolen key since then. Keep the checkpoint of \
@@ -23,27 +29,39 @@ const LIMITS: &str = "This audit reads one copy of the log and of the database. 
 /// An audit on file.
 pub(super) struct OnFile {
     pub id: String,
-    pub started_ms: i64,
     pub state: State,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct State {
+    pub started_ms: i64,
     pub scope: Scope,
     pub progress: Progress,
     /// Set before the report is logged, so that it is the same however often it is.
     pub ended_ms: Option<i64>,
 }
 
+impl State {
+    /// As it is put on file: sealed, so that nobody else makes one, or moves it to another audit.
+    pub fn sealed(
+        &self,
+        id: &str,
+        sealer: &Sealer,
+        entropy: &dyn Entropy,
+    ) -> Result<Json, AuditError> {
+        let text = sealer.seal(PURPOSE, &[id], &serde_json::to_vec(self)?, entropy);
+        Ok(json!({ "state": text.map_err(AuditError::Seal)? }))
+    }
+}
+
 impl OnFile {
-    pub fn of(row: &Row) -> Result<Self, AuditError> {
-        let mut metadata = row.json("metadata")?;
-        let state = metadata.get_mut("state").map(serde_json::Value::take);
-        Ok(Self {
-            id: row.text("id")?,
-            started_ms: row.opt_timestamp("started_at")?.unwrap_or_default(),
-            state: serde_json::from_value(state.unwrap_or_default())?,
-        })
+    pub fn of(row: &Row, sealer: &Sealer) -> Result<Self, AuditError> {
+        let (id, metadata) = (row.text("id")?, row.json("metadata")?);
+        let text = metadata.get("state").and_then(Json::as_str);
+        let opened = sealer.open(PURPOSE, &[&id], text.unwrap_or_default());
+        let opened = opened.map_err(|error| AuditError::Altered(error.to_string()))?;
+        let state = serde_json::from_slice(&opened)?;
+        Ok(Self { id, state })
     }
 }
 
@@ -75,20 +93,51 @@ pub(super) fn report(audit: &OnFile) -> Report {
         more_findings: progress.more_findings,
         recommendations,
         checkpoint: progress.checkpoint().map(str::to_owned),
-        audit_started_at: to_rfc3339(audit.started_ms),
+        audit_started_at: to_rfc3339(audit.state.started_ms),
         audit_completed_at: ended_ms.map(to_rfc3339),
         fact_id: None,
         limits: LIMITS.to_owned(),
     }
 }
 
-/// As it was told when it ended, or as far as it is.
-pub(super) fn on_file(row: &Row) -> Result<Report, AuditError> {
+/// As it was told when it ended, which the log vouches for; or as far as it is.
+pub(super) async fn on_file(
+    row: &Row,
+    sealer: &Sealer,
+    ledger: &dyn Ledger,
+) -> Result<Report, AuditError> {
     let mut metadata = row.json("metadata")?;
-    match metadata.get_mut("report").map(serde_json::Value::take) {
-        Some(told) => Ok(serde_json::from_value(told)?),
-        None => Ok(report(&OnFile::of(row)?)),
-    }
+    let Some(told) = metadata.get_mut("report").map(Json::take) else {
+        return Ok(report(&OnFile::of(row, sealer)?));
+    };
+    let told = Report {
+        fact_id: None,
+        ..serde_json::from_value(told)?
+    };
+    let key = completed(&row.text("id")?);
+    let found = ledger.keyed(std::slice::from_ref(&key)).await?;
+    let mut found = found.into_iter().flat_map(|keyed| keyed.facts);
+    let logged = found.find(|fact| fact.key == key).map(|fact| fact.stored);
+    let digest = sha256_hex(serde_json_canonicalizer::to_string(&told)?);
+    let is_it = |logged: &StoredFact| {
+        logged
+            .content
+            .fact()
+            .is_some_and(|fact| fact.object == digest)
+    };
+    let Some(logged) = logged.filter(is_it) else {
+        let why = "the log has another report of it, or none";
+        return Err(AuditError::Altered(why.to_owned()));
+    };
+    Ok(Report {
+        fact_id: Some(logged.fact_id.to_string()),
+        ..told
+    })
+}
+
+/// The key of the fact of its report.
+fn completed(audit: &str) -> String {
+    format!("audit:{audit}:completed")
 }
 
 fn worst(findings: &[Finding]) -> Option<Severity> {
@@ -107,7 +156,7 @@ pub(super) fn record_of(report: &Report, text: &str, now_ms: i64) -> AppendReque
         ),
     ];
     AppendRequest {
-        idempotency_key: format!("audit:{}:completed", report.audit_id),
+        idempotency_key: completed(&report.audit_id),
         fact: Fact {
             subject: format!("audit:{}", report.audit_id),
             predicate: "completed".to_owned(),

@@ -7,7 +7,9 @@ use serde_json::json;
 use super::auditor::{Auditor, Scope, Signatures};
 use super::error::AuditError;
 use super::published::PublishedLog;
+use super::recorder::records_of;
 use super::report::{OnFile, State, on_file, record_of, report};
+use super::tables::Table;
 use super::types::{AuditInput, Level, Report};
 use crate::auth::Principal;
 use crate::ids;
@@ -68,7 +70,8 @@ impl AskError {
             Self::Audit(AuditError::Files(_)) => "FILES_UNAVAILABLE",
             Self::Audit(AuditError::Signatures(_)) => "SIGNATURES_UNCHECKED",
             Self::Audit(AuditError::Published(_)) => "PUBLISHED_LOG_UNREAD",
-            Self::Audit(AuditError::Progress(_)) | Self::Id(_) => "INTERNAL",
+            Self::Audit(AuditError::Altered(_)) => "AUDIT_ALTERED",
+            Self::Audit(AuditError::Progress(_) | AuditError::Seal(_)) | Self::Id(_) => "INTERNAL",
         }
     }
 
@@ -87,6 +90,14 @@ impl From<crate::sql::DatabaseError> for AskError {
     fn from(error: crate::sql::DatabaseError) -> Self {
         Self::Audit(error.into())
     }
+}
+
+/// Whose an execution is.
+enum Owner {
+    Known(String),
+    /// It is on record, and what says whose it is is gone.
+    Lost,
+    Unknown,
 }
 
 impl AuditService {
@@ -121,8 +132,8 @@ impl AuditService {
         };
         let audit = OnFile {
             id: ids::plain(&*self.clock, &*self.entropy)?,
-            started_ms: self.clock.now_ms(),
             state: State {
+                started_ms: self.clock.now_ms(),
                 scope,
                 ..State::default()
             },
@@ -150,7 +161,7 @@ impl AuditService {
         let row = found.first().ok_or(AskError::UnknownAudit)?;
         let own = row.opt_text("auditor_id")?.as_ref() == Some(&caller.user_id);
         if own || caller.scopes.allows(READ_ALL) {
-            Ok(on_file(row)?)
+            Ok(on_file(row, &self.sealer, &*self.ledger).await?)
         } else {
             Err(AskError::UnknownAudit)
         }
@@ -216,27 +227,38 @@ impl AuditService {
     async fn named(&self, caller: &Principal, ids: &[String]) -> Result<Vec<String>, AskError> {
         let all = caller.scopes.allows(READ_ALL);
         for id in ids {
-            let select = Statement::new("SELECT user_id FROM secure_executions WHERE id = ?1");
-            let found = self.db.run(select.bind(id.as_str())).await?;
-            let owner = found.first().map(|row| row.text("user_id")).transpose()?;
-            let theirs = |owner: &String| caller.resolve_user(Some(owner)).is_ok();
-            let known = match &owner {
-                Some(owner) => all || theirs(owner),
-                // One that is gone is for who may read all: its record is not.
-                None => all && self.is_on_record(id).await?,
+            let may = match self.owner(id).await? {
+                Owner::Unknown => false,
+                Owner::Lost => all,
+                Owner::Known(owner) => all || caller.resolve_user(Some(&owner)).is_ok(),
             };
-            if !known {
+            if !may {
                 return Err(AskError::UnknownExecution(id.clone()));
             }
         }
         Ok(ids.to_vec())
     }
 
-    async fn is_on_record(&self, id: &str) -> Result<bool, AskError> {
-        let select =
-            Statement::new("SELECT uuid FROM chitty_chain_facts WHERE subject = ?1 LIMIT 1");
-        let subject = format!("row:secure_executions:{id}");
-        Ok(self.db.run(select.bind(subject)).await?.first().is_some())
+    /// Whose an execution is: by its records, if it has any, and else by its row.
+    async fn owner(&self, id: &str) -> Result<Owner, AuditError> {
+        let mut records = Vec::new();
+        if let Some(table) = Table::named("secure_executions") {
+            records = self.ledger.keyed(&[records_of(table, id)]).await?;
+        }
+        let mut records = records.iter().flat_map(|keyed| &keyed.facts).peekable();
+        let is_on_record = records.peek().is_some();
+        let mut owners =
+            records.filter_map(|fact| fact.stored.content.fact()?.metadata.get("user_id"));
+        if let Some(owner) = owners.next_back() {
+            return Ok(Owner::Known(owner.clone()));
+        }
+        let select = Statement::new("SELECT user_id FROM secure_executions WHERE id = ?1");
+        let found = self.db.run(select.bind(id)).await?;
+        Ok(match found.first() {
+            Some(row) => Owner::Known(row.text("user_id")?),
+            None if is_on_record => Owner::Lost,
+            None => Owner::Unknown,
+        })
     }
 
     async fn recent(&self, caller: &Principal, all: bool) -> Result<Vec<String>, AskError> {
@@ -269,6 +291,10 @@ impl AuditService {
         Ok(known)
     }
 
+    pub(super) fn sealed(&self, id: &str, state: &State) -> Result<serde_json::Value, AuditError> {
+        state.sealed(id, &self.sealer, &*self.entropy)
+    }
+
     async fn open(&self, audit: &OnFile, auditor: &str) -> Result<(), AuditError> {
         let scope = &audit.state.scope;
         let insert = Statement::new(
@@ -282,10 +308,10 @@ impl AuditService {
         .bind(json!(scope.executions))
         .bind(scope.signatures)
         .bind(scope.chain)
-        .timestamp(audit.started_ms)
+        .timestamp(audit.state.started_ms)
         .bind(auditor)
-        .bind(json!({ "state": audit.state }))
-        .timestamp(audit.started_ms + CLAIM_MS);
+        .bind(self.sealed(&audit.id, &audit.state)?)
+        .timestamp(audit.state.started_ms + CLAIM_MS);
         self.db.run(insert).await?;
         Ok(())
     }
@@ -297,7 +323,7 @@ impl AuditService {
              WHERE id = ?1 AND status = 'running'",
         )
         .bind(audit.id.as_str())
-        .bind(json!({ "state": audit.state }))
+        .bind(self.sealed(&audit.id, &audit.state)?)
         .timestamp(self.clock.now_ms() + claim_ms);
         self.db.run(update).await?;
         Ok(())

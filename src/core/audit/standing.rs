@@ -1,7 +1,5 @@
 //! Standing audits: begun when they are due, and carried on until they end.
 
-use serde_json::json;
-
 use super::auditor::{Scope, Signatures};
 use super::error::AuditError;
 use super::report::{OnFile, State};
@@ -48,7 +46,7 @@ impl AuditService {
         until_ms: i64,
     ) -> Result<bool, AuditError> {
         let id = row.text("id")?;
-        let audit = match OnFile::of(row) {
+        let audit = match OnFile::of(row, &self.sealer) {
             Ok(audit) => audit,
             Err(error) => {
                 let fail = "UPDATE security_audits SET status = 'failed' WHERE id = ?1";
@@ -121,20 +119,22 @@ impl AuditService {
         now_ms: i64,
     ) -> Result<(), AuditError> {
         let state = State {
+            started_ms: now_ms,
             scope,
             ..State::default()
         };
         let day = to_rfc3339(now_ms).chars().take(10).collect::<String>();
+        let id = format!("{standing}:{day}");
         let insert = Statement::new(
             "INSERT INTO security_audits (id, audit_type, audit_level, status, created_at, \
              started_at, automated, metadata) VALUES (?1, ?2, ?3, 'running', ?4, ?4, TRUE, ?5) \
              ON CONFLICT (id) DO NOTHING",
         )
-        .bind(format!("{standing}:{day}"))
+        .bind(id.as_str())
         .bind(kind)
         .bind(state.scope.level.as_str())
         .timestamp(now_ms)
-        .bind(json!({ "state": state }));
+        .bind(self.sealed(&id, &state)?);
         let note = Statement::new("UPDATE security_audits SET completed_at = ?2 WHERE id = ?1");
         let note = note.bind(standing).timestamp(now_ms);
         self.db.batch(vec![insert, note]).await?;

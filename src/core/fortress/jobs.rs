@@ -99,12 +99,14 @@ impl Jobs {
     /// Writes a job, or leaves the one that has its key. Returns the job under the key.
     pub(super) async fn open(&self, job: &NewJob<'_>) -> Result<Job, DatabaseError> {
         let insert = Statement::new(
-            // A caller may name anything; the job belongs to no execution but its owner's.
+            // A caller may name anything; the job belongs to no execution but its owner's, and to
+            // none whose content is erased.
             "INSERT INTO fortress_jobs (id, user_id, label, evidence_id, execution_id, \
              idempotency_key, request_id, sealed_prompt, prompt_hash, policy, model_requested, \
              created_at, updated_at, deadline_at, status, started_at) \
              VALUES (?1, ?2, ?3, ?4, \
-             (SELECT id FROM secure_executions WHERE id = ?4 AND user_id = ?2), ?5, ?6, ?7, ?8, \
+             (SELECT id FROM secure_executions WHERE id = ?4 AND user_id = ?2 AND prompt <> ''), \
+             ?5, ?6, ?7, ?8, \
              ?9, ?10, ?11, ?11, ?12, ?13, ?14) \
              ON CONFLICT (idempotency_key) DO NOTHING",
         )

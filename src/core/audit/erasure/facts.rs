@@ -31,6 +31,10 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    pub fn ids(&self) -> impl Iterator<Item = &Hash> {
+        self.present.keys().chain(&self.gone)
+    }
+
     /// Those of an execution; all those of a run.
     pub fn of(&self, execution: Option<&str>) -> Vec<Hash> {
         let of =

@@ -9,6 +9,7 @@ mod wipe;
 pub(super) use told::{Telling, erasures_of, telling, told_erased};
 pub(super) use wipe::NO_HASH;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use garde::Validate;
@@ -179,7 +180,7 @@ pub async fn erase(
     Ok(EraseOutput {
         execution_id: input.execution_id.clone(),
         fortress_job_id: input.fortress_job_id.clone(),
-        facts_erased: late.present.len() + late.gone.len(),
+        facts_erased: facts.ids().chain(late.ids()).collect::<BTreeSet<_>>().len(),
         packages_erased,
         fact_id: told.fact_id.to_string(),
         leaf_index: told.leaf_index,
@@ -302,8 +303,7 @@ impl Eraser {
             self.ledger.erase(*fact).await?;
         }
         let now_ms = self.clock.now_ms();
-        let all = facts.present.keys().chain(&facts.gone);
-        let rows: Vec<Statement> = all.map(|fact| emptied(fact, now_ms)).collect();
+        let rows: Vec<Statement> = facts.ids().map(|fact| emptied(fact, now_ms)).collect();
         if !rows.is_empty() {
             self.db.batch(rows).await?;
         }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::auth::Scopes;
 
-fn service(office: &Office) -> AuditService {
+pub(super) fn service(office: &Office) -> AuditService {
     let service = &office.world.service;
     AuditService {
         db: office.database(),
@@ -14,7 +14,7 @@ fn service(office: &Office) -> AuditService {
     }
 }
 
-fn ask(
+pub(super) fn ask(
     office: &Office,
     user: &str,
     scopes: &[&str],
@@ -120,17 +120,19 @@ fn who_owns_nothing_reads_nothing_and_none_named_is_none() {
 }
 
 #[test]
-fn an_execution_that_is_gone_is_named_to_who_may_read_all() {
+fn an_execution_that_is_gone_is_named_to_its_owner_and_who_may_read_all() {
     let office = Office::with(1);
     office.sql("PRAGMA foreign_keys = OFF");
     office.sql("DELETE FROM secure_executions");
     let asked = serde_json::json!({"execution_ids": office.executions, "audit_level": "basic"});
-    let report = ask(&office, "op", &OPERATOR, asked.clone()).unwrap();
-    let found = &report.findings[0];
-    assert_eq!(found.code, Code::RowMissing);
-    assert!(found.subject.ends_with(&office.executions[0]));
+    for (user, scopes) in [("op", &OPERATOR[..]), ("ann", &[])] {
+        let report = ask(&office, user, scopes, asked.clone()).unwrap();
+        let found = &report.findings[0];
+        assert_eq!(found.code, Code::RowMissing);
+        assert!(found.subject.ends_with(&office.executions[0]));
+    }
     assert!(matches!(
-        ask(&office, "ann", &[], asked),
+        ask(&office, "bob", &[], asked),
         Err(AskError::UnknownExecution(_))
     ));
     let none = serde_json::json!({"execution_ids": ["none"]});
@@ -240,7 +242,7 @@ fn an_audit_whose_state_cannot_be_read_keeps_no_other_from_ending() {
         "UPDATE security_audits SET metadata = '{\"state\":[]}', started_at = 0 \
          WHERE status = 'running' AND audit_type = 'daily'",
     );
-    assert!(matches!(run(i64::MAX), Err(AuditError::Progress(_))));
+    assert!(matches!(run(i64::MAX), Err(AuditError::Altered(_))));
     let ended = office.sql("SELECT id FROM security_audits WHERE status = 'completed'");
     assert_eq!(ended.len(), 2);
     assert_eq!(run(i64::MAX).unwrap(), 0, "given up");

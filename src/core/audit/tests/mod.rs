@@ -10,6 +10,7 @@ mod matrix;
 mod published;
 mod published_large;
 mod recording;
+mod reports;
 mod signatures;
 mod stolen;
 mod storage;

@@ -195,3 +195,51 @@ fn what_was_erased_does_not_come_back() {
         }
     }
 }
+
+#[test]
+fn a_run_evidence_or_package_that_is_gone_is_named_to_its_owner() {
+    for table in ["fortress_jobs", "evidence_records", "evidence_packages"] {
+        let office = Office::with(1);
+        office.sql("PRAGMA foreign_keys = OFF");
+        office.sql(format!("DELETE FROM {table}"));
+        let found = office.audit(&own(&office)).findings;
+        let gone = names(&found, Code::RowMissing);
+        let named = gone.iter().any(|name| name.starts_with(table));
+        assert!(named, "{table}: {found:?}");
+    }
+}
+
+/// A row is believed as the first sweep finds it, but for what the fortress must have signed and
+/// what an erasure must have emptied.
+#[test]
+fn rows_that_nobody_made_claim_no_signature_and_no_erasure() {
+    let office = Office::with(1);
+    office.sql(
+        "INSERT INTO secure_executions (id, user_id, prompt, prompt_hash, security_level, \
+         execution_method, created_at, updated_at, completed_at, status, verification_status, \
+         verification, model) SELECT 'forged', 'bob', '', prompt_hash, security_level, \
+         execution_method, created_at, updated_at, completed_at, status, verification_status, \
+         verification, model FROM secure_executions LIMIT 1",
+    );
+    office.sql(
+        "INSERT INTO evidence_records (id, user_id, evidence_type, description, output_hash, \
+         status, signature_verified, signature_verified_at, created_at, updated_at, completed_at, \
+         fortress_job_id, pgp_signature) SELECT 'forged-' || kind, 'bob', evidence_type, 'never', \
+         output_hash, 'verified', 1, updated_at, created_at, updated_at, completed_at, job, signature \
+         FROM evidence_records, (SELECT 'none' AS kind, NULL AS job, NULL AS signature UNION ALL \
+         SELECT 'other', (SELECT id FROM fortress_jobs), 'another') WHERE execution_id IS NOT NULL",
+    );
+    assert_eq!(office.record().rows, 3);
+    let found = office.findings();
+    let erased = names(&found, Code::ContentGone);
+    assert!(
+        erased.contains(&"secure_executions:forged".to_owned()),
+        "{found:?}"
+    );
+    let unsigned = [
+        "secure_executions:forged",
+        "evidence_records:forged-none",
+        "evidence_records:forged-other",
+    ];
+    assert_eq!(names(&found, Code::SignatureInvalid), unsigned, "{found:?}");
+}

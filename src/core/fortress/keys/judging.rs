@@ -16,6 +16,7 @@ use super::history::KeyStatus;
 use super::ring::{Known, KnownKey};
 use super::table::Place;
 use crate::anchoring::TimeVerdict;
+use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
 use crate::chain::receipt::verify_fact;
@@ -23,7 +24,7 @@ use crate::fortress::FortressError;
 use crate::fortress::logging::{SOURCE, job_subject, records_signed, seal_subject};
 use crate::fortress::manifest::Manifest;
 use crate::fortress::service::FortressService;
-use crate::ledger::{LoggedFact, MAX_FACTS};
+use crate::ledger::{LedgerError, LoggedFact, MAX_FACTS};
 use crate::openpgp::{
     CLOCK_SKEW_SECS, PublicKey, Reason, Revocation, Verdict, issuer, verify, verify_there,
 };
@@ -188,8 +189,12 @@ impl FortressService {
     /// The latest moment at which, by the authority's word, the log had what is at that place.
     async fn stamped_ms(&self, place: Place) -> Result<Option<i64>, FortressError> {
         let size = u64::try_from(place.index).unwrap_or_default() + 1;
-        let time = self.ledger.anchoring(Some(size)).await?.time;
-        let TimeVerdict::Stamped { stamp, .. } = time else {
+        let head = self.ledger.head().await?;
+        let head = Checkpoint::parse_unverified(&head.checkpoint)
+            .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        let anchoring = self.ledger.anchoring(Some(size)).await?;
+        let anchoring = anchoring.held_to(&*self.ledger, &head).await?;
+        let TimeVerdict::Stamped { stamp, .. } = anchoring.time else {
             return Ok(None);
         };
         Ok(stamp.latest_ms().and_then(|ms| i64::try_from(ms).ok()))
