@@ -70,5 +70,5 @@ test("a run whose signature was changed is named by its audit", async () => {
   await world.stack.d1("UPDATE fortress_jobs SET signature = ? WHERE id = ?", [other, id]);
   const { findings } = await audit();
   const named = findings.filter(({ code }) => code === "signature_invalid").map(({ subject }) => subject);
-  assert.deepEqual(named, [`fortress_jobs:${id}`]);
+  assert.deepEqual(named, [`secure_executions:${made.execution_id}`, `fortress_jobs:${id}`]);
 });

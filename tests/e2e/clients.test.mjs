@@ -167,6 +167,7 @@ test("every tool's results are what its output schema says", () => connected(CLI
     await check(fortress, "chitty_evidence_list", { limit: 1 });
     await check(fortress, "fortress_audit_trail", { job_id: input_id });
     await check(fortress, "fortress_package_seal", { package_id: "PKG-schema", tag_manifest: `${"0".repeat(64)}  manifest-sha256.txt\n` });
+    await check(fortress, "fortress_log_due", {});
     const { previous } = await check(fortress, "fortress_key_rotate", { from_fingerprint: made.verified_by });
     await check(fortress, "fortress_key_revoke", { fingerprint: previous.fingerprint, reason: "superseded" });
     await check(fortress, "fortress_verify_signature", { content: made.manifest, signature: made.signature });

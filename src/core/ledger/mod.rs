@@ -63,7 +63,7 @@ pub trait Ledger {
     /// [`MAX_KEYED`], fewer if they are large. Without proofs, as [`Self::entries`].
     async fn keyed(&self, prefixes: &[String]) -> Result<Vec<Keyed>, LedgerError>;
 
-    /// The newest facts, newest last.
+    /// The newest facts, newest last; at most [`MAX_FACTS`], fewer if they are large.
     async fn recent(&self, count: usize) -> Result<Vec<LoggedFact>, LedgerError>;
 
     /// The facts from that place on, in order; at most [`MAX_FACTS`], fewer if they are large, and

@@ -69,11 +69,16 @@ where
 fn recent<S: LogStore>(log: &Sequencer<S>, count: usize) -> Outcome<Vec<LoggedFact>, S> {
     let size = log.size();
     let start = size.saturating_sub(count as u64);
-    let mut found = Vec::new();
-    for index in start..size {
-        found.extend(find(log, FactRef::Index(index))?);
+    let (mut newest, mut room) = (Vec::new(), Room::default());
+    for index in (start..size).rev() {
+        let found = find(log, FactRef::Index(index))?;
+        if !found.as_ref().is_none_or(|fact| room.takes(&fact.stored)) {
+            break;
+        }
+        newest.extend(found);
     }
-    Ok(found)
+    newest.reverse();
+    Ok(newest)
 }
 
 fn facts<S: LogStore>(log: &Sequencer<S>, ids: &[Hash]) -> Outcome<Found, S> {

@@ -101,6 +101,13 @@ fn answers_stay_within_bounds_whatever_the_facts_hold() {
     let found = block_on(ledger.facts(&ids)).unwrap();
     let found: Vec<Hash> = found.iter().map(|fact| fact.stored.fact_id).collect();
     assert_eq!(found, ids);
+    let newest = block_on(ledger.recent(MAX_FACTS)).unwrap();
+    let newest: Vec<Hash> = newest.iter().map(|fact| fact.stored.fact_id).collect();
+    assert!(
+        newest.len() > 50 && ids.ends_with(&newest),
+        "{}",
+        newest.len()
+    );
     let (mut read, mut answers) = (0, 0);
     while read < counted {
         let body = serde_json::to_vec(&Command::Entries(read)).unwrap();
