@@ -5,7 +5,7 @@
 //! A row goes together if its statement, which its key signed, names its number, its key and the
 //! newest one before. Then one of these must vouch for it:
 //!
-//! - the key before signed the statement, and is not known to be compromised;
+//! - the key before signed the statement, may still sign, and is not known to be compromised;
 //! - the worker's secret is its private half, or its sealed private half opens: who sealed it had
 //!   the encryption key.
 
@@ -49,20 +49,22 @@ impl FortressService {
             && statement.number == row.number
             && statement.new_fingerprint == row.fingerprint
             && statement.old_fingerprint == last.fingerprint;
-        let signed = |signature: &Option<String>, by: &KnownKey| {
+        let signed = |signature: &Option<String>, by: &KnownKey, at_ms: i64| {
             let texts = row.statement.as_deref().zip(signature.as_deref());
-            texts.is_some_and(|(text, signature)| {
-                self.signed_then(text, signature, by, statement.made_at_ms)
-            })
+            texts.is_some_and(|(text, signature)| self.signed_then(text, signature, by, at_ms))
         };
         let before = keys
             .iter()
             .find(|key| key.row.fingerprint == last.fingerprint);
+        // By now: of a key that has expired since, anybody may have dated the statement back.
+        let now_ms = self.clock.now_ms();
         let by_before = before.is_some_and(|before| {
-            before.revocation() != Some(Revocation::Hard) && signed(&row.old_signature, before)
+            before.revocation() != Some(Revocation::Hard)
+                && signed(&row.old_signature, before, now_ms)
         });
         let is_vouched = by_before || self.has_half_of(&key);
-        (goes_together && signed(&row.new_signature, &key) && is_vouched).then_some(key)
+        let by_itself = signed(&row.new_signature, &key, statement.made_at_ms);
+        (goes_together && by_itself && is_vouched).then_some(key)
     }
 
     fn has_half_of(&self, key: &KnownKey) -> bool {
@@ -70,8 +72,8 @@ impl FortressService {
         half.is_ok_and(|half| half.public_key().fingerprint() == key.row.fingerprint)
     }
 
-    /// Revocations that are not logged yet count too, if a later key signed them that is not known
-    /// to be compromised. Later keys first: they sign those of earlier ones.
+    /// Revocations that are not logged yet count too, if a later key signed them that signs now or
+    /// did until a day ago. Later keys first: they sign those of earlier ones.
     fn revoke_in(&self, keys: &mut [KnownKey], rows: &[KeyRow]) {
         for index in (0..keys.len()).rev() {
             let Some((key, later)) = keys.get_mut(index..).and_then(<[_]>::split_first_mut) else {
@@ -101,9 +103,15 @@ impl FortressService {
         } = written;
         let said = revoking::Statement::read(statement)?;
         let by = keys.iter().find(|key| key.row.fingerprint == *signer)?;
+        // A key whose time is over may be in anybody's hands: what it revoked was logged long ago.
+        let is_over = by
+            .row
+            .valid_until
+            .is_some_and(|at| at <= self.clock.now_ms());
         let is_signed = said.fingerprint == of.fingerprint
             && said.signer_fingerprint == *signer
-            && by.revocation() != Some(Revocation::Hard)
+            && by.revocation().is_none()
+            && !is_over
             && self.signed_then(statement, signature, by, said.declared_at_ms);
         is_signed.then(|| Revoked::said(statement, signature, signer))?
     }
@@ -131,14 +139,10 @@ impl KnownKey {
     fn logged(said: &KeyRow, stored: Option<&KeyRow>, own: &PublicKey) -> Option<Self> {
         let public = public_half(&said.fingerprint, stored, own)?;
         let made_ms = i64::try_from(public.created_at_secs() * 1_000).unwrap_or_default();
-        let bare = KeyRow {
-            public_key: own.to_armor(),
-            ..KeyRow::bare(said.number, &said.fingerprint, made_ms)
-        };
-        let halves = stored.cloned().unwrap_or(bare);
+        let bare = || KeyRow::bare(said.number, &said.fingerprint, made_ms);
+        let halves = stored.cloned().unwrap_or_else(bare);
         let mut row = KeyRow {
             is_made: halves.is_made,
-            public_key: halves.public_key,
             private_key: halves.private_key,
             created_at: halves.created_at,
             ..said.clone()
@@ -164,11 +168,14 @@ impl KnownKey {
         Self::of(row, public)
     }
 
+    /// The row gets the public half that counts: the secrets may have a renewed or revoked one, and
+    /// may be replaced.
     fn of(row: KeyRow, public: PublicKey) -> Option<Self> {
+        let public_key = public.to_armor();
         Some(Self {
             before: public.before_revocation().ok()?,
             public,
-            row,
+            row: KeyRow { public_key, ..row },
         })
     }
 }

@@ -96,3 +96,35 @@ fn a_rotation_that_the_expired_key_signed_stands() {
     world.clock.pass(left_ms);
     assert_eq!(world.known().len(), 2);
 }
+
+#[test]
+fn who_has_a_key_that_expired_brings_in_no_other_under_an_earlier_date() {
+    let (world, left_ms) = expiring();
+    let old = world.own_key();
+    world.clock.run(world.service.log_due()).unwrap();
+    let stolen = Rc::clone(&world.service.keys.secrets.key);
+    let dated_secs = world.service.now_secs();
+    world.clock.pass(left_ms);
+    let thief = crate::openpgp::make_key("Thief", dated_secs, &FakeEntropy::default());
+    let thief = SigningKey::from_armor(&thief.unwrap(), None).unwrap();
+    let statement = json!({
+        "kind": "chittymcp/key-rotation/v1", "made_at_ms": dated_secs * 1_000, "number": 2,
+        "new_fingerprint": thief.fingerprint(), "new_public_key_sha256": "",
+        "old_fingerprint": old,
+    })
+    .to_string();
+    let sign = |key: &SigningKey| key.sign(statement.as_bytes(), dated_secs).unwrap();
+    world.write(
+        Statement::new(
+            "INSERT INTO fortress_keys (fingerprint, number, origin, public_key, created_at, \
+             statement, old_signature, new_signature) VALUES (?1, 2, 'secret', ?2, 1, ?3, ?4, ?5)",
+        )
+        .bind(thief.fingerprint())
+        .bind(thief.public_key_armor())
+        .bind(statement.as_str())
+        .bind(sign(&stolen))
+        .bind(sign(&thief)),
+    );
+    assert_eq!((world.settle().unwrap(), world.log.size()), (0, 1));
+    assert_eq!(world.known().len(), 1);
+}

@@ -306,3 +306,27 @@ fn at_every_failing_call_a_revocation_can_be_repeated() {
         }
     }
 }
+
+#[test]
+fn what_the_secrets_say_of_a_key_outlives_them() {
+    let (mut world, old, logged, _) = replaced();
+    let key = SigningKey::from_armor(lasting_key(), None).unwrap();
+    let hard = crate::openpgp::Revocation::Hard;
+    let revoked = key.revoke(key.public_key(), hard, "", world.service.now_secs());
+    // Revoked with other tools, put into PGP_PUBLIC_KEY; later another pair comes in its place.
+    world.publish(revoked.unwrap());
+    assert_eq!(world.known()[0].status, KeyStatus::Compromised);
+    let next = crate::openpgp::make_key("Next", world.service.now_secs(), &FakeEntropy::default());
+    let next = SigningKey::from_armor(&next.unwrap(), None).unwrap();
+    world.service.keys = Rc::new(KeyRing::new(KeySecrets {
+        public_key: next.public_key().clone(),
+        key: Rc::new(next),
+        next: None,
+    }));
+    let first = world.known().remove(0);
+    assert_eq!(
+        (&first.fingerprint, first.status),
+        (&old, KeyStatus::Compromised)
+    );
+    assert_eq!(world.verify(&logged).reason, "key_revoked");
+}

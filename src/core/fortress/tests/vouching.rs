@@ -249,3 +249,35 @@ fn a_revocation_that_no_key_signed_is_not_logged() {
     );
     assert_eq!((world.settle().unwrap(), world.log.size()), (0, 1));
 }
+
+#[test]
+fn a_key_whose_day_is_over_revokes_no_other() {
+    let world = World::new(vec![]);
+    let first = world.own_key();
+    let second = world.rotate(&first).unwrap().key.fingerprint;
+    let signer = world.clock.run(world.service.signer()).unwrap();
+    world.rotate(&second).unwrap();
+    let statement = json!({
+        "compromised_at_ms": 1, "declared_at_ms": START_MS, "fingerprint": first,
+        "kind": "chittymcp/key-revocation/v1", "note": null, "reason": "compromised",
+        "signer_fingerprint": second,
+    })
+    .to_string();
+    let now = world.service.now_secs();
+    let signature = signer.key.sign(statement.as_bytes(), now).unwrap();
+    world.write(
+        Statement::new(
+            "UPDATE fortress_keys SET revocation = 'compromised', revocation_statement = ?1, \
+             revocation_signature = ?2, revocation_signer = ?3, compromised_at = 1 \
+             WHERE number = 1",
+        )
+        .bind(statement)
+        .bind(signature)
+        .bind(second),
+    );
+    // The log of these tests has a clock of its own, which is a second ahead.
+    world.clock.pass(OVERLAP_MS + 1_000);
+    assert_eq!(world.known()[0].revocation, None);
+    // The ends of both keys, and no revocation.
+    assert_eq!((world.settle().unwrap(), world.log.size()), (2, 4));
+}
