@@ -158,6 +158,13 @@ impl FortressService {
         let own = self.keys.secrets.public_key.fingerprint();
         let mut rows = self.key_rows().await?;
         let mut logged = self.logged_keys().await?;
+        // A key that came in between the two has its row by now.
+        if logged
+            .iter()
+            .any(|key| row_of(&rows, &key.fingerprint).is_none())
+        {
+            rows = self.key_rows().await?;
+        }
         if logged.is_empty() {
             logged.push(KeyRow::first(&own));
         }
@@ -288,9 +295,13 @@ impl FortressService {
         true
     }
 
-    /// From the table, or the worker's secrets.
+    /// From the worker's secrets, or else the table.
     pub(super) fn private_half(&self, key: &KnownKey) -> Result<Rc<SigningKey>, FortressError> {
         let print = &key.row.fingerprint;
+        let own = &self.keys.secrets.key;
+        if own.public_key().fingerprint() == *print {
+            return Ok(Rc::clone(own));
+        }
         if let Some(sealed) = &key.row.private_key {
             let opened = self.sealer.open(PURPOSE, &[print], sealed)?;
             let opened = zeroize::Zeroizing::new(opened);
@@ -299,10 +310,6 @@ impl FortressService {
             let damaged =
                 |error: crate::openpgp::KeyError| FortressError::Signing(error.to_string());
             return read.map(Rc::new).map_err(damaged);
-        }
-        let own = &self.keys.secrets.key;
-        if own.public_key().fingerprint() == *print {
-            return Ok(Rc::clone(own));
         }
         Err(FortressError::Signing(format!(
             "the private half of {print} is neither stored nor in PGP_PRIVATE_KEY"

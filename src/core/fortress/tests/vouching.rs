@@ -281,3 +281,26 @@ fn a_key_whose_day_is_over_revokes_no_other() {
     // The ends of both keys, and no revocation.
     assert_eq!((world.settle().unwrap(), world.log.size()), (2, 4));
 }
+
+#[test]
+fn a_key_that_came_in_while_the_keys_were_read_is_among_them() {
+    let world = World::new(vec![]);
+    let made = world.rotate(&world.own_key()).unwrap();
+    world.rows("CREATE TABLE late AS SELECT * FROM fortress_keys WHERE number = 2");
+    world.rows("DELETE FROM fortress_keys WHERE number = 2");
+    world.clock.pass(FRESH_MS);
+    // The rows are read first, then the log, which has the rotation by then.
+    world
+        .db
+        .interpose(1, "INSERT INTO fortress_keys SELECT * FROM late");
+    assert_eq!(world.history(), [made.previous, made.key]);
+}
+
+#[test]
+fn with_its_private_half_in_the_secrets_a_key_signs_whatever_the_table_has() {
+    let world = World::new(vec![hi()]);
+    world.rows("UPDATE fortress_keys SET private_key = 'v1.key.nonce.text'");
+    world.clock.pass(FRESH_MS);
+    let run = world.signed_run();
+    assert_eq!(world.verify(&run).key_fingerprint, world.own_key());
+}
