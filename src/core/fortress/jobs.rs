@@ -91,6 +91,8 @@ const COLUMNS: &str = "id, user_id, status, evidence_id, prompt_hash, model_requ
                        error_message, completed_at, (SELECT x.case_id FROM secure_executions x \
                        WHERE x.id = fortress_jobs.execution_id) AS case_id";
 
+const UNLOGGED: &str = "status = 'completed' AND assertion_id IS NULL AND manifest <> ''";
+
 impl Jobs {
     pub fn new(db: Rc<dyn Database>) -> Self {
         Self { db }
@@ -252,6 +254,14 @@ impl Jobs {
         Ok(self.db.run(update).await?.changes)
     }
 
+    /// How many there are that [`Self::unlogged`] tells of.
+    pub(super) async fn unlogged_count(&self) -> Result<usize, DatabaseError> {
+        let count = format!("SELECT count(*) AS count FROM fortress_jobs WHERE {UNLOGGED}");
+        let found = self.db.run(Statement::new(count)).await?;
+        let count = found.first().map_or(Ok(0), |row| row.int("count"))?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
     /// Jobs that are signed but not logged, oldest first, without the first `skip`.
     pub(super) async fn unlogged(
         &self,
@@ -260,8 +270,7 @@ impl Jobs {
     ) -> Result<Vec<Job>, DatabaseError> {
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let select = Statement::new(format!(
-            "SELECT {COLUMNS} FROM fortress_jobs \
-             WHERE status = 'completed' AND assertion_id IS NULL AND manifest <> '' \
+            "SELECT {COLUMNS} FROM fortress_jobs WHERE {UNLOGGED} \
              ORDER BY completed_at, id LIMIT ?1 OFFSET ?2"
         ))
         .bind(count(limit))

@@ -13,6 +13,7 @@ use crate::ports::Level;
 pub(super) const SOURCE: &str = "fortress-mcp";
 const SWEPT_AT_ONCE: usize = 20;
 const SWEPT_AT_MOST: usize = 100;
+const MINUTE_MS: i64 = 60_000;
 
 /// Whether a fact is of this very text and signature.
 pub(crate) fn records_signed(fact: &Fact, text: &str, signature: &str) -> bool {
@@ -65,11 +66,19 @@ impl FortressService {
         if let Err(fault) = parsed.check_hashes(&job.id, evidence_id, hashes.0, &hashes.1) {
             return refused(&fault);
         }
-        let judged = self.judge(manifest, signature).await?;
-        if judged.verdict.valid {
-            return Ok(());
+        let verdict = self.judge(manifest, signature).await?.verdict;
+        if !verdict.valid {
+            return refused(&verdict.sentence);
         }
-        refused(&judged.verdict.sentence)
+        // The fact names both, as the row does.
+        let prints = [&verdict.fingerprint, &Some(parsed.signer_fingerprint)];
+        if prints.iter().any(|print| **print != job.fingerprint) {
+            return refused(&"the row names another key");
+        }
+        if job.output_file != Some(output_file(&job.id)) {
+            return refused(&"the row names another output file");
+        }
+        Ok(())
     }
 
     /// Logs what is due: the first key, what was decided about keys, and signed jobs. What fails
@@ -92,10 +101,14 @@ impl FortressService {
     pub(super) async fn log_unlogged(&self) -> Result<usize, FortressError> {
         let jobs = self.jobs();
         let mut logged = 0;
-        // Those that cannot be logged must not keep the others out: they are passed over.
+        // Those that cannot be logged must not keep the others out: they are passed over, and where
+        // there are more than are tried at once, each minute has its part of them.
+        let parts = jobs.unlogged_count().await?.div_ceil(SWEPT_AT_MOST).max(1);
+        let minute = usize::try_from(self.clock.now_ms() / MINUTE_MS).unwrap_or_default();
+        let before = minute % parts * SWEPT_AT_MOST;
         let (mut skipped, mut refusal) = (0, None);
         while logged + skipped < SWEPT_AT_MOST {
-            let due = jobs.unlogged(SWEPT_AT_ONCE, skipped).await?;
+            let due = jobs.unlogged(SWEPT_AT_ONCE, before + skipped).await?;
             for job in &due {
                 match self.log_job(job).await {
                     Ok(position) => {
@@ -152,6 +165,11 @@ fn executed(job: &Job) -> AppendRequest {
             metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
         },
     }
+}
+
+/// The name of a run's answer.
+pub(super) fn output_file(id: &str) -> String {
+    format!("{id}.txt")
 }
 
 /// What the facts about a job are about.

@@ -5,6 +5,7 @@ use futures::channel::oneshot;
 use super::error::FortressError;
 use super::jobs::{Completed, Job, Jobs};
 use super::keys::KeyRing;
+use super::logging::output_file;
 use super::policy::Policy;
 use super::runner::{Embedded, FortressApi, Remote, Run, Runner, Signed};
 use super::types::{ChainPosition, ExecuteInput, ExecuteOutput};
@@ -183,7 +184,7 @@ impl FortressService {
             said.as_bytes(),
             &*self.entropy,
         )?;
-        let output_file = format!("{}.txt", job.id);
+        let output_file = output_file(&job.id);
         let now_ms = self.clock.now_ms();
         let count = |n: u64| i64::try_from(n).ok();
         let prompt_tokens = signed.usage.and_then(|usage| count(usage.prompt));

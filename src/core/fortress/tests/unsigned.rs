@@ -57,6 +57,10 @@ fn a_row_that_was_changed_before_it_was_logged_is_not_logged_and_keeps_no_other_
         format!("UPDATE fortress_jobs SET user_id = 'bob' WHERE id = {first}"),
         format!("UPDATE fortress_jobs SET evidence_id = 'E-2' WHERE id = {first}"),
         format!("UPDATE fortress_jobs SET id = 'JOB-other' WHERE id = {first}"),
+        format!(
+            "UPDATE fortress_jobs SET key_fingerprint = upper(hex(zeroblob(20))) WHERE id = {first}"
+        ),
+        format!("UPDATE fortress_jobs SET output_file = 'other.txt' WHERE id = {first}"),
     ] {
         let world = unlogged();
         world
@@ -98,4 +102,26 @@ fn what_is_due_is_logged_together_with_the_first_key() {
     assert_eq!(fact.predicate, "first_key");
     assert_eq!(fact.subject, format!("fortress:key:{}", world.own_key()));
     assert_eq!((due().unwrap().runs, world.log.size()), (0, 3));
+}
+
+#[test]
+fn any_number_of_rows_that_nobody_signed_keeps_no_run_out() {
+    let world = unlogged();
+    world.rows(FORGED);
+    world.rows(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250) \
+         INSERT INTO fortress_jobs (id, user_id, label, idempotency_key, request_id, \
+         sealed_prompt, prompt_hash, policy, model_requested, created_at, updated_at, status, \
+         started_at, completed_at, sealed_output, output_hash, output_file, manifest, signature, \
+         key_fingerprint, model_answered, cost_status) SELECT 'JOB-' || i, user_id, label, \
+         'k-' || i, request_id, sealed_prompt, prompt_hash, policy, model_requested, created_at, \
+         updated_at, status, started_at, completed_at, sealed_output, output_hash, output_file, \
+         manifest, signature, key_fingerprint, model_answered, cost_status FROM fortress_jobs, n \
+         WHERE id = 'JOB-forged'",
+    );
+    for _ in 0..3 {
+        assert_eq!(world.sweep().unwrap_err().code(), "RUN_NOT_AS_SIGNED");
+        world.clock.pass(60_000);
+    }
+    assert_eq!(world.log.size(), 2);
 }
