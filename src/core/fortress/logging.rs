@@ -150,7 +150,7 @@ fn executed(job: &Job) -> AppendRequest {
         ),
     ];
     AppendRequest {
-        idempotency_key: format!("fortress:job:{}:executed", job.id),
+        idempotency_key: format!("{}:executed", job_subject(&job.id)),
         fact: Fact {
             subject: job_subject(&job.id),
             predicate: "executed_securely".to_owned(),
@@ -190,15 +190,16 @@ pub(super) async fn log_seal(
     now_secs: u64,
 ) -> Result<(), LedgerError> {
     let signature = sha256_hex(&sealed.signature);
+    let subject = seal_subject(&input.tag_manifest);
     let metadata = [
         ("manifest_sha256", sha256_hex(&input.tag_manifest)),
         ("signature_sha256", signature.clone()),
         ("key_fingerprint", sealed.key_fingerprint.clone()),
     ];
     let request = AppendRequest {
-        idempotency_key: format!("fortress:seal:{}:{signature}", input.package_id),
+        idempotency_key: format!("{subject}:{signature}"),
         fact: Fact {
-            subject: seal_subject(&input.tag_manifest),
+            subject,
             predicate: "package_sealed".to_owned(),
             object: format!("package:{}", input.package_id),
             source: SOURCE.to_owned(),

@@ -17,21 +17,12 @@ use super::ring::{Known, KnownKey};
 use super::table::Place;
 use crate::anchoring::TimeVerdict;
 use crate::chain::checkpoint::Checkpoint;
-use crate::chain::hash::Hash;
-use crate::chain::keys::VerifierKey;
-use crate::chain::receipt::verify_fact;
 use crate::fortress::FortressError;
-use crate::fortress::logging::{SOURCE, job_subject, records_signed, seal_subject};
-use crate::fortress::manifest::Manifest;
 use crate::fortress::service::FortressService;
-use crate::ledger::{LedgerError, LoggedFact, MAX_FACTS};
+use crate::ledger::LedgerError;
 use crate::openpgp::{
     CLOCK_SKEW_SECS, PublicKey, Reason, Revocation, Verdict, issuer, verify, verify_there,
 };
-use crate::sql::Statement;
-
-/// Most facts about one run or package that are looked through.
-const MOST_FACTS: i64 = 100;
 
 /// What became of the key that signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,14 +60,14 @@ pub(in crate::fortress) struct Judged {
 }
 
 /// A text and what is said to be its signature.
-type Signed<'a> = (&'a str, &'a str);
+pub(super) type Signed<'a> = (&'a str, &'a str);
 
 /// What a signature says of itself, and of which key of the history it is.
-struct Seen<'a> {
+pub(super) struct Seen<'a> {
     verdict: Verdict,
     key: Option<&'a KnownKey>,
     /// Whether it takes the log to tell.
-    asks_log: bool,
+    pub asks_log: bool,
 }
 
 impl FortressService {
@@ -199,82 +190,6 @@ impl FortressService {
         };
         Ok(stamp.latest_ms().and_then(|ms| i64::try_from(ms).ok()))
     }
-
-    /// Where the log has these very signatures, proven; of those that it takes the log to tell of.
-    async fn logged(
-        &self,
-        asked: &[(Signed<'_>, &Seen<'_>)],
-    ) -> Result<Vec<Option<(Place, String)>>, FortressError> {
-        let asked = asked.iter().map(|(signed, seen)| {
-            let (content, _) = signed;
-            seen.asks_log.then(|| (subject_of(content), *signed))
-        });
-        let asked: Vec<Option<(String, Signed<'_>)>> = asked.collect();
-        let subjects = asked.iter().flatten().map(|(subject, _)| {
-            let select = Statement::new(
-                "SELECT uuid FROM chitty_chain_facts WHERE subject = ?1 AND source = ?2 \
-                 ORDER BY timestamp LIMIT ?3",
-            );
-            select.bind(subject.as_str()).bind(SOURCE).bind(MOST_FACTS)
-        });
-        let subjects: Vec<Statement> = subjects.collect();
-        let mut ids = Vec::new();
-        if !subjects.is_empty() {
-            let found = self.db.batch(subjects).await?;
-            for row in found.iter().flat_map(|outcome| &outcome.rows) {
-                ids.extend(Hash::from_hex(&row.text("uuid")?));
-            }
-        }
-        if ids.is_empty() {
-            return Ok(asked.iter().map(|_| None).collect());
-        }
-        let key: Option<VerifierKey> = self.ledger.head().await?.verifier_key.parse().ok();
-        let mut facts = Vec::new();
-        for some in ids.chunks(MAX_FACTS) {
-            facts.extend(self.ledger.facts(some).await?);
-        }
-        let place = |(subject, (content, signature)): &(String, Signed<'_>)| {
-            let proofs = facts
-                .iter()
-                .filter(|fact| records(fact, subject, content, signature));
-            let places = proofs.filter_map(|fact| {
-                let place = proven(fact, key.as_ref()?)?;
-                Some((place, fact.stored.fact_id.to_string()))
-            });
-            places.min_by_key(|(place, _)| place.index)
-        };
-        Ok(asked
-            .iter()
-            .map(|one| one.as_ref().and_then(place))
-            .collect())
-    }
-}
-
-/// What facts about the run or package of that text are about.
-fn subject_of(content: &str) -> String {
-    match Manifest::parse(content) {
-        Ok(manifest) => job_subject(&manifest.job_id),
-        Err(_) => seal_subject(content),
-    }
-}
-
-/// Whether the fact is of this very content and signature.
-fn records(fact: &LoggedFact, subject: &str, content: &str, signature: &str) -> bool {
-    let fact = fact.stored.content.fact();
-    fact.is_some_and(|fact| fact.subject == subject && records_signed(fact, content, signature))
-}
-
-fn proven(fact: &LoggedFact, key: &VerifierKey) -> Option<Place> {
-    let canonical = fact.stored.content.canonical()?;
-    let verdicts = verify_fact(Some(canonical), &fact.receipt, key);
-    let all = [verdicts.integrity, verdicts.completeness, verdicts.signer];
-    all.iter()
-        .all(crate::chain::receipt::Verdict::holds)
-        .then_some(())?;
-    Some(Place {
-        index: i64::try_from(fact.receipt.leaf_index).ok()?,
-        at: i64::try_from(fact.receipt.logged_at_ms).ok()?,
-    })
 }
 
 /// Of a signature that is right in itself: whether its key may be relied on for it.

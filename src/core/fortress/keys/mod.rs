@@ -10,6 +10,7 @@
 
 mod history;
 mod judging;
+mod proving;
 mod publish;
 mod revoking;
 mod ring;

@@ -341,3 +341,27 @@ fn who_writes_the_table_signs_no_runs() {
     let later = world.verify(&question);
     assert_eq!((later.reason.as_str(), later.key), ("wrong_key", None));
 }
+
+#[test]
+fn what_the_log_has_of_a_signature_is_found_without_the_table_of_facts() {
+    let world = World::new(vec![hi()]);
+    let seal = SealInput {
+        package_id: "PKG-1".to_owned(),
+        tag_manifest: format!("{}  manifest-sha256.txt\n", "0".repeat(64)),
+    };
+    let run = world.signed_run();
+    let sealed = world.clock.run(world.service.seal(&seal)).unwrap();
+    let package = VerifyInput {
+        content: seal.tag_manifest,
+        signature: sealed.signature,
+        ..run.clone()
+    };
+    world.rotate(&world.own_key()).unwrap();
+    world.clock.pass(OVERLAP_MS + 1_000);
+    world.rows("DELETE FROM chitty_chain_facts");
+    for (question, index) in [(&run, 0), (&package, 1)] {
+        let verdict = world.verify(question);
+        assert!(verdict.signature_valid, "{}", verdict.explanation);
+        assert_eq!(verdict.key.unwrap().logged.unwrap().log_index, index);
+    }
+}
