@@ -102,6 +102,10 @@ impl FortressService {
         self.settle_keys().await?;
         let known = self.read_keys().await?;
         let key = known.of(&print).ok_or(FortressError::KeyNotFound)?;
+        // Its row may have been written over, or the key that signed it revoked meanwhile.
+        if goes_further(key, input.reason, compromised_at)? {
+            return Err(FortressError::KeyChanged);
+        }
         Ok(RevokeKeyOutput {
             key: known.entry(key),
         })

@@ -84,7 +84,8 @@ pub(super) fn update(row: &KeyRow, before: Option<&str>) -> Statement {
          revocation_signer = ?16, compromised_at = ?17, revoked_at = ?18, revoked_index = ?19, \
          revocation_fact = ?20, \
          private_key = CASE WHEN ?13 = 'compromised' THEN NULL ELSE private_key END \
-         WHERE fingerprint = ?1 AND COALESCE(revocation_statement, '') = ?21",
+         WHERE fingerprint = ?1 \
+         AND CASE WHEN revocation IS NULL THEN '' ELSE revocation_statement END = ?21",
     )
     .bind(row.fingerprint.as_str())
     .bind(row.number)

@@ -292,6 +292,21 @@ fn two_revocations_at_once_are_not_lost_on_each_other() {
     assert_eq!(done.key.status, KeyStatus::Compromised);
 }
 
+#[test]
+fn a_revocation_that_did_not_last_is_not_called_done() {
+    let world = World::new(vec![]);
+    let old = world.own_key();
+    world.rotate(&old).unwrap();
+    let asked = json!({ "fingerprint": old, "reason": "retired" });
+    let input: RevokeKeyInput = serde_json::from_value(asked).unwrap();
+    // Once it is written, and before it is read again to be logged.
+    let other = "UPDATE fortress_keys SET revocation = NULL WHERE number = 1";
+    world.db.interpose(2, other);
+    let revoke = || world.clock.run(world.service.revoke_key(&input));
+    assert_eq!(revoke().unwrap_err().code(), "KEY_CHANGED");
+    assert_eq!(revoke().unwrap().key.status, KeyStatus::Retired);
+}
+
 /// No key is stolen here, no secret known: the table alone is written to.
 #[test]
 fn who_writes_the_table_signs_no_runs() {
