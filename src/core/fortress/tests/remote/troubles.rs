@@ -2,6 +2,7 @@
 
 use super::api::Trouble;
 use super::*;
+use crate::fortress::keys::FRESH_MS;
 
 const BUSY: Trouble = Trouble::Says(503, r#"{"error":{"code":"BUSY","message":"wait"}}"#);
 const UNDER_WAY: Trouble = Trouble::Says(
@@ -258,4 +259,16 @@ fn health_tells_whether_it_answers() {
         let (down, _) = over(|api| api.always = Some(("/", trouble)));
         assert!(!alive(&down));
     }
+}
+
+#[test]
+fn a_run_that_is_signed_is_kept_though_the_log_does_not_answer() {
+    let (world, _) = over(|_| {});
+    world.clock.pass(FRESH_MS);
+    *world.log.faults.borrow_mut() = [LogFault::RequestLost; 50].into();
+    let error = world.execute(&input()).unwrap_err();
+    assert_eq!(error.code(), "CHAIN_UNAVAILABLE", "{error}");
+    assert_eq!(world.job().text("status").unwrap(), "completed");
+    world.log.faults.borrow_mut().clear();
+    assert_eq!((world.sweep().unwrap(), world.log.size()), (1, 1));
 }
