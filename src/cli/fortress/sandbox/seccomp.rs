@@ -18,6 +18,17 @@ const NEW_NAMESPACES: u64 = 0x7E02_0000 | 0x80;
 /// `linux/close_range.h`.
 const CLOSE_RANGE_UNSHARE: u64 = 2;
 
+/// All that is spoken of IP. What others (SCTP, DCCP, MPTCP) keep in memory of the kernel no bound
+/// counts, and to ask for one has the host load its module.
+const TCP_AND_UDP: [(i32, i32); 4] = [
+    (libc::SOCK_STREAM, 0),
+    (libc::SOCK_STREAM, libc::IPPROTO_TCP),
+    (libc::SOCK_DGRAM, 0),
+    (libc::SOCK_DGRAM, libc::IPPROTO_UDP),
+];
+/// `linux/net.h`, `SOCK_TYPE_MASK`: the bits above it are flags.
+const SOCKET_KIND: u64 = 0xF;
+
 #[derive(Debug, thiserror::Error)]
 pub enum SeccompError {
     #[error("the filter of system calls cannot be made: {0}")]
@@ -53,10 +64,16 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
     let same_files = when(2, Op::MaskedEq(CLOSE_RANGE_UNSHARE), 0)?;
     rules.insert(libc::SYS_close_range, either([same_files])?);
     // Vsock, netlink and packet sockets are not all bound to the network namespace.
-    let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
     let family = |family: i32| when(0, Op::Eq, flags(family));
-    let [unix, v4, v6] = families.map(family);
-    rules.insert(libc::SYS_socket, either([unix?, v4?, v6?])?);
+    let mut sockets = either([family(libc::AF_UNIX)?])?;
+    for ip in [libc::AF_INET, libc::AF_INET6] {
+        for (kind, protocol) in TCP_AND_UDP {
+            let kind = when(1, Op::MaskedEq(SOCKET_KIND), flags(kind))?;
+            let protocol = when(2, Op::Eq, flags(protocol))?;
+            sockets.push(SeccompRule::new(vec![family(ip)?, kind, protocol])?);
+        }
+    }
+    rules.insert(libc::SYS_socket, sockets);
     rules.insert(libc::SYS_socketpair, either([family(libc::AF_UNIX)?])?);
     // Memory that is shared and of no file: once it is unmapped, no process's status counts it.
     let is_private = when(

@@ -243,6 +243,9 @@ fn opens_sockets() {
         told("packet", socket($s, 17, SOCK_DGRAM, 0));
         told("vsock", socket($s, 40, SOCK_STREAM, 0));
         told("alg", socket($s, 38, SOCK_STREAM, 0));
+        told("mptcp", socket($s, AF_INET, SOCK_STREAM, 262));
+        told("udplite", socket($s, AF_INET, SOCK_DGRAM, 136));
+        told("named", socket($s, AF_INET, SOCK_STREAM, 6) && socket($s, AF_INET, SOCK_DGRAM | 02000000, 17));
         told("own", socket($s, AF_INET, SOCK_STREAM, 0) && bind($s, sockaddr_in(0, INADDR_LOOPBACK)) && listen($s, 1));
         told("relay", tcp("127.0.0.1", 8080));
         ' > /output/output.txt"#
@@ -252,8 +255,8 @@ fn opens_sockets() {
         .lines()
         .filter(|line| line.ends_with(" open"))
         .collect();
-    assert_eq!(open, ["own open", "relay open"]);
-    assert_eq!(output.lines().count(), 11);
+    assert_eq!(open, ["named open", "own open", "relay open"]);
+    assert_eq!(output.lines().count(), 14);
     assert_unharmed(&world);
 }
 
