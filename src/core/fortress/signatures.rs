@@ -31,6 +31,11 @@ impl FortressService {
             signature: self.sign(&input.tag_manifest, &signer)?,
             key_fingerprint: signer.public.fingerprint(),
         };
+        // While the log did not answer, the table said who signs.
+        let judged = self.judge(&input.tag_manifest, &sealed.signature).await?;
+        if !judged.verdict.valid {
+            return Err(FortressError::Signing(judged.verdict.sentence));
+        }
         log_seal(&*self.ledger, input, &sealed, self.now_secs()).await?;
         Ok(sealed)
     }

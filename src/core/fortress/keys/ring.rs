@@ -158,12 +158,14 @@ impl FortressService {
         let own = self.keys.secrets.public_key.fingerprint();
         let mut rows = self.key_rows().await?;
         let mut logged = self.logged_keys().await?;
-        // A key that came in between the two has its row by now.
+        // A key that came in between the two has its row by now. The rows first, so that none of
+        // them says more than the log.
         if logged
             .iter()
             .any(|key| row_of(&rows, &key.fingerprint).is_none())
         {
             rows = self.key_rows().await?;
+            logged = self.logged_keys().await?;
         }
         if logged.is_empty() {
             logged.push(KeyRow::first(&own));

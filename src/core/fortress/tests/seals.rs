@@ -38,3 +38,25 @@ fn a_seal_that_is_logged_holds_when_its_key_signs_no_more() {
     assert!(world.verify(&logged).signature_valid);
     assert_eq!(world.verify(&unlogged).reason, "key_retired");
 }
+
+#[test]
+fn a_seal_by_a_key_that_only_the_table_has_sign_is_neither_logged_nor_given_out() {
+    let world = World::new(vec![]);
+    let old = world.own_key();
+    world.rotate(&old).unwrap();
+    let revoke = json!({
+        "fingerprint": old, "reason": "compromised", "compromised_at": "2026-01-01T00:00:00Z"
+    });
+    let revoke: RevokeKeyInput = serde_json::from_value(revoke).unwrap();
+    world.clock.run(world.service.revoke_key(&revoke)).unwrap();
+    // The table as of the first day, and the log does not answer once.
+    world.rows("DELETE FROM fortress_keys");
+    world.clock.pass(FRESH_MS);
+    *world.log.faults.borrow_mut() = [LogFault::RequestLost].into();
+    let input = SealInput {
+        package_id: "PKG-1".to_owned(),
+        tag_manifest: format!("{}  manifest-sha256.txt\n", "0".repeat(64)),
+    };
+    let error = world.clock.run(world.service.seal(&input)).unwrap_err();
+    assert_eq!((error.code(), world.log.size()), ("SIGNING_FAILED", 2));
+}
