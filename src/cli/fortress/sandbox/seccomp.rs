@@ -75,6 +75,13 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
     }
     rules.insert(libc::SYS_socket, sockets);
     rules.insert(libc::SYS_socketpair, either([family(libc::AF_UNIX)?])?);
+    // Its buffers stay as large as the machine makes them, by which open files are bounded.
+    let not = |option| when(2, Op::Ne, flags(option));
+    let of_protocol = vec![when(1, Op::Ne, flags(libc::SOL_SOCKET))?];
+    let no_buffer = vec![not(libc::SO_RCVBUF)?, not(libc::SO_SNDBUF)?];
+    let options = [of_protocol, no_buffer].map(SeccompRule::new);
+    let options = options.into_iter().collect::<Result<_, _>>()?;
+    rules.insert(libc::SYS_setsockopt, options);
     // Memory that is shared and of no file: once it is unmapped, no process's status counts it.
     let is_private = when(
         3,

@@ -246,6 +246,10 @@ fn opens_sockets() {
         told("mptcp", socket($s, AF_INET, SOCK_STREAM, 262));
         told("udplite", socket($s, AF_INET, SOCK_DGRAM, 136));
         told("named", socket($s, AF_INET, SOCK_STREAM, 6) && socket($s, AF_INET, SOCK_DGRAM | 02000000, 17));
+        sub sets {{ socket($s, $_[0], SOCK_DGRAM, 0) && setsockopt($s, SOL_SOCKET, $_[1], 1 << 22) }}
+        told("receives", sets(AF_INET, SO_RCVBUF));
+        told("sends", sets(AF_UNIX, SO_SNDBUF));
+        told("reuses", sets(AF_INET, SO_REUSEADDR));
         told("own", socket($s, AF_INET, SOCK_STREAM, 0) && bind($s, sockaddr_in(0, INADDR_LOOPBACK)) && listen($s, 1));
         told("relay", tcp("127.0.0.1", 8080));
         ' > /output/output.txt"#
@@ -255,8 +259,11 @@ fn opens_sockets() {
         .lines()
         .filter(|line| line.ends_with(" open"))
         .collect();
-    assert_eq!(open, ["named open", "own open", "relay open"]);
-    assert_eq!(output.lines().count(), 14);
+    assert_eq!(
+        open,
+        ["named open", "reuses open", "own open", "relay open"]
+    );
+    assert_eq!(output.lines().count(), 17);
     assert_unharmed(&world);
 }
 
