@@ -151,6 +151,7 @@ mod tests {
             libc::SYS_finit_module,
             libc::SYS_open_by_handle_at,
             libc::SYS_memfd_create,
+            libc::SYS_vmsplice,
             libc::SYS_shmget,
             libc::SYS_msgget,
             libc::SYS_mq_open,

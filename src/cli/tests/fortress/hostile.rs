@@ -283,6 +283,7 @@ fn calls_the_kernel() {
         libc::SYS_io_uring_setup,
         libc::SYS_keyctl,
         libc::SYS_memfd_create,
+        libc::SYS_vmsplice,
         libc::SYS_shmget,
         libc::SYS_clone3,
         libc::SYS_open_by_handle_at,
