@@ -15,6 +15,8 @@ CONTRACT = json.loads((Path(__file__).parent / "contract.json").read_text())
 # Queries the services make, and the index each must be answered from.
 INDEXED = [
     ("SELECT * FROM api_tokens WHERE token_hash = ?", "sqlite_autoindex_api_tokens"),
+    ("SELECT id FROM fortress_jobs WHERE status = 'completed' AND assertion_id IS NULL AND manifest <> '' ORDER BY completed_at, id LIMIT 20",
+     "fortress_jobs_unlogged"),
     ("SELECT * FROM chat_messages WHERE session_id = ? ORDER BY seq DESC LIMIT 50", "sqlite_autoindex_chat_messages"),
     ("SELECT * FROM chat_sessions WHERE user_id = ? ORDER BY updated_at DESC LIMIT 20", "chat_sessions_by_user"),
     ("SELECT session_id, message_id FROM chat_links WHERE user_id = ? AND kind = 'label' AND value = ?",

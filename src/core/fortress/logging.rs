@@ -87,34 +87,33 @@ impl FortressService {
         let first_key = self.log_first_key().await;
         let (keys, runs) = (self.settle_keys().await, self.log_unlogged().await);
         first_key?;
+        let (keys, runs) = (keys?, runs?);
         Ok(LoggedDue {
-            keys: keys?,
-            runs: runs?,
+            keys,
+            runs: runs.logged,
+            refused: runs.refused.len(),
         })
     }
 
     /// Logs signed jobs whose worker ended before it could. Of what was erased meanwhile there is
     /// nothing left to log.
-    ///
-    /// # Errors
-    /// What was refused, once all others are logged.
-    pub(super) async fn log_unlogged(&self) -> Result<usize, FortressError> {
+    pub(super) async fn log_unlogged(&self) -> Result<LoggedLate, FortressError> {
         let jobs = self.jobs();
-        let mut logged = 0;
+        let mut late = LoggedLate::default();
         // Those that cannot be logged must not keep the others out: they are passed over, and where
         // there are more than are tried at once, each minute has its part of them.
         let parts = jobs.unlogged_count().await?.div_ceil(SWEPT_AT_MOST).max(1);
         let minute = usize::try_from(self.clock.now_ms() / MINUTE_MS).unwrap_or_default();
         let before = minute % parts * SWEPT_AT_MOST;
-        let (mut skipped, mut refusal) = (0, None);
-        while logged + skipped < SWEPT_AT_MOST {
-            let due = jobs.unlogged(SWEPT_AT_ONCE, before + skipped).await?;
+        while late.logged + late.refused.len() < SWEPT_AT_MOST {
+            let skipped = before + late.refused.len();
+            let due = jobs.unlogged(SWEPT_AT_ONCE, skipped).await?;
             for job in &due {
                 match self.log_job(job).await {
                     Ok(position) => {
                         let now_ms = self.clock.now_ms();
                         jobs.logged(&job.id, &position.fact_id, now_ms).await?;
-                        logged += 1;
+                        late.logged += 1;
                     }
                     Err(
                         error @ (FortressError::NotAsSigned(_)
@@ -123,8 +122,7 @@ impl FortressService {
                         let fields = json!({ "job": job.id, "cause": error.to_string() });
                         let log = &self.gateway.log;
                         log.record(Level::Error, "run_not_logged", fields);
-                        skipped += 1;
-                        refusal = Some(error);
+                        late.refused.push(error);
                     }
                     Err(error) => return Err(error),
                 }
@@ -133,8 +131,15 @@ impl FortressService {
                 break;
             }
         }
-        refusal.map_or(Ok(logged), Err)
+        Ok(late)
     }
+}
+
+/// How many jobs were logged late, and why others cannot be.
+#[derive(Default)]
+pub(super) struct LoggedLate {
+    pub logged: usize,
+    pub refused: Vec<FortressError>,
 }
 
 fn executed(job: &Job) -> AppendRequest {

@@ -97,6 +97,8 @@ pub struct LoggedDue {
     pub keys: usize,
     /// Signed runs.
     pub runs: usize,
+    /// Runs that are not what was signed, or that the log refuses.
+    pub refused: usize,
 }
 
 /// Most texts of one [`VerifyAllInput`].

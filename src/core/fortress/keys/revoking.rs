@@ -4,6 +4,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::PREFIX;
 use super::history::HistoryEntry;
 use super::ring::KnownKey;
 use super::table::{self, KeyRow, Revoked};
@@ -13,6 +14,8 @@ use crate::openpgp::{PublicKey, Revocation};
 use crate::validation::printable_if_some;
 
 const KIND: &str = "chittymcp/key-revocation/v1";
+/// About one key: its coming, its end, a revocation, and some that go further.
+const MOST_FACTS: usize = 12;
 
 /// Which key to revoke, and why.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
@@ -94,6 +97,7 @@ impl FortressService {
             return Err(FortressError::KeyInUse);
         }
         if goes_further(key, input.reason, compromised_at)? {
+            self.is_said_seldom(&print).await?;
             let statement = self.revocation(key, input, compromised_at).await?;
             if self.db.run(statement).await?.changes == 0 {
                 return Err(FortressError::KeyChanged);
@@ -109,6 +113,16 @@ impl FortressService {
         Ok(RevokeKeyOutput {
             key: known.entry(key),
         })
+    }
+
+    /// What the log tells of keys is bounded: one key must not use that up.
+    async fn is_said_seldom(&self, print: &str) -> Result<(), FortressError> {
+        let told = self.ledger.keyed(&[format!("{PREFIX}{print}")]).await?;
+        if told.iter().any(|told| told.facts.len() >= MOST_FACTS) {
+            let words = "compromised_at: it was moved as often as it may be for this key";
+            return Err(FortressError::InvalidInput(words.to_owned()));
+        }
+        Ok(())
     }
 
     fn compromised_at(&self, input: &RevokeKeyInput) -> Result<Option<i64>, FortressError> {

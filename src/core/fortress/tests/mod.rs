@@ -266,7 +266,11 @@ impl World {
         let jobs = Jobs::new(Rc::clone(&db));
         self.clock.run(async {
             jobs.fail_interrupted(now_ms).await?;
-            self.service.log_unlogged().await
+            let late = self.service.log_unlogged().await?;
+            late.refused
+                .into_iter()
+                .next_back()
+                .map_or(Ok(late.logged), Err)
         })
     }
 

@@ -330,3 +330,22 @@ fn what_the_secrets_say_of_a_key_outlives_them() {
     );
     assert_eq!(world.verify(&logged).reason, "key_revoked");
 }
+
+#[test]
+fn a_time_of_compromise_is_moved_only_so_often() {
+    let (world, old, ..) = replaced();
+    let moved = (1..=20).map(|n| {
+        let at = format!("2026-01-{:02}T00:00:00Z", 21 - n);
+        let asked = json!({ "fingerprint": old, "reason": "compromised", "compromised_at": at });
+        world.revoke(asked).map(drop).map_err(|error| error.code())
+    });
+    let moved: Vec<_> = moved.collect();
+    let taken = moved.iter().take_while(|moved| moved.is_ok()).count();
+    assert!((5..15).contains(&taken), "{moved:?}");
+    assert!(
+        moved[taken..]
+            .iter()
+            .all(|moved| *moved == Err("INVALID_INPUT"))
+    );
+    assert!(world.history().iter().any(|key| key.fingerprint == old));
+}
