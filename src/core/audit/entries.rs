@@ -10,6 +10,7 @@ use super::types::Level;
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
 use crate::chain::keys::VerifierKey;
+use crate::chain::receipt::StoredFact;
 
 /// Facts that an audit of depth `comprehensive` reads, the newest.
 const RECENT_FACTS: u64 = 1_000;
@@ -57,12 +58,12 @@ impl Auditor<'_> {
             return Ok(());
         };
         let mut entries = Vec::new();
-        if progress.next < head.size {
+        if progress.next < head.size || !progress.erased.is_empty() {
             entries = self.ledger.entries(progress.next).await?;
-            entries.retain(|entry| entry.leaf_index < head.size);
         }
+        let since = entries.split_off(entries.partition_point(|one| one.leaf_index < head.size));
         if entries.is_empty() {
-            self.end_log(progress, &head);
+            self.after_head(progress, &head, &since);
             return Ok(());
         }
         let found = self.check_entries(&entries, progress.before_ms).await?;
@@ -85,8 +86,22 @@ impl Auditor<'_> {
         Ok(())
     }
 
-    fn end_log(&self, progress: &mut Progress, head: &Checkpoint) {
+    /// What was erased while the audit went on is told of after the head.
+    fn after_head(&self, progress: &mut Progress, head: &Checkpoint, since: &[StoredFact]) {
         progress.add(gap(progress.next, head.size));
+        progress.next = progress.next.max(head.size);
+        for entry in since {
+            for fact in told_erased(entry) {
+                progress.erased.remove(&fact);
+            }
+            progress.next = entry.leaf_index + 1;
+        }
+        if since.is_empty() || progress.erased.is_empty() {
+            self.end_log(progress, head);
+        }
+    }
+
+    fn end_log(&self, progress: &mut Progress, head: &Checkpoint) {
         let forensic = self.scope.level == Level::Forensic;
         let read = (progress.frontier.size, progress.frontier.root());
         if forensic && read != (head.size, head.root) {

@@ -15,7 +15,7 @@ use super::tables::Table;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{StoredContent, StoredFact};
 use crate::ledger::{LoggedFact, MAX_FACTS};
-use crate::sql::{DatabaseError, Row, Statement};
+use crate::sql::{DatabaseError, Outcome, Row, Statement};
 
 const ROWS: &str = "SELECT uuid, leaf_index, leaf_hash, fact_json, salt, subject, predicate, object, \
     source, timestamp, ingested_at, execution_id, evidence_id, user_id, idempotency_key, verified, \
@@ -88,22 +88,24 @@ impl Auditor<'_> {
     /// The rows that these record, and what the log has of them.
     async fn check_recorded(&self, entries: &[StoredFact]) -> Result<Vec<Finding>, AuditError> {
         let subjects: BTreeSet<&str> = entries.iter().filter_map(record_subject).collect();
-        let named = |subject: &str| {
-            let (table, id) = Table::of_subject(subject)?;
-            Some(Named {
-                table,
-                id: id.to_owned(),
-                erased_with: Vec::new(),
-            })
-        };
-        let rows: Vec<Named> = subjects.into_iter().filter_map(named).collect();
-        if rows.is_empty() {
+        let named: Vec<(&'static Table, &str)> =
+            subjects.into_iter().filter_map(Table::of_subject).collect();
+        if named.is_empty() {
             return Ok(Vec::new());
         }
-        let places = self.db.batch(rows.iter().map(place).collect()).await?;
+        let asked = named.iter().map(|(table, id)| place(table, id)).collect();
+        let places = self.db.batch(asked).await?;
+        let name = |((table, id), place): (&(&'static Table, &str), &Outcome)| Named {
+            table,
+            id: (*id).to_owned(),
+            erased_with: place
+                .first()
+                .map_or(Vec::new(), |row| table.erased_with(row)),
+        };
+        let rows: Vec<Named> = named.iter().zip(&places).map(name).collect();
         let mut found = Vec::new();
-        for (history, outcome) in histories(self.ledger, &rows).await?.iter().zip(places) {
-            match outcome.first() {
+        for (history, place) in histories(self.ledger, &rows).await?.iter().zip(&places) {
+            match place.first() {
                 Some(row) => found.extend(self.rolled_back(&Place::of(row, "since")?, history)),
                 None => found.push(missing_row(history)),
             }
@@ -195,18 +197,20 @@ impl Auditor<'_> {
     }
 }
 
-/// Where the row names its record.
-fn place(row: &Named) -> Statement {
+/// Where the row names its record, and what it is erased with.
+fn place(table: &Table, id: &str) -> Statement {
     let Table {
         name,
         lasting,
         since,
         ..
-    } = row.table;
+    } = table;
+    let erased_with = table.erased_with.join(", ");
     let select = format!(
-        "SELECT recorded_fact, {lasting} AS lasting, {since} AS since FROM {name} WHERE id = ?1"
+        "SELECT recorded_fact, {lasting} AS lasting, {since} AS since, {erased_with} \
+         FROM {name} WHERE id = ?1"
     );
-    Statement::new(select).bind(row.id.as_str())
+    Statement::new(select).bind(id)
 }
 
 fn missing_row(history: &History) -> Finding {

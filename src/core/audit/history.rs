@@ -137,7 +137,8 @@ impl History {
 
     fn replacement(&self, earlier: &Known, later: &Known) -> Option<Finding> {
         let now = later.record.as_ref()?;
-        if earlier.is_erased() {
+        // An erasure that was cut short is told, and has emptied the row, before facts go.
+        if earlier.is_erased() || self.told_at_ms(&earlier.stored.fact_id).is_some() {
             return self.come_back(now);
         }
         let before = earlier.record.as_ref()?;

@@ -14,6 +14,9 @@ use crate::chain::note::MAX_NOTE_BYTES;
 use crate::chain::tiles::{CHECKPOINT, Kind, TILE_WIDTH};
 use crate::ledger::extends;
 
+/// How often a log is asked whether it knows of the checkpoint that is published.
+const ASKED_HEADS: usize = 20;
+
 impl Auditor<'_> {
     /// Holds what is left of a level against its partial tile. Of the leaves there is a bundle too.
     pub(super) async fn partial_tile(
@@ -125,9 +128,22 @@ impl Auditor<'_> {
                 "the published checkpoint is of {now} entries, and the log had published {before}"
             ));
         }
+        self.noted(newest.size).await?;
         if extends(self.ledger, head, &newest).await? {
             return Ok(None);
         }
         altered("the published checkpoint does not extend the log's head".to_owned())
+    }
+
+    /// The log proves what it knows to be published: a moment after anybody can read it.
+    async fn noted(&self, size: u64) -> Result<(), AuditError> {
+        for _ in 0..ASKED_HEADS {
+            let head = self.ledger.head().await?;
+            self.published.count_request();
+            if Checkpoint::parse_unverified(&head.checkpoint).is_ok_and(|head| head.size >= size) {
+                break;
+            }
+        }
+        Ok(())
     }
 }

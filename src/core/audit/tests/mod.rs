@@ -7,6 +7,7 @@ mod files;
 mod hidden;
 mod left_behind;
 mod matrix;
+mod meanwhile;
 mod published;
 mod published_large;
 mod recording;
