@@ -142,6 +142,9 @@ impl Code {
     }
 }
 
+/// Bytes of each text of a finding; honest ones are shorter.
+const MOST_BYTES: usize = 600;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     pub severity: Severity,
@@ -165,9 +168,9 @@ impl Finding {
         Self {
             severity: code.severity(),
             code,
-            subject: subject.into(),
+            subject: bounded(subject.into()),
             column: None,
-            what: what.into(),
+            what: bounded(what.into()),
             expected: None,
             found: None,
             recommendation: code.recommendation().to_owned(),
@@ -184,8 +187,17 @@ impl Finding {
         expected: impl Into<Option<String>>,
         found: impl Into<Option<String>>,
     ) -> Self {
-        self.expected = expected.into();
-        self.found = found.into();
+        self.expected = expected.into().map(bounded);
+        self.found = found.into().map(bounded);
         self
     }
+}
+
+/// A text may be of whoever writes to the database; all findings together must fit into a row.
+fn bounded(mut text: String) -> String {
+    if text.len() > MOST_BYTES {
+        text.truncate(text.floor_char_boundary(MOST_BYTES));
+        text.push('…');
+    }
+    text
 }

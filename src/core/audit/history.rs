@@ -1,7 +1,7 @@
 //! What the log has of a row: its records, and the erasures of what it belongs to. Both are found
 //! by the keys that they were logged under, so nothing in the database decides what is seen.
 
-use super::erasure::{erasures_of, telling, told_erased};
+use super::erasure::{erasures_of, tellings_of, told_erased};
 use super::error::AuditError;
 use super::finding::{Code, Finding};
 use super::recorder::records_of;
@@ -9,7 +9,7 @@ use super::rows::Record;
 use super::tables::Table;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{StoredContent, StoredFact};
-use crate::ledger::{Keyed, KeyedFact, Ledger};
+use crate::ledger::{Keyed, Ledger};
 use crate::sql::{DatabaseError, Row};
 
 /// A row by its name, and what it is erased with.
@@ -59,7 +59,7 @@ pub(super) async fn histories(
     let mut tellings = found.split_off(rows.len().min(found.len())).into_iter();
     let history = |(row, records): (&Named, Keyed)| {
         let of_row = tellings.by_ref().take(row.erased_with.len());
-        History::of(row, records, of_row.flat_map(|keyed| keyed.facts))
+        History::of(row, records, row.erased_with.iter().zip(of_row))
     };
     Ok(rows.iter().zip(found).map(history).collect())
 }
@@ -75,7 +75,11 @@ impl Named {
 }
 
 impl History {
-    fn of(row: &Named, records: Keyed, told: impl Iterator<Item = KeyedFact>) -> Self {
+    fn of<'a>(
+        row: &Named,
+        records: Keyed,
+        told: impl Iterator<Item = (&'a String, Keyed)>,
+    ) -> Self {
         let (table, prefix) = (row.table, records_of(row.table, &row.id));
         let is_state = |key: &str| {
             let state = key.strip_prefix(&prefix);
@@ -99,8 +103,7 @@ impl History {
                 .collect(),
             more: records.more,
             tellings: told
-                .map(|fact| fact.stored)
-                .filter(|stored| telling(stored).is_some())
+                .flat_map(|(what, keyed)| tellings_of(what, keyed))
                 .collect(),
         }
     }

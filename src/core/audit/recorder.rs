@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::digest::{self, RowDigest};
-use super::erasure::{RUN, Telling, erasures_of, telling};
+use super::erasure::{RUN, Telling, erasures_of, telling, tellings_of};
 use super::rows::Record;
 use super::tables::{TABLES, Table};
 use crate::chain::fact::Fact;
@@ -202,8 +202,10 @@ impl Recorder<'_> {
         }
         let asked: Vec<String> = due.erased_with.iter().map(|id| erasures_of(id)).collect();
         let told = self.ledger.keyed(&asked).await?;
-        let mut told = told.iter().flat_map(|keyed| &keyed.facts);
-        let Some(erasure) = told.find_map(|fact| telling(&fact.stored)) else {
+        let told = due.erased_with.iter().zip(told);
+        let mut told = told.flat_map(|(what, keyed)| tellings_of(what, keyed));
+        let erasure = told.next();
+        let Some(erasure) = erasure.as_ref().and_then(telling) else {
             return Ok(());
         };
         let telling = Telling {

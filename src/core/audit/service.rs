@@ -26,6 +26,8 @@ const ANSWER_MS: i64 = 20_000;
 pub(super) const CLAIM_MS: i64 = 120_000;
 /// Kept checkpoints that the log is held against.
 const KEPT: i64 = 8;
+/// Of each; an honest one is far shorter, and all of them must fit into an audit's row.
+const KEPT_LENGTH: i64 = 8_192;
 /// Who may audit everybody's.
 const READ_ALL: &str = "chain:read_all";
 
@@ -281,9 +283,10 @@ impl AuditService {
     pub(super) async fn kept(&self, given: &[String]) -> Result<Vec<String>, AuditError> {
         let select = Statement::new(
             "SELECT checkpoint FROM security_audits WHERE checkpoint IS NOT NULL \
-             ORDER BY completed_at DESC LIMIT ?1",
+             AND LENGTH(checkpoint) <= ?2 ORDER BY completed_at DESC LIMIT ?1",
         );
-        let found = self.db.run(select.bind(KEPT)).await?;
+        let select = select.bind(KEPT).bind(KEPT_LENGTH);
+        let found = self.db.run(select).await?;
         let mut known = given.to_vec();
         for row in &found.rows {
             known.push(row.text("checkpoint")?);

@@ -6,7 +6,7 @@ mod late;
 mod told;
 mod wipe;
 
-pub(super) use told::{Telling, erasures_of, telling, told_erased};
+pub(super) use told::{Telling, erasures_of, telling, tellings_of, told_erased};
 pub(super) use wipe::NO_HASH;
 
 use std::collections::BTreeSet;

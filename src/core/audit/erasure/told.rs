@@ -6,7 +6,7 @@ use crate::chain::fact::Fact;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::StoredFact;
 use crate::digest::sha256_hex;
-use crate::ledger::AppendRequest;
+use crate::ledger::{AppendRequest, Keyed};
 
 /// How the keys begin of facts that tell of erasures of this execution or run.
 pub(in crate::audit) fn erasures_of(what: &str) -> String {
@@ -17,6 +17,14 @@ pub(in crate::audit) fn erasures_of(what: &str) -> String {
 pub(in crate::audit) fn telling(stored: &StoredFact) -> Option<&Fact> {
     let fact = stored.content.fact();
     fact.filter(|fact| fact.predicate == PREDICATE && fact.source == SOURCE)
+}
+
+/// What tells of erasures of this execution or run, among facts whose keys begin so. Keys of one
+/// whose id goes on where this one's ends begin so too.
+pub(in crate::audit) fn tellings_of(what: &str, keyed: Keyed) -> impl Iterator<Item = StoredFact> {
+    let subjects = ["execution:", RUN].map(|kind| format!("{kind}{what}"));
+    let facts = keyed.facts.into_iter().map(|fact| fact.stored);
+    facts.filter(move |stored| telling(stored).is_some_and(|fact| subjects.contains(&fact.subject)))
 }
 
 /// The facts that it names.

@@ -243,3 +243,47 @@ fn rows_that_nobody_made_claim_no_signature_and_no_erasure() {
     ];
     assert_eq!(names(&found, Code::SignatureInvalid), unsigned, "{found:?}");
 }
+
+#[test]
+fn the_erasure_of_an_id_that_goes_on_where_anothers_ends_is_none_of_it() {
+    let mut office = Office::with(0);
+    office.execute();
+    let telling = crate::audit::erasure::Telling {
+        of: Some(&format!("{}:of-a-forger", office.executions[0])),
+        run: None,
+        owner: "bob",
+        facts: &[],
+        reason: "r",
+        authority: "a",
+        ordered_by: "bob",
+        now_ms: 1,
+    };
+    let ledger = &office.world.service.ledger;
+    let request = telling.request();
+    office.clock().run(ledger.append(&request)).unwrap();
+    // Before the first sweep.
+    office.sql("UPDATE secure_executions SET prompt = ''");
+    office.record();
+    let found = office.findings();
+    let gone = names(&found, Code::ContentGone);
+    let name = format!("secure_executions:{}", office.executions[0]);
+    assert_eq!(gone, [name], "{found:?}");
+}
+
+#[test]
+fn what_is_told_of_a_row_is_bounded_whatever_the_row_says() {
+    let office = Office::with(2);
+    let long = "ä".repeat(900_000);
+    office.sql(format!(
+        "UPDATE secure_executions SET recorded_fact = '{long}'"
+    ));
+    office.sql(format!("UPDATE security_audits SET checkpoint = '{long}'"));
+    let asked = serde_json::json!({"audit_level": "forensic"});
+    let report = super::asked::ask(&office, "op", &["chain:read_all"], asked).unwrap();
+    let named = names(&report.findings, Code::RecordMissing);
+    assert_eq!(named.len(), 2);
+    let kept = "SELECT LENGTH(metadata) AS bytes FROM security_audits WHERE checkpoint IS NULL \
+                OR LENGTH(checkpoint) < 9000 ORDER BY bytes DESC LIMIT 1";
+    let bytes = office.sql(kept)[0].int("bytes").unwrap();
+    assert!(bytes < 20_000, "{bytes}");
+}
