@@ -22,6 +22,9 @@ use findings::{Aspect, Findings};
 use log::Proven;
 use report::{Report, Verdict};
 
+/// Whose fact is not there may be logged, or not; where no fact is erased, it is not.
+const HIDDEN: &str = "facts were erased, and none that is left says that the run is logged";
+
 /// Check an evidence package offline.
 ///
 /// Ends with 0 if every verdict that the policy names holds, 1 if one of them fails, 3 if none
@@ -144,7 +147,10 @@ pub(crate) fn judge(bytes: &[u8], arguments: &Arguments) -> Report {
         package_sha256: chitty_core::digest::sha256_hex(bytes),
         integrity: of(Aspect::Integrity, None),
         completeness: match tree {
-            Some(_) => of(Aspect::Completeness, None),
+            Some(_) => {
+                let hidden = run.is_none() && record::erased(facts) > 0;
+                of(Aspect::Completeness, hidden.then_some(HIDDEN))
+            }
             None => Verdict::NotChecked {
                 reason: unread.to_owned(),
             },

@@ -72,7 +72,8 @@ fn is_custody(fact: &Fact) -> bool {
     fact.predicate == CUSTODY_EVENT && fact.source == COORDINATOR
 }
 
-fn erased(proven: &Proven) -> usize {
+/// Facts whose content is not there.
+pub fn erased(proven: &Proven) -> usize {
     let erased = proven.values().filter(|logged| logged.fact.is_none());
     erased.count()
 }

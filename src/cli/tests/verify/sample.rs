@@ -141,6 +141,22 @@ fn erased_content_is_neither_a_fault_nor_present() {
 }
 
 #[test]
+fn a_run_whose_fact_is_not_shown_is_not_taken_for_logged() {
+    let mut package = Package::sample();
+    let is_fact = |path: &str| path.starts_with("data/chain/") && path.ends_with(".fact.json");
+    package.files.retain(|path, _| !is_fact(path));
+    let custody = "data/custody/custody.jsonl".to_owned();
+    package.files.insert(custody, Vec::new());
+    package.list_again();
+    let (report, code) = chitty(&package.zip(), &["--policy", "integrity,completeness"]);
+    assert_eq!(
+        report["completeness"]["verdict"], "not_checked",
+        "{report:#}"
+    );
+    assert_eq!(code, 3);
+}
+
+#[test]
 fn what_is_not_there_cannot_be_checked() {
     let missing = Command::new(env!("CARGO_BIN_EXE_chitty"))
         .args(["verify", "/no/such/file"])

@@ -124,6 +124,30 @@ fn what_is_missing_or_no_file_is_named() {
 }
 
 #[test]
+fn keys_that_begin_and_never_end_are_read_once() {
+    let unpacked = Unpacked::new("keys");
+    unpacked.write("data/keys/fortress.asc", &b"-----BEGIN".repeat(400_000));
+    let found = unpacked.findings();
+    let said = "signed by a key that is not in the package";
+    assert!(found.contains(said), "{found}");
+}
+
+#[test]
+fn a_run_whose_fact_is_not_shown_is_not_taken_for_logged() {
+    let unpacked = Unpacked::new("hidden");
+    for (path, _) in sample() {
+        let is_fact = path.starts_with("data/chain/") && path.ends_with(".fact.json");
+        if is_fact {
+            unpacked.remove(&path);
+        }
+    }
+    unpacked.write("data/custody/custody.jsonl", b"");
+    let found = unpacked.findings();
+    let said = "completeness  not checked: facts were erased, and none that is left says";
+    assert!(found.contains(said), "{found}");
+}
+
+#[test]
 fn no_name_speaks_for_the_program() {
     let unpacked = Unpacked::new("names");
     let forged = "data/x\nsigner        holds\u{1b}[2J";

@@ -23,8 +23,7 @@ def sha256(*parts):
     return hashlib.sha256(b"".join(parts)).digest()
 
 def plain(number):
-    need(re.fullmatch("-?[0-9]{1,18}", number), "a number that not every program reads alike")
-    return int(number)
+    return need(re.fullmatch("-?[0-9]{1,18}", number), "a number that not every program reads alike") or int(number)
 
 def parse(data):
     """A JSON object that every program reads alike."""
@@ -112,7 +111,7 @@ def subpackets(body, start=4):
 def public_keys(text):
     """By fingerprint, also of subkeys that sign: the point, and the whole key with the reasons of its revocations."""
     keys, revoked = {}, set()
-    for block in re.findall(rb"-----BEGIN.*?-----END[^\n]*", text, re.S):
+    for block in re.findall(rb"-----BEGIN(?:(?!-----BEGIN).)*?-----END[^\n]*", text, re.S):
         whole, framed, name, point = {"reasons": set()}, b"", "", None
         for tag, body in packets(armor(block, "PUBLIC KEY BLOCK")):
             said, end = subpackets(body) if tag == 2 else ({}, 0)
@@ -372,6 +371,9 @@ def main():
     {before, proof} & files.keys() and attempt("completeness", proof, lambda: package.connected(before, proof, key))
     attempt("completeness", "data/custody/custody.jsonl", lambda: package.custody(facts))
     verdicts = dict.fromkeys(("integrity", "completeness", "signer"), "holds")
+    erased = None in [fact for _, _, fact in facts.values()]
+    if erased and not place:
+        verdicts["completeness"] = "not checked: facts were erased, and none that is left says that the run is logged"
     if not (wanted and given.log_key):
         verdicts["signer"] = "not checked: give --fingerprint and --log-key from another source"
     verdicts["time"], verdicts["witnesses"] = "by the log's clock alone", "none"
@@ -387,12 +389,11 @@ def main():
     failed = {aspect for aspect, _, _ in package.problems} | ({"completeness"} if proven is None else set())
     verdicts.update(dict.fromkeys(failed, "fails"))
     texts = {"data/execution/prompt", "data/execution/output"} <= files.keys()
-    whole = texts and proven is not None and None not in [fact for _, _, fact in facts.values()]
-    verdicts["content"] = "present" if whole else "erased in part"
+    verdicts["content"] = "present" if texts and proven is not None and not erased else "erased in part"
     said = [f"{aspect:13} {verdict}" for aspect, verdict in verdicts.items()]
     for line in said + [f"  {aspect}: {path}: {words}" for aspect, path, words in package.problems]:
         print(line.encode("unicode_escape").decode())  # Names are the package's: none moves the cursor.
-    sys.exit(1 if failed else 3 if verdicts["signer"] != "holds" else 0)
+    sys.exit(1 if failed else 3 if {verdicts["completeness"], verdicts["signer"]} != {"holds"} else 0)
 
 if __name__ == "__main__":
     main()
