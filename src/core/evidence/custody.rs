@@ -17,8 +17,7 @@ use crate::auth::Principal;
 use crate::chain::fact::Fact;
 use crate::chain::hash::Hash;
 use crate::execution::Asker;
-use crate::ledger::{AppendRequest, LedgerError, LoggedFact};
-use crate::sql::Statement;
+use crate::ledger::{AppendRequest, KeyedFact, LedgerError, LoggedFact};
 use crate::time;
 use crate::validation::{printable, printable_if_some};
 
@@ -201,9 +200,7 @@ impl Evidence<'_> {
                 Some(self.record(&subject, asker.principal, event, none).await?)
             }
         };
-        let mut ids = self.custody_ids(&subject).await?;
-        // Its row may be a moment late.
-        ids.extend(recorded.filter(|id| !ids.contains(id)));
+        let ids = self.custody_ids(&subject).await?;
         let mut events = self.executions.ledger.facts(&ids).await?;
         events.sort_by_key(|event| event.stored.leaf_index);
         Ok(CustodyOutput {
@@ -215,25 +212,22 @@ impl Evidence<'_> {
         })
     }
 
-    /// Ids of the events of an execution, oldest first.
+    /// Ids of the events of an execution, oldest first. Which there are is the log's word: rows
+    /// may be late, or gone.
     pub(super) async fn custody_ids(
         &self,
         subject: &Subject<'_>,
     ) -> Result<Vec<Hash>, EvidenceError> {
-        let select = Statement::new(
-            "SELECT uuid FROM chitty_chain_facts WHERE execution_id = ?1 AND predicate = ?2 AND source = ?4 \
-             AND leaf_index IS NOT NULL ORDER BY leaf_index LIMIT ?3",
-        )
-        .bind(subject.execution_id)
-        .bind(PREDICATE)
-        .bind(i64::try_from(MAX_EVENTS).unwrap_or(i64::MAX))
-        .bind(SOURCE);
-        let rows = self.executions.db.run(select).await?.rows;
-        let mut ids = Vec::new();
-        for row in &rows {
-            ids.extend(Hash::from_hex(&row.text("uuid")?));
-        }
-        Ok(ids)
+        let prefix = key(subject.execution_id, "");
+        let found = self.executions.ledger.keyed(std::slice::from_ref(&prefix));
+        let facts = found.await?.into_iter().flat_map(|keyed| keyed.facts);
+        let is_event = |logged: &KeyedFact| {
+            let sequence = logged.key.strip_prefix(&prefix).unwrap_or_default();
+            let of_custody = |fact: &Fact| fact.predicate == PREDICATE && fact.source == SOURCE;
+            sequence.parse::<usize>().is_ok() && logged.stored.content.fact().is_none_or(of_custody)
+        };
+        let events = facts.filter(is_event);
+        Ok(events.map(|event| event.stored.fact_id).collect())
     }
 
     /// Logs an event under the next number. `more` is added to its fields.
@@ -253,7 +247,7 @@ impl Evidence<'_> {
             fact.metadata
                 .insert("sequence".to_owned(), sequence.to_string());
             let request = AppendRequest {
-                idempotency_key: format!("custody:{}:{sequence}", subject.execution_id),
+                idempotency_key: key(subject.execution_id, &sequence.to_string()),
                 fact: fact.clone(),
             };
             match self.executions.ledger.append(&request).await {
@@ -264,6 +258,11 @@ impl Evidence<'_> {
         }
         Err(EvidenceError::Busy)
     }
+}
+
+/// Of an event of an execution.
+fn key(execution: &str, sequence: &str) -> String {
+    format!("custody:{execution}:{sequence}")
 }
 
 fn fact(

@@ -52,6 +52,21 @@ fn an_event_is_a_fact_with_the_fields_of_custody_and_a_proof() {
 }
 
 #[test]
+fn events_whose_rows_are_late_or_gone_are_listed_and_packaged() {
+    let desk = Desk::new();
+    let done = desk.world.done(SecurityLevel::Fortress);
+    let said = json!({"execution_id": done.execution_id, "event": handed_over()});
+    desk.custody(said).unwrap();
+    let gone = "DELETE FROM chitty_chain_facts WHERE predicate = 'custody_event'";
+    desk.world.rows(gone.to_owned());
+    let list = json!({"execution_id": done.execution_id});
+    assert_eq!(desk.custody(list).unwrap().events.len(), 1);
+    let (_, zip) = desk.brief(&done.execution_id);
+    let events = &unzip(&zip)["data/custody/custody.jsonl"];
+    assert_eq!(String::from_utf8_lossy(events).lines().count(), 2);
+}
+
+#[test]
 fn without_an_event_those_on_file_are_listed() {
     let desk = Desk::new();
     let done = desk.world.done(SecurityLevel::Fortress);
