@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::error::AuditError;
 use super::finding::{Code, Finding};
 use super::history::{Named, histories};
+use super::pages::{END, MOST_ROWS};
 use super::progress::{Phase, Progress};
 use super::published::PublishedLog;
 use super::tables::{TABLES, Table};
@@ -72,9 +73,8 @@ impl Auditor<'_> {
             progress.phase = Phase::Signatures;
             return Ok(());
         };
-        let limit = table.page();
         let rows = self
-            .page(table, &table.select(), &progress.after, limit)
+            .page(table, &table.page(), &progress.after, MOST_ROWS)
             .await?;
         let mut found = Vec::new();
         if progress.table == 0 && progress.after.is_empty() {
@@ -95,17 +95,15 @@ impl Auditor<'_> {
             progress.executions += rows.len() as u64;
         }
         progress.add(found);
-        match rows.last() {
-            Some(last) if rows.len() >= limit => progress.after = last.text("id")?,
-            _ => {
-                progress.table += 1;
-                progress.after.clear();
-            }
-        }
+        progress.after = rows
+            .last()
+            .map_or(Ok(String::new()), |row| row.text("id"))?;
+        progress.table += usize::from(rows.is_empty());
         Ok(())
     }
 
-    /// At most `limit` rows that the audit is about, in the order of their ids from `after` on.
+    /// Rows that the audit is about, in the order of their ids from `after` on: at most `limit`, and
+    /// none after the last. `select` is of [`Table::page_of`].
     pub(super) async fn page(
         &self,
         table: &Table,
@@ -125,7 +123,7 @@ impl Auditor<'_> {
         let since = format!("COALESCE({}, created_at) >= ?", table.since);
         query.and_if(&since, self.scope.since_ms.map(Value::Timestamp));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let asked = query.finish(" ORDER BY id LIMIT ?", [limit.into()]);
+        let asked = query.finish(&format!(" ORDER BY id LIMIT ?{END}"), [limit.into()]);
         Ok(self.db.run(asked).await?.rows)
     }
 

@@ -34,6 +34,7 @@ impl Auditor<'_> {
             return Ok(Some(missing(what)));
         };
         let (owner, id, hash) = (text("user_id"), text("id"), text("package_hash"));
+        self.published.count_request();
         let wrong = match files.get(&path, MAX_OBJECT_BYTES).await {
             Ok(Some(object)) => open_file(self.sealer, [&owner, &id], &object, &hash)
                 .err()

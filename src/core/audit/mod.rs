@@ -23,6 +23,7 @@ mod frontier;
 mod history;
 mod kept;
 mod links;
+mod pages;
 mod progress;
 mod published;
 mod recorder;

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::digest::{self, RowDigest};
 use super::erasure::{RUN, Telling, erasures_of, telling, tellings_of};
+use super::pages::{END, MOST_ROWS};
 use super::rows::Record;
 use super::tables::{TABLES, Table};
 use crate::chain::fact::Fact;
@@ -19,8 +20,8 @@ pub(super) const PREDICATE: &str = "recorded";
 pub(super) const SOURCE: &str = "chittyos-coordinator";
 /// In place of a fact's id, where the log has another record of the row.
 pub(super) const REFUSED: &str = "refused";
-/// Facts of a table that are logged at a time.
-const AT_ONCE: usize = 100;
+/// Pages of a table that are logged at a time, or fewer of many rows.
+const PAGES: usize = 10;
 /// How often in one go.
 const TIMES: usize = 20;
 /// States of a row that are recorded. An honest one has a few.
@@ -112,7 +113,7 @@ impl Recorder<'_> {
         all: &mut Recorded,
     ) -> Result<Vec<Due>, RecordError> {
         let mut due = Vec::new();
-        for _ in 0..AT_ONCE / table.page() {
+        for _ in 0..PAGES {
             let rows = self.page(table, after).await?;
             let Some(last) = rows.last() else { break };
             *after = last.text("id")?;
@@ -122,6 +123,9 @@ impl Recorder<'_> {
                     Err(_) => all.unreadable += 1,
                 }
             }
+            if due.len() >= MOST_ROWS {
+                break;
+            }
         }
         Ok(due)
     }
@@ -129,11 +133,11 @@ impl Recorder<'_> {
     async fn page(&self, table: &Table, after: &str) -> Result<Vec<Row>, DatabaseError> {
         let sql = format!(
             "{} WHERE recorded_fact IS NULL AND {} AND id > ?1 \
-             AND records >= 0 AND records < {MOST_STATES} ORDER BY id LIMIT ?2",
-            table.select(),
+             AND records >= 0 AND records < {MOST_STATES} ORDER BY id LIMIT ?2{END}",
+            table.page(),
             table.lasting
         );
-        let limit = i64::try_from(table.page()).unwrap_or(i64::MAX);
+        let limit = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX);
         let found = self.db.run(Statement::new(sql).bind(after).bind(limit));
         Ok(found.await?.rows)
     }

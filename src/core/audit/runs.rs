@@ -10,8 +10,7 @@ use crate::fortress::{Manifest, SignedText};
 use crate::sql::Row;
 
 const TABLE: &str = "fortress_jobs";
-const SELECT: &str = "SELECT id, prompt_hash, manifest, signature FROM fortress_jobs";
-/// Runs that are read at a time.
+/// Runs that are read at a time, where they are short.
 const PAGE: usize = 500;
 
 /// What a row says of its run.
@@ -29,7 +28,8 @@ impl Auditor<'_> {
             progress.phase = Phase::Head;
             return Ok(());
         };
-        let rows = self.page(table, SELECT, &progress.after, PAGE).await?;
+        let select = table.page_of(&["id", "prompt_hash", "manifest", "signature"], "");
+        let rows = self.page(table, &select, &progress.after, PAGE).await?;
         let mut runs = Vec::new();
         for row in &rows {
             runs.extend(Run::of(row)?);
@@ -45,8 +45,8 @@ impl Auditor<'_> {
         progress.add(judged.filter_map(|(run, verdict)| run.fault(verdict)));
         progress.signatures += runs.len() as u64;
         match rows.last() {
-            Some(last) if rows.len() >= PAGE => progress.after = last.text("id")?,
-            _ => progress.phase = Phase::Head,
+            Some(last) => progress.after = last.text("id")?,
+            None => progress.phase = Phase::Head,
         }
         Ok(())
     }

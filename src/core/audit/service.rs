@@ -178,7 +178,7 @@ impl AuditService {
         let mut since_ms = self.clock.now_ms();
         while !audit.state.progress.is_done()
             && since_ms < until_ms
-            && !self.published.is_read_enough()
+            && !self.published.is_asked_enough()
         {
             let auditor = Auditor {
                 db: &*self.db,
@@ -191,6 +191,7 @@ impl AuditService {
                 now_ms: since_ms,
             };
             let phase = audit.state.progress.phase;
+            self.published.count_step();
             let step = auditor.step(&mut audit.state.progress).await;
             let now_ms = self.clock.now_ms();
             audit.state.progress.spend(phase, now_ms - since_ms);

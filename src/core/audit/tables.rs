@@ -6,7 +6,6 @@ use super::digest::{NULL, short, short_of};
 use super::erasure::NO_HASH;
 use super::rows::Record;
 use crate::execution::ERASED;
-use crate::ledger::MAX_FACTS;
 use crate::sql::Row;
 use crate::{execution, fortress};
 
@@ -64,9 +63,6 @@ pub(super) enum Left {
 use Left::{No, Nothing, Null, Says};
 
 use Form::{Bool, Int, Json, Link, Sealed, Text, Time};
-
-/// Rows with sealed content that are read at a time, and rows without.
-const PAGES: (usize, usize) = (10, MAX_FACTS);
 
 pub(super) const TABLES: [Table; 4] = [
     Table {
@@ -312,17 +308,6 @@ impl Table {
         Some((Self::named(name)?, id))
     }
 
-    /// Rows that are read at a time.
-    pub fn page(&self) -> usize {
-        let sealed = |(_, form): &(&str, Form)| matches!(form, Sealed(_));
-        let (with, without) = PAGES;
-        if self.columns.iter().any(sealed) {
-            with
-        } else {
-            without
-        }
-    }
-
     /// The first column that a later record must not say anew.
     pub fn replaced(&self, earlier: &Record, later: &Record) -> Option<&'static str> {
         let says = |record: &Record, said: &[(&str, &str)]| {
@@ -358,17 +343,6 @@ impl Table {
     pub fn erased_with(&self, row: &Row) -> Vec<String> {
         let named = |column: &&str| row.opt_text(column).ok().flatten();
         self.erased_with.iter().filter_map(named).collect()
-    }
-
-    /// `a, b, …`, with what the audit needs beside them.
-    pub fn select(&self) -> String {
-        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
-        format!(
-            "SELECT {}, recorded_fact, records, {} AS lasting FROM {}",
-            names.join(", "),
-            self.lasting,
-            self.name
-        )
     }
 }
 

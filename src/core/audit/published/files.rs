@@ -16,9 +16,11 @@ const ATTEMPTS: usize = 3;
 /// Largest bundle read, in bytes: twice what 256 commitments with their times have.
 const MAX_BUNDLE: usize = 64 * 1024;
 const HASH_BYTES: usize = 32;
-/// Requests for one audit's slice. A Worker's invocation has at most 1,000, for the step that
-/// comes to this and the database too.
+/// Requests of one invocation for audits. A Worker has at most 1,000 of them, for the last step and
+/// for what else the invocation does too.
 const ENOUGH: u32 = 500;
+/// Of a step, to database and log; those that may be more are counted one by one.
+const OF_STEP: u32 = 10;
 
 /// The log's files under [`PREFIX`] of the worker that serves them to everybody.
 pub struct PublishedLog {
@@ -49,12 +51,20 @@ impl PublishedLog {
     }
 
     /// Whether the rest is for another invocation.
-    pub(in crate::audit) fn is_read_enough(&self) -> bool {
+    pub(in crate::audit) fn is_asked_enough(&self) -> bool {
         self.asked.get() >= ENOUGH
     }
 
-    pub(super) fn count_request(&self) {
-        self.asked.set(self.asked.get().saturating_add(1));
+    pub(in crate::audit) fn count_request(&self) {
+        self.count(1);
+    }
+
+    pub(in crate::audit) fn count_step(&self) {
+        self.count(OF_STEP);
+    }
+
+    fn count(&self, requests: u32) {
+        self.asked.set(self.asked.get().saturating_add(requests));
     }
 
     /// As many hashes as the tile has, of which each may be wrong. A partial file may have given

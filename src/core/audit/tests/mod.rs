@@ -6,6 +6,7 @@ mod erasing;
 mod files;
 mod hidden;
 mod left_behind;
+mod many;
 mod matrix;
 mod meanwhile;
 mod published;

@@ -1,0 +1,57 @@
+//! Many rows, long rows and many facts: each is read once, in slices that a Worker can do.
+
+use super::asked::{ask, service};
+use super::*;
+
+/// As many more rows of evidence, of so many characters each, due to be recorded.
+fn more_evidence(office: &Office, count: usize, chars: usize) {
+    office.sql(format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count}) \
+         INSERT INTO evidence_records (id, user_id, evidence_type, description, status, \
+         created_at, updated_at) SELECT 'more-' || n, 'ann', 'note', \
+         REPLACE(HEX(ZEROBLOB({chars} / 2)), '0', 'x'), 'completed', 1, 1 FROM n"
+    ));
+}
+
+#[test]
+fn rows_are_recorded_and_read_once_however_long_they_are() {
+    for (count, chars) in [(250, 10), (13, 900_000)] {
+        let office = Office::with(1);
+        more_evidence(&office, count, chars);
+        assert_eq!(office.record().rows, count as u64);
+        assert_eq!(office.record().rows, 0);
+        let audit = office.audit(&forensic(&[]));
+        assert_eq!(audit.findings, []);
+        assert_eq!(audit.rows, 4 + count as u64);
+    }
+}
+
+#[test]
+fn what_is_more_than_an_invocation_may_ask_goes_on_with_the_next() {
+    let office = Office::with(1);
+    let ledger = &office.world.service.ledger;
+    for round in 0..6 {
+        let noise = (round * 1_000)..(round * 1_000 + 1_000);
+        let noise: Vec<_> = noise.map(crate::ledger::tests::request).collect();
+        office.clock().run(ledger.append_all(&noise)).unwrap();
+    }
+    let asked = serde_json::json!({"audit_level": "forensic"});
+    let first = ask(&office, "op", &["chain:read_all"], asked).unwrap();
+    assert_eq!(first.status, "running");
+    let facts = first.facts_read;
+    let (audits, auditor) = (service(&office), office.world.asker());
+    let signatures = FortressSignatures {
+        workers: &office.world.service.workers,
+        asker: &auditor,
+    };
+    let until_ms = office.clock().now_ms() + 60_000;
+    let ended = office.clock().run(audits.run_due(&signatures, until_ms));
+    assert_eq!(ended.unwrap(), 1);
+    let asked = serde_json::json!({"audit_id": first.audit_id});
+    let last = ask(&office, "op", &["chain:read_all"], asked).unwrap();
+    assert!(facts < last.facts_read && last.facts_read >= 6_000);
+    assert_eq!(
+        (last.status.as_str(), last.findings.len()),
+        ("completed", 0)
+    );
+}
