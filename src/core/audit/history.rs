@@ -140,9 +140,13 @@ impl History {
 
     fn replacement(&self, earlier: &Known, later: &Known) -> Option<Finding> {
         let now = later.record.as_ref()?;
-        // An erasure that was cut short is told, and has emptied the row, before facts go.
-        if earlier.is_erased() || self.told_at_ms(&earlier.stored.fact_id).is_some() {
+        if earlier.is_erased() {
             return self.come_back(now);
+        }
+        // By an erasure that was cut short: rows are emptied before facts go.
+        let is_told = self.told_at_ms(&earlier.stored.fact_id).is_some();
+        if is_told && self.table.not_emptied(now).is_none() {
+            return None;
         }
         let before = earlier.record.as_ref()?;
         let column = self.table.replaced(before, now)?;
@@ -164,10 +168,9 @@ impl History {
     pub fn untold(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         for known in &self.records {
-            let told_before = self
-                .tellings
-                .iter()
-                .any(|telling| telling.leaf_index < known.stored.leaf_index);
+            let before = |telling: &&StoredFact| telling.leaf_index < known.stored.leaf_index;
+            let mut tellings = self.tellings.iter().filter(before).peekable();
+            let told_before = tellings.peek().is_some();
             let gone = known.is_erased() && self.told_at_ms(&known.stored.fact_id).is_none();
             let says_gone = known
                 .record
@@ -178,7 +181,7 @@ impl History {
                 let finding = Finding::new(Code::ContentGone, self.name.as_str(), what);
                 found.push(finding.evidence(known.stored.fact_id.to_string(), None));
             }
-            if told_before {
+            if tellings.any(|telling| self.is_carried_out(telling)) {
                 found.extend(
                     known
                         .record
@@ -188,6 +191,13 @@ impl History {
             }
         }
         found
+    }
+
+    /// Whether nothing of the row that it tells of is there any more.
+    fn is_carried_out(&self, telling: &StoredFact) -> bool {
+        let named = told_erased(telling);
+        let is_named = |known: &&Known| named.contains(&known.stored.fact_id);
+        self.records.iter().filter(is_named).all(Known::is_erased)
     }
 
     /// Records after that one.

@@ -190,6 +190,26 @@ fn an_erasure_that_is_cut_short_is_no_forgery() {
 }
 
 #[test]
+fn an_erasure_that_did_nothing_takes_no_right_to_go_on() {
+    let office = Office::with(1);
+    office.sql(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON secure_executions \
+         BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    assert!(erase_of(&office, "execution_id", &office.executions[0]).is_err());
+    office.sql("DROP TRIGGER refuse");
+    office.sql(
+        "UPDATE evidence_packages SET status = 'delivered', updated_at = updated_at + 1, \
+         recorded_fact = NULL",
+    );
+    assert_eq!(office.record().rows, 1);
+    assert_eq!(office.findings(), []);
+    erase_of(&office, "execution_id", &office.executions[0]).unwrap();
+    office.record();
+    assert_eq!(office.findings(), []);
+}
+
+#[test]
 fn a_round_that_is_published_and_not_noted_yet_is_no_finding() {
     for lags in 1..12 {
         let mut office = Office::with(1);
