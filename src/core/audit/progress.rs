@@ -13,6 +13,8 @@ use crate::chain::hash::Hash;
 
 /// Findings that a report has; what is more is counted.
 const MOST_FINDINGS: usize = 500;
+/// Bytes of them as JSON. A report has them twice in its row, of at most 2 MB.
+const MOST_BYTES: usize = 400_000;
 /// Erased facts that an audit keeps in mind until it meets what tells of them.
 const MOST_ERASED: usize = 5_000;
 
@@ -55,6 +57,8 @@ pub struct Progress {
     #[serde(default)]
     pub spent: Spent,
     pub findings: Vec<Finding>,
+    #[serde(default)]
+    pub(super) bytes: usize,
     pub more_findings: u64,
 }
 
@@ -91,6 +95,7 @@ impl Progress {
             if self.is_full() {
                 self.more_findings += 1;
             } else {
+                self.bytes += serde_json::to_string(&finding).map_or(0, |text| text.len());
                 self.findings.push(finding);
             }
         }
@@ -98,7 +103,7 @@ impl Progress {
 
     /// Whether further findings are counted only.
     pub(super) fn is_full(&self) -> bool {
-        self.findings.len() >= MOST_FINDINGS
+        self.findings.len() >= MOST_FINDINGS || self.bytes >= MOST_BYTES
     }
 
     pub(super) fn add_erased(&mut self, facts: Vec<Hash>) {

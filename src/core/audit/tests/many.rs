@@ -55,3 +55,38 @@ fn what_is_more_than_an_invocation_may_ask_goes_on_with_the_next() {
         ("completed", 0)
     );
 }
+
+#[test]
+fn a_row_too_large_for_a_record_keeps_no_other_from_being_recorded() {
+    let office = Office::with(1);
+    more_evidence(&office, 5, 10);
+    let long = "a".repeat(1_900_000);
+    office.sql(format!(
+        "INSERT INTO evidence_records (id, user_id, evidence_type, status, created_at, updated_at) \
+         VALUES ('a{long}', 'ann', 'note', 'completed', 1, 1), \
+         ('b', '{long}', 'note', 'completed', 1, 1)"
+    ));
+    let done = office.record();
+    assert_eq!((done.rows, done.unreadable), (5, 2));
+    let found = office.findings();
+    let unrecorded = found.iter().map(|found| found.code);
+    assert!(unrecorded.eq([Code::RowUnrecorded; 2]), "{found:?}");
+}
+
+#[test]
+fn findings_fit_into_a_row_whatever_names_they_have() {
+    let office = Office::with(1);
+    let long = "\u{1}".repeat(500);
+    office.sql(format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 600) \
+         INSERT INTO evidence_records (id, user_id, evidence_type, status, created_at, updated_at, \
+         evidence_package_id) SELECT n || '{long}', 'ann', 'note', 'completed', 1, 1, n || '{long}' FROM n"
+    ));
+    let mut progress = office.audit(&forensic(&[]));
+    let text = serde_json::to_string(&progress.findings).unwrap();
+    assert!(text.len() < 450_000, "{}", text.len());
+    let named = progress.findings.len() as u64 + progress.more_findings;
+    assert_eq!(named, 1_200, "each row, and what it names");
+    progress.findings.truncate(1);
+    assert!(serde_json::to_string(&progress).unwrap().len() < 20_000);
+}
