@@ -113,7 +113,7 @@ if command -v python3 >/dev/null; then
   python3 -I verify/verify.py "$@" . >"$work/log"
   case $? in
     0) say log holds "verify.py: proofs, custody, checkpoint" ;;
-    3) say log "NOT CHECKED" "the proofs hold, but give the log's key: see verify.py below"; unchecked=1 ;;
+    3) say log "NOT CHECKED" "nothing fails, but something is open: see verify.py below"; unchecked=1 ;;
     *) fail log "see verify.py below" ;;
   esac
   if [ $by_log -eq 1 ]; then
