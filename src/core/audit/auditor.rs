@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::error::AuditError;
 use super::finding::{Code, Finding};
 use super::history::{Named, histories};
-use super::pages::{END, MOST_ROWS};
+use super::pages::{END, MOST_ROWS, after};
 use super::progress::{Phase, Progress};
 use super::published::PublishedLog;
 use super::tables::{TABLES, Table};
@@ -95,9 +95,7 @@ impl Auditor<'_> {
             progress.executions += rows.len() as u64;
         }
         progress.add(found);
-        progress.after = rows
-            .last()
-            .map_or(Ok(String::new()), |row| row.text("id"))?;
+        progress.after = after(&rows)?.unwrap_or_default();
         progress.table += usize::from(rows.is_empty());
         Ok(())
     }

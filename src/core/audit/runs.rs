@@ -3,6 +3,7 @@
 use super::auditor::Auditor;
 use super::error::AuditError;
 use super::finding::{Code, Finding};
+use super::pages::after;
 use super::progress::{Phase, Progress};
 use super::tables::Table;
 use crate::digest::sha256_hex;
@@ -44,8 +45,8 @@ impl Auditor<'_> {
         let judged = runs.iter().zip(verdicts);
         progress.add(judged.filter_map(|(run, verdict)| run.fault(verdict)));
         progress.signatures += runs.len() as u64;
-        match rows.last() {
-            Some(last) => progress.after = last.text("id")?,
+        match after(&rows)? {
+            Some(id) => progress.after = id,
             None => progress.phase = Phase::Head,
         }
         Ok(())

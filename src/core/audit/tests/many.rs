@@ -90,3 +90,24 @@ fn findings_fit_into_a_row_whatever_names_they_have() {
     progress.findings.truncate(1);
     assert!(serde_json::to_string(&progress).unwrap().len() < 20_000);
 }
+
+#[test]
+fn where_an_audit_is_fits_into_a_row_whatever_ids_there_are() {
+    let office = Office::with(1);
+    let long = "ä".repeat(900_000);
+    office.sql(format!(
+        "INSERT INTO evidence_records (id, user_id, evidence_type, status, created_at, updated_at) \
+         VALUES ('z{long}', 'ann', 'note', 'completed', 1, 1), \
+         ('zz', 'ann', 'note', 'completed', 1, 1)"
+    ));
+    let rows = office.sql("SELECT id FROM evidence_records ORDER BY id");
+    let after = |rows| crate::audit::pages::after(rows).unwrap();
+    let id = after(&rows).unwrap();
+    assert!(id.len() < 1_100 && id > rows.last().unwrap().text("id").unwrap());
+    let [.., short, _] = &rows[..] else {
+        unreachable!()
+    };
+    let short = std::slice::from_ref(short);
+    assert_eq!((after(short), after(&[])), (Some("zz".to_owned()), None));
+    assert_eq!(office.audit(&forensic(&[])).rows, 6);
+}
