@@ -201,10 +201,11 @@ impl Evidence<'_> {
         })
     }
 
+    /// Unless it was erased meanwhile.
     async fn mark_delivered(&self, package_id: &str) -> Result<(), EvidenceError> {
         let update = Statement::new(
             "UPDATE evidence_packages SET status = 'delivered', updated_at = ?2, recorded_fact = NULL \
-             WHERE id = ?1 AND status <> 'delivered'",
+             WHERE id = ?1 AND status <> 'delivered' AND package_file_path IS NOT NULL",
         )
         .bind(package_id)
         .timestamp(self.executions.clock.now_ms());

@@ -167,13 +167,16 @@ fn a_run_that_is_part_of_no_execution_is_erased_by_its_id() {
     ));
 }
 
-/// Where the execution is erased as soon as a file of it is put.
+/// Where the execution is erased as soon as a file of it is put, and a package once it is read.
 struct ErasedMeanwhile(Rc<MemoryBucket>, Rc<dyn Database>);
 
 #[async_trait(?Send)]
 impl Bucket for ErasedMeanwhile {
     async fn get(&self, key: &str, max: usize) -> Result<Option<Object>, BucketError> {
-        self.0.get(key, max).await
+        let file = self.0.get(key, max).await;
+        let erased = "UPDATE evidence_packages SET package_file_path = NULL, status = 'created'";
+        self.1.run(Statement::new(erased)).await.unwrap();
+        file
     }
 
     async fn put(&self, key: &str, object: Object) -> Result<(), BucketError> {
@@ -204,6 +207,31 @@ fn a_package_that_is_being_made_is_kept_nowhere() {
     assert_eq!(error.code(), "CONTENT_ERASED");
     assert!(files.0.0.borrow().is_empty());
     assert_eq!(office.sql("SELECT id FROM evidence_packages").len(), 1);
+}
+
+#[test]
+fn a_package_that_is_being_fetched_is_not_marked_after_it() {
+    let office = Office::with(1);
+    let files = ErasedMeanwhile(Rc::clone(&office.files), office.database());
+    let evidence = Evidence {
+        executions: &office.world.service,
+        files: Some(&files),
+        origin: "https://mcp.example.com",
+    };
+    let state = || {
+        office
+            .sql("SELECT id, status FROM evidence_packages")
+            .remove(0)
+    };
+    let uri = format!(
+        "{}{}",
+        crate::evidence::RESOURCE,
+        state().text("id").unwrap()
+    );
+    let ann = principal("ann");
+    let fetched = office.clock().run(evidence.resource(&ann, &uri));
+    assert!(fetched.unwrap().is_some());
+    assert_eq!(state().text("status").unwrap(), "created");
 }
 
 #[test]
