@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use chitty_core::audit::{FortressSignatures, Recorder, record_due};
+use chitty_core::audit::{FortressSignatures, Recorder, finish_erasures, record_due};
 use chitty_core::auth::{Principal, PrincipalKind, Scopes};
 use chitty_core::execution::{Asker, Executions};
 use chitty_core::fortress::Jobs;
@@ -50,12 +50,13 @@ async fn try_run(env: &Env, context: ScheduleContext) -> Result<(), Fault> {
     let isolate = worker.isolate();
     let platform = isolate.platform(env, background, Coordinator::NAME, "sweep")?;
     // One that fails does not keep the others from being done.
-    let chores: [(&str, Result<(), Fault>); 8] = [
+    let chores: [(&str, Result<(), Fault>); 9] = [
         ("interrupted", interrupted(&platform).await),
         ("unlogged", logged(&worker, env, &platform).await),
         ("resealing", resealing(&platform).await),
         ("signing_keys", signing_keys(&platform).await),
         ("identity", identity(&worker, &platform).await),
+        ("erasures", erasures(&worker, env, &platform).await),
         ("records", records(env, &platform).await),
         ("audits", audits(&worker, env, &platform).await),
         ("anchors", anchored(env).await),
@@ -111,6 +112,19 @@ async fn resealing(platform: &Platform) -> Result<(), Fault> {
             "columns_done": told.done, "columns": told.columns,
         });
         platform.log.record(level, "resealed", fields);
+    }
+    Ok(())
+}
+
+/// Erasures whose worker ended are finished.
+async fn erasures(worker: &Coordinator, env: &Env, platform: &Platform) -> Result<(), Fault> {
+    let desk = worker.domain(env, platform)?;
+    let finished = finish_erasures(&desk.eraser()).await?;
+    if finished > 0 {
+        let fields = json!({ "erasures": finished });
+        platform
+            .log
+            .record(Level::Warn, "erasures_finished", fields);
     }
     Ok(())
 }

@@ -62,6 +62,7 @@ INDEXED = [
       for table in ("oauth_grants", "oauth_authorization_codes", "oauth_refresh_tokens", "login_sessions",
                     "used_once", "throttles")),
     ("DELETE FROM idempotent_calls WHERE expires_at <= ?", "idempotent_calls_by_expiry"),
+    ("SELECT id FROM content_erasures WHERE due_at <= ? ORDER BY due_at LIMIT 5", "content_erasures_by_due"),
     ("SELECT * FROM chitty_chain_facts WHERE subject = ? ORDER BY timestamp", "chitty_chain_facts_by_subject"),
     ("SELECT * FROM execution_audit_events WHERE execution_id = ?", "chitty_chain_facts_by_execution"),
 ]

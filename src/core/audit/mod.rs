@@ -40,7 +40,7 @@ mod types;
 mod tests;
 
 pub use auditor::Signatures;
-pub use erasure::{EraseError, EraseInput, EraseOutput, Eraser, erase};
+pub use erasure::{EraseError, EraseInput, EraseOutput, Eraser, erase, finish_erasures};
 pub use error::AuditError;
 pub use finding::{Code, Finding, Severity};
 pub use fortress_signatures::FortressSignatures;

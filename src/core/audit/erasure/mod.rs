@@ -2,10 +2,12 @@
 //! with the content of its facts. What the log commits to stays, so every proof still holds.
 
 mod facts;
+mod finishing;
 mod late;
 mod told;
 mod wipe;
 
+pub use finishing::finish_erasures;
 pub(super) use told::{Telling, erasures_of, telling, tellings_of, told_erased};
 pub(super) use wipe::NO_HASH;
 
@@ -17,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Principal;
+use crate::chain::hash::Hash;
 use crate::chain::receipt::Receipt;
 use crate::chat::deletion;
 use crate::execution::ERASED;
@@ -155,21 +158,14 @@ pub async fn erase(
         _ => return Err(EraseError::NotNamed),
     };
     let order = Order {
-        input,
+        reason: &input.reason,
+        authority: &input.authority,
         by: &caller.user_id,
     };
-    let facts = eraser.facts_of(&what).await?;
-    let told = eraser.tell(&what, &order, &facts).await?;
-    // From now on nothing is packaged of it.
-    eraser.wipe(&what).await?;
-    eraser.erase_facts(&facts).await?;
-    let packages_erased = eraser.wipe_packages(&what).await?;
-    // What was put on record until its row was empty.
-    let late = eraser.facts_of(&what).await?;
-    if !late.present.is_empty() {
-        eraser.tell(&what, &order, &late).await?;
-    }
-    eraser.erase_facts(&late).await?;
+    let id = what.id();
+    eraser.begin(id).await?;
+    let done = eraser.carry_out(&what, &order).await?;
+    eraser.end(id).await?;
     if let Some(id) = &input.execution_id {
         // One that began meanwhile; since the wipe none begins.
         let now = eraser.execution(caller, id).await?;
@@ -180,33 +176,65 @@ pub async fn erase(
     Ok(EraseOutput {
         execution_id: input.execution_id.clone(),
         fortress_job_id: input.fortress_job_id.clone(),
-        facts_erased: facts.ids().chain(late.ids()).collect::<BTreeSet<_>>().len(),
-        packages_erased,
-        fact_id: told.fact_id.to_string(),
-        leaf_index: told.leaf_index,
+        facts_erased: done.facts.len(),
+        packages_erased: done.packages,
+        fact_id: done.told.fact_id.to_string(),
+        leaf_index: done.told.leaf_index,
         content: ERASED.to_owned(),
     })
 }
 
-/// What was asked, and by whom.
+/// Why, and who asked.
 struct Order<'a> {
-    input: &'a EraseInput,
+    reason: &'a str,
+    authority: &'a str,
     by: &'a str,
 }
 
+/// What was done.
+struct Done {
+    facts: BTreeSet<Hash>,
+    packages: u64,
+    told: Receipt,
+}
+
+impl Erased {
+    /// Of the one that was named.
+    fn id(&self) -> &str {
+        let named = self.executions.first().or(self.run.as_ref());
+        named.map_or("", String::as_str)
+    }
+}
+
 impl Eraser {
+    /// May be done again, from the beginning.
+    async fn carry_out(&self, what: &Erased, order: &Order<'_>) -> Result<Done, EraseError> {
+        let facts = self.facts_of(what).await?;
+        let told = self.tell(what, order, &facts).await?;
+        // From now on nothing is packaged of it.
+        self.wipe(what).await?;
+        self.erase_facts(&facts).await?;
+        let packages = self.wipe_packages(what).await?;
+        // What was put on record until its row was empty.
+        let late = self.facts_of(what).await?;
+        if !late.present.is_empty() {
+            self.tell(what, order, &late).await?;
+        }
+        self.erase_facts(&late).await?;
+        let facts = facts.ids().chain(late.ids()).copied().collect();
+        Ok(Done {
+            facts,
+            packages,
+            told,
+        })
+    }
+
     /// One that has ended and is of somebody whom the caller may act for.
     async fn execution(&self, caller: &Principal, id: &str) -> Result<Erased, EraseError> {
         let select = Statement::new("SELECT user_id, status FROM secure_executions WHERE id = ?1");
-        // It quotes both answers.
-        let analysis = Statement::new(
-            "SELECT e.id, e.status FROM ai_response_comparisons c \
-             JOIN secure_executions e ON e.id = c.analysis_execution_id \
-             WHERE c.standard_execution_id = ?1 OR c.fortress_execution_id = ?1",
-        );
         let found = self
             .db
-            .batch(vec![select.bind(id), analysis.bind(id)])
+            .batch(vec![select.bind(id), analyses_of(id)])
             .await?;
         let rows = |index: usize| found.get(index).map_or(&[][..], |outcome| &outcome.rows);
         let row = rows(0).first().ok_or(EraseError::NotFound)?;
@@ -282,8 +310,8 @@ impl Eraser {
                 run: erased.run.as_deref(),
                 owner: &erased.owner,
                 facts: &facts,
-                reason: &order.input.reason,
-                authority: &order.input.authority,
+                reason: order.reason,
+                authority: order.authority,
                 ordered_by: order.by,
                 now_ms: self.clock.now_ms(),
             };
@@ -351,4 +379,14 @@ impl Eraser {
         }
         Ok(count)
     }
+}
+
+/// They quote both answers.
+fn analyses_of(id: &str) -> Statement {
+    let select = Statement::new(
+        "SELECT e.id, e.status FROM ai_response_comparisons c \
+         JOIN secure_executions e ON e.id = c.analysis_execution_id \
+         WHERE c.standard_execution_id = ?1 OR c.fortress_execution_id = ?1",
+    );
+    select.bind(id)
 }

@@ -4,6 +4,7 @@ mod asked;
 mod busy;
 mod erasing;
 mod files;
+mod finishing;
 mod hidden;
 mod left_behind;
 mod many;
