@@ -98,11 +98,7 @@ impl Recorder<'_> {
              AND NOT (records >= 0 AND records < {MOST_STATES})",
             table.name, table.lasting
         );
-        let found = self.db.run(Statement::new(sql)).await?;
-        let count = found.first().map(|row| row.int("rows")).transpose()?;
-        Ok(count
-            .and_then(|count| u64::try_from(count).ok())
-            .unwrap_or_default())
+        Ok(self.db.run(Statement::new(sql)).await?.count("rows")?)
     }
 
     /// The next ones after that id, which moves on.

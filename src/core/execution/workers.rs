@@ -52,13 +52,7 @@ impl Workers {
         asker: &Asker<'_>,
         input: &fortress::ExecuteInput,
     ) -> Result<fortress::ExecuteOutput, PeerError> {
-        let peer = self.peer(
-            FORTRESS,
-            &self.fortress,
-            asker,
-            "fortress:execute",
-            MODEL_TIMEOUT_MS,
-        )?;
+        let peer = self.fortress_peer(asker, "fortress:execute", MODEL_TIMEOUT_MS)?;
         peer.call("fortress_secure_execute", &json!(input)).await
     }
 
@@ -67,13 +61,7 @@ impl Workers {
         asker: &Asker<'_>,
         input: &fortress::VerifyInput,
     ) -> Result<fortress::VerifyOutput, PeerError> {
-        let peer = self.peer(
-            FORTRESS,
-            &self.fortress,
-            asker,
-            "fortress:verify",
-            CHECK_TIMEOUT_MS,
-        )?;
+        let peer = self.fortress_peer(asker, "fortress:verify", CHECK_TIMEOUT_MS)?;
         peer.call("fortress_verify_signature", &json!(input)).await
     }
 
@@ -83,13 +71,7 @@ impl Workers {
         asker: &Asker<'_>,
         input: &fortress::VerifyAllInput,
     ) -> Result<fortress::VerifyAllOutput, PeerError> {
-        let peer = self.peer(
-            FORTRESS,
-            &self.fortress,
-            asker,
-            "worker:verify",
-            CHECK_TIMEOUT_MS,
-        )?;
+        let peer = self.fortress_peer(asker, "worker:verify", CHECK_TIMEOUT_MS)?;
         peer.call("fortress_signatures_verify", &json!(input)).await
     }
 
@@ -100,13 +82,7 @@ impl Workers {
         package_id: &str,
         tag_manifest: &str,
     ) -> Result<fortress::SealOutput, PeerError> {
-        let peer = self.peer(
-            FORTRESS,
-            &self.fortress,
-            asker,
-            "worker:seal",
-            CHECK_TIMEOUT_MS,
-        )?;
+        let peer = self.fortress_peer(asker, "worker:seal", CHECK_TIMEOUT_MS)?;
         let input = fortress::SealInput {
             package_id: package_id.to_owned(),
             tag_manifest: tag_manifest.to_owned(),
@@ -116,14 +92,17 @@ impl Workers {
 
     /// Has the fortress log what is due: it has the keys, and checks signatures first.
     pub async fn log_due(&self, asker: &Asker<'_>) -> Result<fortress::LoggedDue, PeerError> {
-        let peer = self.peer(
-            FORTRESS,
-            &self.fortress,
-            asker,
-            "worker:log",
-            MODEL_TIMEOUT_MS,
-        )?;
+        let peer = self.fortress_peer(asker, "worker:log", MODEL_TIMEOUT_MS)?;
         peer.call("fortress_log_due", &json!({})).await
+    }
+
+    fn fortress_peer<'a>(
+        &'a self,
+        asker: &'a Asker<'a>,
+        scope: &str,
+        timeout_ms: u64,
+    ) -> Result<Peer<'a>, PeerError> {
+        self.peer(FORTRESS, &self.fortress, asker, scope, timeout_ms)
     }
 
     /// The worker `name`, asked on behalf of the owner with one scope and no more.

@@ -257,8 +257,7 @@ impl Jobs {
     /// How many there are that [`Self::unlogged`] tells of.
     pub(super) async fn unlogged_count(&self) -> Result<usize, DatabaseError> {
         let count = format!("SELECT count(*) AS count FROM fortress_jobs WHERE {UNLOGGED}");
-        let found = self.db.run(Statement::new(count)).await?;
-        let count = found.first().map_or(Ok(0), |row| row.int("count"))?;
+        let count = self.db.run(Statement::new(count)).await?.count("count")?;
         Ok(usize::try_from(count).unwrap_or_default())
     }
 

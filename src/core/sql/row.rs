@@ -15,6 +15,12 @@ impl Outcome {
     pub fn first(&self) -> Option<&Row> {
         self.rows.first()
     }
+
+    /// What a query counted: the number in its only row, 0 where there is none.
+    pub fn count(&self, column: &str) -> Result<u64, DatabaseError> {
+        let counted = self.first().map_or(Ok(0), |row| row.int(column))?;
+        Ok(u64::try_from(counted).unwrap_or_default())
+    }
 }
 
 /// A row, read by column name. Columns of one result share their names.

@@ -43,10 +43,7 @@ impl Eraser {
             return Ok(false);
         };
         let said = |name: &str| fact.metadata.get(name).map_or("", String::as_str);
-        let what = Erased {
-            owner: said("user_id").to_owned(),
-            ..self.named_by(fact, id).await?
-        };
+        let what = self.named_by(fact, id, said("user_id")).await?;
         let order = Order {
             reason: said("reason"),
             authority: said("authority"),
@@ -57,9 +54,9 @@ impl Eraser {
     }
 
     /// A run, or an execution with those of its analyses that the log was told of, too.
-    async fn named_by(&self, fact: &Fact, id: &str) -> Result<Erased, EraseError> {
+    async fn named_by(&self, fact: &Fact, id: &str, owner: &str) -> Result<Erased, EraseError> {
         let mut what = Erased {
-            owner: String::new(),
+            owner: owner.to_owned(),
             executions: Vec::new(),
             run: None,
         };

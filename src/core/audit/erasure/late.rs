@@ -38,10 +38,6 @@ impl Eraser {
     /// The place after the last row.
     async fn rows_end(&self) -> Result<u64, EraseError> {
         let select = "SELECT COALESCE(MAX(leaf_index) + 1, 0) AS next FROM chitty_chain_facts";
-        let found = self.db.run(Statement::new(select)).await?;
-        let next = found.first().map(|row| row.int("next")).transpose()?;
-        Ok(next
-            .and_then(|next| u64::try_from(next).ok())
-            .unwrap_or_default())
+        Ok(self.db.run(Statement::new(select)).await?.count("next")?)
     }
 }

@@ -10,7 +10,6 @@ use crate::anchoring::Anchoring;
 use crate::audit::tables::Table;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredFact};
-use crate::execution::tests::peers::Service;
 use crate::ledger::{AppendRequest, FactRef, Head, Keyed, Ledger, LedgerError, LoggedFact};
 
 #[test]
@@ -186,17 +185,8 @@ fn a_run_that_names_what_was_erased_belongs_to_itself() {
         .unwrap();
     office.record();
     erase_of(&office, "execution_id", &done.execution_id).unwrap();
-    let Service::Fortress(fortress) = &office.world.fortress.service else {
-        unreachable!()
-    };
     let asked = serde_json::json!({"prompt": "p", "label": "l", "evidence_id": done.execution_id});
-    let ann = crate::fortress::Asker {
-        user_id: "ann",
-        key_id: None,
-        request_id: "r",
-    };
-    let asked = serde_json::from_value(asked).unwrap();
-    office.clock().run(fortress.executing(ann, &asked)).unwrap();
+    office.run(asked);
     assert_eq!(office.record().rows, 2);
     let run = &office.sql("SELECT execution_id FROM fortress_jobs")[0];
     assert_eq!(run.opt_text("execution_id").unwrap(), None);

@@ -133,17 +133,7 @@ fn the_analysis_of_a_comparison_goes_with_what_it_quotes() {
 #[test]
 fn a_run_that_is_part_of_no_execution_is_erased_by_its_id() {
     let office = Office::with(1);
-    let Service::Fortress(fortress) = &office.world.fortress.service else {
-        unreachable!()
-    };
-    let asked = serde_json::json!({"prompt": "by itself", "label": "alone"});
-    let asked = serde_json::from_value(asked).unwrap();
-    let ann = crate::fortress::Asker {
-        user_id: "ann",
-        key_id: None,
-        request_id: "r",
-    };
-    let run = office.clock().run(fortress.executing(ann, &asked)).unwrap();
+    let run = office.run(serde_json::json!({"prompt": "by itself", "label": "alone"}));
     office.record();
     let erased = erase_of(&office, "fortress_job_id", &run.job_id).unwrap();
     assert_eq!(erased.facts_erased, 2, "of the run and of its record");

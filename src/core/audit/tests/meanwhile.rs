@@ -11,7 +11,6 @@ use crate::anchoring::Anchoring;
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::hash::Hash;
 use crate::chain::receipt::{ConsistencyProof, InclusionProof, Receipt, StoredFact};
-use crate::execution::tests::peers::Service;
 use crate::ledger::{AppendRequest, FactRef, Head, Keyed, Ledger, LedgerError, LoggedFact};
 
 /// A log that does not answer whoever erases, or gives an old head for so many calls.
@@ -112,17 +111,7 @@ impl Ledger for Hindered {
 
 /// A run that is part of no execution, on record.
 fn run_alone(office: &Office) -> String {
-    let Service::Fortress(fortress) = &office.world.fortress.service else {
-        unreachable!()
-    };
-    let asked = serde_json::json!({"prompt": "by itself", "label": "alone"});
-    let asked = serde_json::from_value(asked).unwrap();
-    let ann = crate::fortress::Asker {
-        user_id: "ann",
-        key_id: None,
-        request_id: "r",
-    };
-    let run = office.clock().run(fortress.executing(ann, &asked)).unwrap();
+    let run = office.run(serde_json::json!({"prompt": "by itself", "label": "alone"}));
     office.record();
     run.job_id
 }

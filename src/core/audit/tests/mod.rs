@@ -27,7 +27,9 @@ use super::progress::{Phase, Progress};
 use super::*;
 use crate::evidence::{Evidence, PackageInput};
 use crate::execution::SecurityLevel;
+use crate::execution::tests::peers::Service;
 use crate::execution::tests::{World, input, principal};
+use crate::fortress::{Asker, ExecuteOutput};
 use crate::llm::scripted::JumpClock;
 use crate::ports::{Clock, Database};
 use crate::sql::Row;
@@ -43,6 +45,20 @@ pub(super) struct Office {
 }
 
 impl Office {
+    /// A run of ann's that she asks the fortress for herself.
+    fn run(&self, asked: serde_json::Value) -> ExecuteOutput {
+        let Service::Fortress(fortress) = &self.world.fortress.service else {
+            unreachable!()
+        };
+        let asked = serde_json::from_value(asked).unwrap();
+        let ann = Asker {
+            user_id: "ann",
+            key_id: None,
+            request_id: "r",
+        };
+        self.clock().run(fortress.executing(ann, &asked)).unwrap()
+    }
+
     /// `count` executions of level `verified`, each with evidence and a package, all on record.
     pub fn with(count: usize) -> Self {
         let steps = || {

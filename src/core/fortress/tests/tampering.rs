@@ -1,6 +1,7 @@
 //! Who writes the table of keys, or sets it back to an older day, and what the log says to that.
 
 use super::keys::*;
+use super::vouching::Words;
 use super::*;
 use crate::openpgp::make_key;
 
@@ -197,23 +198,14 @@ fn a_compromised_key_revokes_no_other() {
     }))
     .unwrap();
     world.clock.run(world.service.revoke_key(&revoke)).unwrap();
-    let statement = json!({
-        "compromised_at_ms": null, "declared_at_ms": START_MS, "fingerprint": first,
-        "kind": "chittymcp/key-revocation/v1", "note": null, "reason": "retired",
-        "signer_fingerprint": second,
-    })
-    .to_string();
+    let words = Words {
+        of: first,
+        reason: "retired",
+        signer: second,
+    };
     let now = world.service.now_secs();
-    let signature = signer.key.sign(statement.as_bytes(), now).unwrap();
-    world.write(
-        Statement::new(
-            "UPDATE fortress_keys SET revocation = 'retired', revocation_statement = ?1, \
-             revocation_signature = ?2, revocation_signer = ?3 WHERE number = 1",
-        )
-        .bind(statement)
-        .bind(signature)
-        .bind(second),
-    );
+    let signature = signer.key.sign(words.text().as_bytes(), now).unwrap();
+    world.write_revocation(&words, signature);
     assert_eq!(world.known()[0].revocation, None);
     assert_eq!(world.settle().unwrap(), 0);
     assert!(world.verify(&logged).signature_valid);

@@ -30,6 +30,38 @@ impl World {
     pub(super) fn write(&self, statement: Statement) {
         self.clock.run(self.db.inner.run(statement)).unwrap();
     }
+
+    /// Puts a revocation of the first key into its row. Hard ones are since 1970.
+    pub(super) fn write_revocation(&self, words: &Words, signature: String) {
+        let set = "UPDATE fortress_keys SET revocation = ?1, revocation_statement = ?2, \
+                   revocation_signature = ?3, revocation_signer = ?4, compromised_at = ?5 \
+                   WHERE number = 1";
+        let set = Statement::new(set).bind(words.reason).bind(words.text());
+        let set = set.bind(signature).bind(words.signer.as_str());
+        self.write(set.bind(words.compromised_at()));
+    }
+}
+
+/// What a revocation says.
+pub(super) struct Words {
+    pub of: String,
+    pub reason: &'static str,
+    pub signer: String,
+}
+
+impl Words {
+    fn compromised_at(&self) -> Option<i64> {
+        (self.reason == "compromised").then_some(1)
+    }
+
+    pub fn text(&self) -> String {
+        json!({
+            "compromised_at_ms": self.compromised_at(), "declared_at_ms": START_MS,
+            "fingerprint": self.of, "kind": "chittymcp/key-revocation/v1", "note": null,
+            "reason": self.reason, "signer_fingerprint": self.signer,
+        })
+        .to_string()
+    }
 }
 
 fn new_key(world: &World) -> SigningKey {
@@ -232,21 +264,12 @@ fn a_revocation_that_no_key_signed_is_not_logged() {
     let old = world.own_key();
     let made = world.rotate(&old).unwrap();
     let rotation = made.key.rotation.unwrap();
-    let statement = json!({
-        "compromised_at_ms": 1, "declared_at_ms": START_MS, "fingerprint": old,
-        "kind": "chittymcp/key-revocation/v1", "note": null, "reason": "compromised",
-        "signer_fingerprint": made.key.fingerprint,
-    });
-    let forged = Statement::new(
-        "UPDATE fortress_keys SET revocation = 'compromised', revocation_statement = ?1, \
-         revocation_signature = ?2, revocation_signer = ?3, compromised_at = 1 WHERE number = 1",
-    );
-    world.write(
-        forged
-            .bind(statement.to_string())
-            .bind(rotation.new_signature)
-            .bind(made.key.fingerprint),
-    );
+    let forged = Words {
+        of: old,
+        reason: "compromised",
+        signer: made.key.fingerprint,
+    };
+    world.write_revocation(&forged, rotation.new_signature);
     assert_eq!((world.settle().unwrap(), world.log.size()), (0, 1));
 }
 
@@ -257,24 +280,14 @@ fn a_key_whose_day_is_over_revokes_no_other() {
     let second = world.rotate(&first).unwrap().key.fingerprint;
     let signer = world.clock.run(world.service.signer()).unwrap();
     world.rotate(&second).unwrap();
-    let statement = json!({
-        "compromised_at_ms": 1, "declared_at_ms": START_MS, "fingerprint": first,
-        "kind": "chittymcp/key-revocation/v1", "note": null, "reason": "compromised",
-        "signer_fingerprint": second,
-    })
-    .to_string();
+    let words = Words {
+        of: first,
+        reason: "compromised",
+        signer: second,
+    };
     let now = world.service.now_secs();
-    let signature = signer.key.sign(statement.as_bytes(), now).unwrap();
-    world.write(
-        Statement::new(
-            "UPDATE fortress_keys SET revocation = 'compromised', revocation_statement = ?1, \
-             revocation_signature = ?2, revocation_signer = ?3, compromised_at = 1 \
-             WHERE number = 1",
-        )
-        .bind(statement)
-        .bind(signature)
-        .bind(second),
-    );
+    let signature = signer.key.sign(words.text().as_bytes(), now).unwrap();
+    world.write_revocation(&words, signature);
     // The log of these tests has a clock of its own, which is a second ahead.
     world.clock.pass(OVERLAP_MS + 1_000);
     assert_eq!(world.known()[0].revocation, None);
