@@ -94,6 +94,13 @@ pub enum HttpError {
 pub trait Http {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
 
+    /// The same for whoever reads the whole body, of `limit` bytes at most: it may be awaited with
+    /// the headers, and be one piece.
+    async fn ask(&self, request: HttpRequest, limit: usize) -> Result<HttpResponse, HttpError> {
+        let _whenever = limit;
+        self.send(request).await
+    }
+
     /// The status that a GET of `url` is answered with, and the whole body where it is 200, refused
     /// past `limit` bytes.
     async fn get(

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use chitty_core::http::{Body, HttpReply};
 use futures::StreamExt;
+use futures::future::select;
+use futures::stream::LocalBoxStream;
 use serde::{Serialize, Serializer};
 use wasm_bindgen::JsValue;
-use worker::{ResponseBody, ResponseBuilder};
+use wasm_bindgen_futures::spawn_local;
 
-use crate::web;
+use crate::web::{self, Ticket};
 
 /// A reply as the `fetch` handler's response. Bytes cross in one piece; a stream becomes
 /// a `ReadableStream`, dropped when the platform sees that the client has gone: at once
@@ -28,13 +31,25 @@ pub fn into_web(reply: HttpReply) -> Result<web_sys::Response, JsValue> {
             .map_err(|_| JsValue::from_str("an upgraded connection that is no Response")),
         Body::Bytes(bytes) => web::respond(&head, Some(&bytes)),
         Body::Stream(chunks) => {
-            let chunks = chunks.map(|chunk| Ok::<_, worker::Error>(Vec::from(chunk)));
-            match ResponseBuilder::new().from_stream(chunks)?.into_parts().1 {
-                ResponseBody::Stream(stream) => web::respond_with_stream(&head, &stream),
-                ResponseBody::Empty | ResponseBody::Body(_) => web::respond(&head, None),
-            }
+            let (gone, response, out) = Ticket::stream(&head)?;
+            spawn_local(async move {
+                select(gone, Box::pin(write(chunks, out))).await;
+            });
+            Ok(response)
         }
     }
+}
+
+/// Until the last chunk, or until one cannot be written.
+async fn write(mut chunks: LocalBoxStream<'static, Bytes>, out: JsValue) {
+    while let Some(chunk) = chunks.next().await {
+        let Ok(room) = Ticket::write(&out, &chunk) else {
+            return;
+        };
+        room.await;
+    }
+    // Refused only if nobody reads on.
+    let _gone = web::end(&out);
 }
 
 /// Status and headers, for `new Response`.

@@ -3,6 +3,7 @@ use chitty_core::budget::Shield;
 use worker::RateLimiter;
 
 use crate::clock::within;
+use crate::web::Ticket;
 
 /// A count next door is worth no more than this.
 const TIMEOUT_MS: u64 = 100;
@@ -21,11 +22,12 @@ pub struct RateLimitShield {
 impl Shield for RateLimitShield {
     async fn passes(&self, key_id: &str) -> bool {
         // In this order, so that one key's flood does not use up what is everybody's.
-        counted(&self.of_key, key_id).await && counted(&self.of_all, EVERYBODY).await
+        let limits = [
+            (self.of_key.as_ref(), key_id),
+            (self.of_all.as_ref(), EVERYBODY),
+        ];
+        let counted = within(TIMEOUT_MS, Ticket::count(limits)).await;
+        let passes = counted.and_then(|told| told.bytes);
+        passes.is_none_or(|passes| !passes.is_empty())
     }
-}
-
-async fn counted(limiter: &RateLimiter, name: &str) -> bool {
-    let counted = within(TIMEOUT_MS, limiter.limit(name.to_owned())).await;
-    !matches!(counted, Some(Ok(outcome)) if !outcome.success)
 }

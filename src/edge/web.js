@@ -1,11 +1,15 @@
 // What requests need of JavaScript, each in one crossing from WebAssembly.
-// `tell(ticket, bytes, fault)` calls back into it; who has gone meanwhile is not told.
+// `tell(ticket, bytes, fault, object)` calls back into it; who has gone meanwhile is not told.
 
 // Futures are polled from microtasks. The platform's own way in costs ten times as much as a promise's.
 const settled = Promise.resolve();
 globalThis.queueMicrotask = (task) => {
   settled.then(task);
 };
+
+const encoder = new TextEncoder();
+
+const said = (error) => String(error?.message ?? error);
 
 /** Method, URL, then the name and the value of each header, a line each: none can hold a line break. */
 export function head(request) {
@@ -20,7 +24,7 @@ export function head(request) {
 export function read(request, ticket, tell) {
   request.arrayBuffer().then(
     (buffer) => tell(ticket, new Uint8Array(buffer)),
-    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+    (error) => tell(ticket, undefined, said(error)),
   );
 }
 
@@ -42,12 +46,103 @@ export function stop(timer) {
 }
 
 /**
- * Begins a request on whatever has a `fetch`, and returns the promise of its response. `head` is
- * `{url, method, headers, redirect}` as JSON.
+ * Begins a request on whatever has a `fetch`, and returns what aborts it. `head` is `{url, method, headers, redirect,
+ * wanted, limit}` as JSON. Tells the answer: the status in two bytes, the length of what the wanted headers say in two
+ * more, that as a JSON array, and the body if there is a `limit`; with a fault if the body broke off, an empty one if
+ * it has more bytes than that. Without a limit it tells a reader for `pull`, if there is a body.
  */
-export function send(target, head, bytes, signal) {
-  const { url, ...init } = JSON.parse(head);
-  return target.fetch(url, { ...init, body: bytes?.slice(), signal });
+export function send(target, head, bytes, ticket, tell) {
+  const { url, wanted, limit, ...init } = JSON.parse(head);
+  const controller = new AbortController();
+  target
+    .fetch(url, { ...init, body: bytes?.slice(), signal: controller.signal })
+    .then((response) => answered(response, wanted, limit))
+    .then(
+      ([answer, fault, reader]) => tell(ticket, answer, fault, reader),
+      (error) => tell(ticket, undefined, said(error)),
+    );
+  return controller;
+}
+
+function answered(response, wanted, limit) {
+  const { status, headers, body } = response;
+  const values = encoder.encode(JSON.stringify(wanted.map((name) => headers.get(name))));
+  const head = [status >> 8, status & 255, values.length >> 8, values.length & 255];
+  const holding = (body) => {
+    const answer = new Uint8Array(head.length + values.length + body.length);
+    answer.set(head);
+    answer.set(values, head.length);
+    answer.set(body, head.length + values.length);
+    return answer;
+  };
+  if (!body) return [holding([])];
+  if (limit === null) return [holding([]), undefined, open(body)];
+  return whole(response, limit).then(
+    (body) => (body ? [holding(body)] : [holding([]), ""]),
+    (error) => [holding([]), said(error)],
+  );
+}
+
+/** The body, and nothing if it has more than `limit` bytes. */
+async function whole(response, limit) {
+  const { headers } = response;
+  const stated = headers.get("content-length");
+  if (stated !== null && Number(stated) <= limit && !headers.has("content-encoding")) {
+    return new Uint8Array(await response.arrayBuffer());
+  }
+  const reader = open(response.body);
+  let [text, length] = [new Uint8Array(PIECE), 0];
+  for (;;) {
+    const { value, done } = await piece(reader);
+    if (done) return text.subarray(0, length);
+    const after = length + value.length;
+    if (after > limit) {
+      cancel(reader);
+      return undefined;
+    }
+    if (after > text.length) {
+      const longer = new Uint8Array(2 * after);
+      longer.set(text.subarray(0, length));
+      text = longer;
+    }
+    text.set(value, length);
+    length = after;
+    release(value);
+  }
+}
+
+/** A reader of a stream of bytes, for `pull`. */
+export function open(stream) {
+  return stream.getReader({ mode: "byob" });
+}
+
+/** Memory to read into, when nobody does: to make it takes longer than to read. */
+const free = [];
+const PIECE = 16_384;
+const MAX_FREE = 64;
+
+function piece(reader) {
+  return reader.read(new Uint8Array(free.pop() ?? new ArrayBuffer(PIECE)));
+}
+
+function release({ buffer }) {
+  if (buffer.byteLength === PIECE && free.length < MAX_FREE) free.push(buffer);
+}
+
+/** Tells the next piece of a stream, and nothing at its end. */
+export function pull(reader, ticket, tell) {
+  piece(reader).then(
+    ({ value, done }) => {
+      tell(ticket, done ? undefined : value);
+      if (value) release(value);
+    },
+    (error) => tell(ticket, undefined, said(error)),
+  );
+}
+
+/** Wants no more of a stream. */
+export function cancel(reader) {
+  reader.cancel().catch(() => {});
 }
 
 /** Posts to a Durable Object and tells its answer: the status in two bytes, the higher one first, then the body. */
@@ -62,8 +157,26 @@ export function command(object, url, bytes, ticket, tell) {
         answer.set(body, 2);
         tell(ticket, answer);
       },
-      (error) => tell(ticket, undefined, String(error?.message ?? error)),
+      (error) => tell(ticket, undefined, said(error)),
     );
+}
+
+/** Counts a request with two rate limiters, with the second only if the first passes it, and tells one byte if both do. */
+export function count(first, firstKey, second, secondKey, ticket, tell) {
+  // A shield that is not there lets through.
+  const passes = (limiter, key) =>
+    limiter.limit({ key }).then(
+      ({ success }) => success,
+      () => true,
+    );
+  passes(first, firstKey)
+    .then((passed) => passed && passes(second, secondKey))
+    .then((passed) => tell(ticket, new Uint8Array(passed ? 1 : 0)));
+}
+
+/** Writes a point, JSON, to a dataset of Analytics Engine. */
+export function point(dataset, data) {
+  dataset.writeDataPoint(JSON.parse(data));
 }
 
 /**
@@ -73,7 +186,7 @@ export function command(object, url, bytes, ticket, tell) {
 export function get(target, url, limit, ticket, tell) {
   got(target, url, limit).then(
     (answer) => tell(ticket, answer),
-    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+    (error) => tell(ticket, undefined, said(error)),
   );
 }
 
@@ -100,8 +213,40 @@ export function respond(head, bytes) {
   return new Response(bytes?.slice(), JSON.parse(head));
 }
 
-export function respondWithStream(head, stream) {
-  return new Response(stream, JSON.parse(head));
+/** What may wait for whoever reads a response, in bytes. */
+const AHEAD = new ByteLengthQueuingStrategy({ highWaterMark: 65_536 });
+
+/** A response whose body is written piece by piece, and what `write` and `end` take. Tells when nobody reads on. */
+export function stream(head, ticket, tell) {
+  const out = { controller: undefined, room: undefined };
+  const body = new ReadableStream(
+    {
+      start(controller) {
+        out.controller = controller;
+      },
+      pull() {
+        out.room?.();
+        out.room = undefined;
+      },
+      cancel() {
+        tell(ticket);
+      },
+    },
+    AHEAD,
+  );
+  return [new Response(body, JSON.parse(head)), out];
+}
+
+/** Returns true if there is room for more, else tells when there is. */
+export function write(out, bytes, ticket, tell) {
+  out.controller.enqueue(bytes.slice());
+  if (out.controller.desiredSize > 0) return true;
+  out.room = () => tell(ticket);
+  return false;
+}
+
+export function end(out) {
+  out.controller.close();
 }
 
 const ES256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -117,7 +262,7 @@ export function sign(kid, jwk, bytes, ticket, tell) {
     .then((key) => crypto.subtle.sign(ES256, key, message))
     .then(
       (signature) => tell(ticket, new Uint8Array(signature)),
-      (error) => tell(ticket, undefined, String(error?.message ?? error)),
+      (error) => tell(ticket, undefined, said(error)),
     );
 }
 
@@ -128,7 +273,7 @@ export function verify(kid, jwk, bytes, signature, ticket, tell) {
     .then((key) => crypto.subtle.verify(ES256, key, shown, message))
     .then(
       (holds) => tell(ticket, new Uint8Array(holds ? 1 : 0)),
-      (error) => tell(ticket, undefined, String(error?.message ?? error)),
+      (error) => tell(ticket, undefined, said(error)),
     );
 }
 
@@ -142,8 +287,6 @@ async function imported(use, kid, jwk) {
   return key;
 }
 
-const encoder = new TextEncoder();
-
 /**
  * Runs statements on a D1 database and tells the result, JSON as well. `statements` is JSON, each
  * `[sql, parameters]`: one alone, or all of them as one batch.
@@ -151,7 +294,7 @@ const encoder = new TextEncoder();
 export function query(database, statements, batch, ticket, tell) {
   run(database, JSON.parse(statements), batch).then(
     (result) => tell(ticket, encoder.encode(JSON.stringify(result))),
-    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+    (error) => tell(ticket, undefined, said(error)),
   );
 }
 
@@ -167,7 +310,7 @@ async function run(database, statements, batch) {
 export function download(bucket, key, limit, ticket, tell) {
   downloaded(bucket, key, limit).then(
     (bytes) => tell(ticket, bytes),
-    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+    (error) => tell(ticket, undefined, said(error)),
   );
 }
 
@@ -191,7 +334,7 @@ export function upload(bucket, key, contentType, cacheControl, bytes, onlyIf, ti
   const httpMetadata = { contentType, cacheControl: cacheControl || undefined };
   bucket.put(key, bytes.slice(), { httpMetadata, onlyIf: JSON.parse(onlyIf) ?? undefined }).then(
     (object) => tell(ticket, encoder.encode(object?.etag ?? "")),
-    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+    (error) => tell(ticket, undefined, said(error)),
   );
 }
 
@@ -199,7 +342,7 @@ export function upload(bucket, key, contentType, cacheControl, bytes, onlyIf, ti
 export function erase(bucket, keys, ticket, tell) {
   bucket.delete(JSON.parse(keys)).then(
     () => tell(ticket, new Uint8Array(0)),
-    (error) => tell(ticket, undefined, String(error?.message ?? error)),
+    (error) => tell(ticket, undefined, said(error)),
   );
 }
 

@@ -10,11 +10,11 @@ use std::task::{Context, Poll};
 use chitty_core::ports::Object;
 use futures::FutureExt;
 use futures::channel::oneshot;
-use js_sys::Promise;
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
-use web_sys::{AbortSignal, ReadableStream, Request, Response};
+use web_sys::{AbortController, ReadableStream, Request, Response};
 
-type Tell = Closure<dyn FnMut(u32, Option<Vec<u8>>, Option<String>)>;
+type Tell = Closure<dyn FnMut(u32, Option<Vec<u8>>, Option<String>, JsValue)>;
 
 #[wasm_bindgen(module = "/web.js")]
 extern "C" {
@@ -41,12 +41,27 @@ extern "C" {
     fn sign(kid: &str, jwk: &str, message: &[u8], ticket: u32, tell: &Tell);
     fn verify(kid: &str, jwk: &str, message: &[u8], signature: &[u8], ticket: u32, tell: &Tell);
     #[wasm_bindgen(catch)]
-    pub(crate) fn send(
+    fn send(
         target: &JsValue,
         head: &str,
         bytes: Option<&[u8]>,
-        signal: &AbortSignal,
-    ) -> Result<Promise, JsValue>;
+        ticket: u32,
+        tell: &Tell,
+    ) -> Result<AbortController, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub(crate) fn open(stream: &ReadableStream) -> Result<JsValue, JsValue>;
+    fn pull(reader: &JsValue, ticket: u32, tell: &Tell);
+    pub(crate) fn cancel(reader: &JsValue);
+    fn count(
+        first: &JsValue,
+        first_key: &str,
+        second: &JsValue,
+        second_key: &str,
+        ticket: u32,
+        tell: &Tell,
+    );
+    #[wasm_bindgen(catch)]
+    pub(crate) fn point(dataset: &JsValue, data: &str) -> Result<(), JsValue>;
     fn command(object: &JsValue, url: &str, bytes: &[u8], ticket: u32, tell: &Tell);
     fn get(target: &JsValue, url: &str, limit: u32, ticket: u32, tell: &Tell);
     #[wasm_bindgen(catch)]
@@ -57,18 +72,21 @@ extern "C" {
     pub(crate) fn offset(zone: &str, at: f64) -> Option<f64>;
     #[wasm_bindgen(catch)]
     pub(crate) fn respond(head: &str, bytes: Option<&[u8]>) -> Result<Response, JsValue>;
-    #[wasm_bindgen(catch, js_name = respondWithStream)]
-    pub(crate) fn respond_with_stream(
-        head: &str,
-        stream: &ReadableStream,
-    ) -> Result<Response, JsValue>;
+    #[wasm_bindgen(catch)]
+    fn stream(head: &str, ticket: u32, tell: &Tell) -> Result<Array, JsValue>;
+    #[wasm_bindgen(catch)]
+    fn write(out: &JsValue, bytes: &[u8], ticket: u32, tell: &Tell) -> Result<bool, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub(crate) fn end(out: &JsValue) -> Result<(), JsValue>;
 }
 
-/// What was told: that it happened, with bytes or with a fault where there are any.
+/// What was told: that it happened, with bytes, a fault or an object where there are any.
 #[derive(Default)]
 pub(crate) struct Told {
     pub bytes: Option<Vec<u8>>,
     pub fault: Option<String>,
+    /// `undefined` if there is none.
+    pub object: JsValue,
 }
 
 thread_local! {
@@ -77,12 +95,21 @@ thread_local! {
     static TELL: Tell = Closure::own_assert_unwind_safe(tell);
 }
 
-fn tell(ticket: u32, bytes: Option<Vec<u8>>, fault: Option<String>) {
+fn tell(ticket: u32, bytes: Option<Vec<u8>>, fault: Option<String>, object: JsValue) {
     let waiting = WAITING.with_borrow_mut(|waiting| waiting.remove(&ticket));
     if let Some(waiting) = waiting {
         // Fails only if nobody wants to know any more.
-        let _gone = waiting.send(Told { bytes, fault });
+        let _gone = waiting.send(Told {
+            bytes,
+            fault,
+            object,
+        });
     }
+}
+
+/// That it happened.
+fn happened(ticket: u32) {
+    tell(ticket, None, None, JsValue::UNDEFINED);
 }
 
 /// One thing that JavaScript will tell.
@@ -118,9 +145,51 @@ impl Ticket {
     pub(crate) fn gone(request: &Request) -> Self {
         let ticket = Self::new();
         if TELL.with(|tell| watch(request, ticket.number.0, tell)) {
-            self::tell(ticket.number.0, None, None);
+            happened(ticket.number.0);
         }
         ticket
+    }
+
+    /// Told what `target` answers, as `web.js` describes it; with what aborts the request.
+    pub(crate) fn send(
+        target: &JsValue,
+        head: &str,
+        bytes: Option<&[u8]>,
+    ) -> Result<(Self, AbortController), JsValue> {
+        let ticket = Self::new();
+        let abort = TELL.with(|tell| send(target, head, bytes, ticket.number.0, tell))?;
+        Ok((ticket, abort))
+    }
+
+    /// Told the next piece of a stream.
+    pub(crate) fn pull(reader: &JsValue) -> Self {
+        let ticket = Self::new();
+        TELL.with(|tell| pull(reader, ticket.number.0, tell));
+        ticket
+    }
+
+    /// Told a byte if both rate limiters, each with its key, let a request through, and none if not.
+    pub(crate) fn count([first, second]: [(&JsValue, &str); 2]) -> Self {
+        let ticket = Self::new();
+        let number = ticket.number.0;
+        TELL.with(|tell| count(first.0, first.1, second.0, second.1, number, tell));
+        ticket
+    }
+
+    /// Told when nobody reads on; with a response and what its body is written to.
+    pub(crate) fn stream(head: &str) -> Result<(Self, Response, JsValue), JsValue> {
+        let ticket = Self::new();
+        let made = TELL.with(|tell| stream(head, ticket.number.0, tell))?;
+        Ok((ticket, made.get(0).unchecked_into(), made.get(1)))
+    }
+
+    /// Told when there is room for more than `bytes`.
+    pub(crate) fn write(out: &JsValue, bytes: &[u8]) -> Result<Self, JsValue> {
+        let ticket = Self::new();
+        if TELL.with(|tell| write(out, bytes, ticket.number.0, tell))? {
+            happened(ticket.number.0);
+        }
+        Ok(ticket)
     }
 
     /// Told what a Durable Object answers to `bytes`, as `web.js` describes it.
@@ -210,7 +279,7 @@ impl Ticket {
             .min(i32::MAX.unsigned_abs());
         let timer = TELL.with(|tell| start(ms, ticket.number.0, tell));
         if timer.is_err() {
-            self::tell(ticket.number.0, None, None);
+            happened(ticket.number.0);
         }
         (ticket, timer.ok())
     }

@@ -117,7 +117,12 @@ impl Exchange<'_> {
         arriving: &mut Arriving,
         live: Option<&mut Live<'_>>,
     ) -> Result<(), Failure> {
-        let response = match self.http.send(outgoing.http.clone()).await {
+        let request = outgoing.http.clone();
+        let response = match live {
+            Some(_) => self.http.send(request).await,
+            None => self.http.ask(request, self.limits.max_answer_bytes).await,
+        };
+        let response = match response {
             Ok(response) if response.status / 100 == 2 => response,
             Ok(response) => return Err(self.refused(response, arriving).await),
             // workerd says the same of a host that took the request and hung up, so the work

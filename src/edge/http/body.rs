@@ -4,13 +4,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use chitty_core::ports::HttpError;
 use futures::{FutureExt, Stream, ready};
-use js_sys::Uint8Array;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{ReadableStream, ReadableStreamDefaultReader, ReadableStreamReadResult};
+use wasm_bindgen::JsValue;
+use web_sys::ReadableStream;
 
 use crate::clock::Sleep;
-use crate::message;
+use crate::web::{self, Ticket, Told};
 
 /// Chunks of a JavaScript stream. Ends with [`HttpError::Timeout`] when nothing comes for
 /// `idle_ms` to twice that: the timer is looked at when it fires, not reset by each chunk.
@@ -18,8 +16,8 @@ use crate::message;
 ///
 /// `worker::ByteStream` is not used: it takes an aborted stream for a finished one.
 pub struct BodyStream {
-    reader: ReadableStreamDefaultReader,
-    read: Option<JsFuture>,
+    reader: JsValue,
+    read: Option<Ticket>,
     timer: Sleep,
     idle_ms: u64,
     /// Whether something came since the timer was set.
@@ -29,49 +27,31 @@ pub struct BodyStream {
 
 impl BodyStream {
     pub fn new(stream: &ReadableStream, idle_ms: u64) -> Result<Self, JsValue> {
-        Self::with_timer(stream, idle_ms, Sleep::new(idle_ms))
+        let reader = web::open(stream)?;
+        Ok(Self::of_reader(reader, idle_ms, Sleep::new(idle_ms)))
     }
 
-    /// `timer` runs already.
-    pub fn with_timer(
-        stream: &ReadableStream,
-        idle_ms: u64,
-        timer: Sleep,
-    ) -> Result<Self, JsValue> {
-        Ok(Self {
-            reader: ReadableStreamDefaultReader::new(stream)?,
+    /// Of what `web.js` opened. `timer` runs already.
+    pub fn of_reader(reader: JsValue, idle_ms: u64, timer: Sleep) -> Self {
+        Self {
+            reader,
             read: None,
             timer,
             idle_ms,
             heard: true,
             ended: false,
-        })
+        }
     }
 
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, HttpError>>> {
         let reader = &self.reader;
-        let read = self
-            .read
-            .get_or_insert_with(|| JsFuture::from(reader.read()));
-        let result = ready!(read.poll_unpin(context));
+        let read = self.read.get_or_insert_with(|| Ticket::pull(reader));
+        let Told { bytes, fault, .. } = ready!(read.poll_unpin(context));
         self.read = None;
         self.heard = true;
-        Poll::Ready(match result {
-            Ok(result) => self.chunk(result.unchecked_ref()),
-            Err(thrown) => {
-                self.ended = true;
-                Some(Err(HttpError::Interrupted(message(&thrown))))
-            }
-        })
-    }
-
-    fn chunk(&mut self, result: &ReadableStreamReadResult) -> Option<Result<Bytes, HttpError>> {
-        if result.get_done().unwrap_or(true) {
-            self.ended = true;
-            return None;
-        }
-        let chunk: Uint8Array = result.get_value().unchecked_into();
-        Some(Ok(Bytes::from(chunk.to_vec())))
+        self.ended = bytes.is_none();
+        let broken = fault.map(|fault| Err(HttpError::Interrupted(fault)));
+        Poll::Ready(bytes.map(|bytes| Ok(Bytes::from(bytes))).or(broken))
     }
 
     /// Ready when the stream has been silent for too long.
@@ -87,11 +67,7 @@ impl BodyStream {
 
     fn cancel(&mut self) {
         self.ended = true;
-        let cancelled = JsFuture::from(self.reader.cancel());
-        // Awaited so that a refusal is handled; there is nothing to do about it.
-        spawn_local(async move {
-            let _refused = cancelled.await;
-        });
+        web::cancel(&self.reader);
     }
 }
 

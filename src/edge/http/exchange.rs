@@ -1,100 +1,107 @@
 use chitty_core::ports::{HttpError, HttpRequest, HttpResponse};
 use futures::future::{Either, select};
 use futures::{StreamExt, stream};
-use js_sys::Promise;
 use serde::Serialize;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, AbortSignal, Response, WorkerGlobalScope};
+use wasm_bindgen::JsValue;
+use web_sys::{AbortController, WorkerGlobalScope};
 
 use super::BodyStream;
 use crate::clock::Sleep;
 use crate::message;
 use crate::response::Fields;
-use crate::web;
+use crate::web::{Ticket, Told};
 
 /// One request and its response on whatever has a `fetch`. Dropping the future, or the
-/// body, closes the connection.
+/// body, closes the connection. With a `limit` the whole body is awaited as well, and is
+/// refused past so many bytes.
 pub async fn exchange(
     target: &WorkerGlobalScope,
     request: HttpRequest,
+    limit: Option<usize>,
 ) -> Result<HttpResponse, HttpError> {
-    let mut abort = Abort::new().map_err(unreachable)?;
-    let answer = begin(target, &request, &abort.controller.signal()).map_err(unreachable)?;
-    let answer = JsFuture::from(answer);
-    let (answer, timer) = match select(answer, Sleep::new(request.timeout_ms)).await {
-        Either::Left((answer, timer)) => (answer, timer),
-        Either::Right(_) => {
-            let ms = request.timeout_ms;
-            return Err(HttpError::Timeout { ms });
-        }
+    let head = Head {
+        url: &request.url,
+        method: request.method,
+        headers: Fields(&request.headers),
+        redirect: "manual",
+        wanted: request.want_headers,
+        limit,
     };
-    abort.disarm();
-    let response: Response = answer.map_err(unreachable)?.unchecked_into();
-    read(&response, &request, timer).map_err(unreachable)
+    let head = serde_json::to_string(&head);
+    let head = head.map_err(|error| HttpError::Unreachable(error.to_string()))?;
+    let body = (!request.body.is_empty()).then_some(&*request.body);
+    let (answer, controller) = Ticket::send(target, &head, body).map_err(unreachable)?;
+    let mut abort = Abort {
+        controller,
+        armed: true,
+    };
+    let ms = request.timeout_ms;
+    let (answer, timer) = match select(answer, Sleep::new(ms)).await {
+        Either::Left((answer, timer)) => (answer, timer),
+        Either::Right(_) => return Err(HttpError::Timeout { ms }),
+    };
+    abort.armed = false;
+    read(answer, &request, limit, timer)
 }
 
-fn read(response: &Response, request: &HttpRequest, timer: Sleep) -> Result<HttpResponse, JsValue> {
-    let body = match response.body() {
-        Some(body) => BodyStream::with_timer(&body, request.timeout_ms, timer)?.boxed_local(),
-        None => stream::empty().boxed_local(),
+/// What `web.js` tells of an answer.
+fn read(
+    Told {
+        bytes,
+        fault,
+        object: reader,
+    }: Told,
+    request: &HttpRequest,
+    limit: Option<usize>,
+    timer: Sleep,
+) -> Result<HttpResponse, HttpError> {
+    let Some((status, values, body)) = bytes.and_then(parts) else {
+        return Err(HttpError::Unreachable(fault.unwrap_or_default()));
     };
-    let mut headers = Vec::new();
-    if !request.want_headers.is_empty() {
-        let found = response.headers();
-        for name in request.want_headers {
-            headers.extend(found.get(name)?.map(|value| (*name, value)));
+    let names = request.want_headers.iter().zip(values);
+    let headers = names.filter_map(|(name, value)| Some((*name, value?)));
+    let body = match (fault, limit) {
+        _ if !reader.is_undefined() => {
+            BodyStream::of_reader(reader, request.timeout_ms, timer).boxed_local()
         }
-    }
+        (None, _) => stream::iter([Ok(body.into())]).boxed_local(),
+        (Some(fault), Some(limit)) if fault.is_empty() => {
+            stream::iter([Err(HttpError::TooLarge { limit })]).boxed_local()
+        }
+        (Some(fault), _) => stream::iter([Err(HttpError::Interrupted(fault))]).boxed_local(),
+    };
     Ok(HttpResponse {
-        status: response.status(),
-        headers,
+        status,
+        headers: headers.collect(),
         body,
     })
 }
 
-/// What `fetch` is given, but for body and signal.
+/// Status, what the wanted headers say, and the body.
+fn parts(mut answer: Vec<u8>) -> Option<(u16, Vec<Option<String>>, Vec<u8>)> {
+    let (head, rest) = answer.split_first_chunk::<4>()?;
+    let [status, length] = [[head[0], head[1]], [head[2], head[3]]].map(u16::from_be_bytes);
+    let values = rest.get(..usize::from(length))?;
+    let values = serde_json::from_slice(values).ok()?;
+    let body = answer.split_off(head.len() + usize::from(length));
+    Some((status, values, body))
+}
+
+/// What `web.js` sends, but for the body.
 #[derive(Serialize)]
 struct Head<'a> {
     url: &'a str,
     method: &'static str,
     headers: Fields<'a>,
     redirect: &'static str,
+    wanted: &'static [&'static str],
+    limit: Option<usize>,
 }
 
-fn begin(
-    target: &JsValue,
-    request: &HttpRequest,
-    signal: &AbortSignal,
-) -> Result<Promise, JsValue> {
-    let head = Head {
-        url: &request.url,
-        method: request.method,
-        headers: Fields(&request.headers),
-        redirect: "manual",
-    };
-    let head = serde_json::to_string(&head).map_err(worker::Error::from)?;
-    let body = (!request.body.is_empty()).then_some(&*request.body);
-    web::send(target, &head, body, signal)
-}
-
-/// Aborts when dropped, unless disarmed.
+/// Aborts when dropped while armed.
 struct Abort {
     controller: AbortController,
     armed: bool,
-}
-
-impl Abort {
-    fn new() -> Result<Self, JsValue> {
-        Ok(Self {
-            controller: AbortController::new()?,
-            armed: true,
-        })
-    }
-
-    fn disarm(&mut self) {
-        self.armed = false;
-    }
 }
 
 impl Drop for Abort {

@@ -25,7 +25,11 @@ pub struct FetchHttp;
 #[async_trait(?Send)]
 impl Http for FetchHttp {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        exchange(&crate::global(), request).await
+        exchange(&crate::global(), request, None).await
+    }
+
+    async fn ask(&self, request: HttpRequest, limit: usize) -> Result<HttpResponse, HttpError> {
+        exchange(&crate::global(), request, Some(limit)).await
     }
 }
 
@@ -42,7 +46,7 @@ impl BindingHttp {
 #[async_trait(?Send)]
 impl Http for BindingHttp {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        exchange(&self.0, request).await
+        exchange(&self.0, request, None).await
     }
 
     async fn get(
@@ -71,7 +75,7 @@ impl ObjectHttp {
 #[async_trait(?Send)]
 impl Http for ObjectHttp {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        exchange(&self.0, request).await
+        exchange(&self.0, request, None).await
     }
 }
 
