@@ -11,7 +11,7 @@ use super::Door;
 use super::error::ApiError;
 use super::once::{self, Claimed, Sent, Ticket};
 use super::read::{Asked, read};
-use super::stream::{self, Soon, heard_soon};
+use super::stream::{self, Hearing, Soon, Writer};
 use super::wire::{Heading, completion};
 use crate::auth::Principal;
 use crate::gateway::{Gateway, GatewayError, Listener, Live, Order, Outcome, Served};
@@ -60,30 +60,31 @@ impl Door<'_> {
         heading: Heading,
         asked: &Asked,
     ) -> Result<HttpReply, ApiError> {
-        let clock = &self.platform.clock;
         let mut heard = Soon::from(listener.next().await);
         let mut standing = HeaderFields::new();
+        let mut listening = None;
         if let Soon::Heard(Heard::Admitted(headers)) = heard {
             standing = headers;
             heard = if asked.streamed {
-                heard_soon(&mut listener, &**clock).await
+                let words = listening.insert(Hearing::new(listener, &self.platform.clock));
+                words.next().await
             } else {
                 Soon::from(listener.next().await)
             };
         }
-        let writer = |heading| stream::Writer::new(heading, asked.with_usage);
-        let reply = match heard {
-            Soon::Heard(Heard::Done(result)) => {
+        let reply = match (heard, listening) {
+            (Soon::Heard(Heard::Done(result)), _) => {
                 let failed = |error| ApiError::from(error).headers(&standing);
                 whole(&heading, &(*result).map_err(failed)?, asked)
             }
-            Soon::Heard(Heard::Delta(delta)) => {
-                stream::reply(writer(heading), Some(&delta), listener, clock)
+            (Soon::Heard(Heard::Delta(delta)), Some(words)) => {
+                let writer = Writer::new(heading, asked.with_usage);
+                stream::reply(writer, Some(&delta), words)
             }
-            Soon::Silence => stream::reply(writer(heading), None, listener, clock),
-            Soon::Heard(Heard::Admitted(_)) | Soon::Ended => {
-                return Err(ApiError::server("the call ended without an answer"));
+            (Soon::Silence, Some(words)) => {
+                stream::reply(Writer::new(heading, asked.with_usage), None, words)
             }
+            _ => return Err(ApiError::server("the call ended without an answer")),
         };
         Ok(reply.with_headers(standing))
     }

@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use futures::future::{Either, select};
+use futures::future::{Either, LocalBoxFuture, select};
 use futures::stream;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::call::Heard;
@@ -17,8 +18,8 @@ use crate::http::{Body, HttpReply};
 use crate::llm::Delta;
 use crate::ports::Clock;
 
-/// Proxies close what is silent for longer.
-const KEEP_ALIVE_MS: u64 = 15_000;
+/// Proxies close what is silent for thirty seconds.
+const KEEP_ALIVE_MS: u64 = 10_000;
 const COMMENT: &[u8] = b": keep-alive\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
@@ -41,7 +42,7 @@ impl Writer {
 
     fn delta(&mut self, delta: &Delta) -> Bytes {
         let first = self.begun.insert(delta.choice);
-        event(&wire::delta(&self.heading, delta, first))
+        event(&wire::piece(&self.heading, delta, first))
     }
 
     fn end(&self, result: Result<Served, GatewayError>) -> Bytes {
@@ -62,34 +63,32 @@ impl Writer {
     }
 }
 
-fn event(chunk: &Value) -> Bytes {
-    format!("data: {chunk}\n\n").into()
+fn event(chunk: &impl Serialize) -> Bytes {
+    let mut bytes = b"data: ".to_vec();
+    if let Err(error) = serde_json::to_writer(&mut bytes, chunk) {
+        // Never of what is made here: its keys are text and its numbers finite.
+        return event(&ApiError::server(error.to_string()).body());
+    }
+    bytes.extend_from_slice(b"\n\n");
+    bytes.into()
 }
 
 /// The reply to a call that has begun to speak with `first`, or is silent yet.
-pub(super) fn reply(
-    writer: Writer,
-    first: Option<&Delta>,
-    listener: Listener<Heard>,
-    clock: &Rc<dyn Clock>,
-) -> HttpReply {
-    let (mut writer, clock) = (writer, Rc::clone(clock));
+pub(super) fn reply(writer: Writer, first: Option<&Delta>, hearing: Hearing) -> HttpReply {
+    let mut writer = writer;
     let silence = Bytes::from_static(COMMENT);
     let opening = first.map_or(silence, |first| writer.delta(first));
-    let rest = stream::unfold(Some((writer, listener)), move |state| {
-        let clock = Rc::clone(&clock);
-        async move {
-            let (mut writer, mut listener) = state?;
-            let bytes = match heard_soon(&mut listener, &*clock).await {
-                Soon::Silence => Bytes::from_static(COMMENT),
-                Soon::Heard(Heard::Delta(delta)) => writer.delta(&delta),
-                Soon::Heard(Heard::Done(result)) => return Some((writer.end(*result), None)),
-                Soon::Heard(Heard::Admitted(_)) | Soon::Ended => {
-                    return Some((event(&broken_off().body()), None));
-                }
-            };
-            Some((bytes, Some((writer, listener))))
-        }
+    let rest = stream::unfold(Some((writer, hearing)), |state| async move {
+        let (mut writer, mut hearing) = state?;
+        let bytes = match hearing.next().await {
+            Soon::Silence => Bytes::from_static(COMMENT),
+            Soon::Heard(Heard::Delta(delta)) => writer.delta(&delta),
+            Soon::Heard(Heard::Done(result)) => return Some((writer.end(*result), None)),
+            Soon::Heard(Heard::Admitted(_)) | Soon::Ended => {
+                return Some((event(&broken_off().body()), None));
+            }
+        };
+        Some((bytes, Some((writer, hearing))))
     });
     let opening = stream::once(async move { opening });
     answer(Body::Stream(opening.chain(rest).boxed_local()))
@@ -108,11 +107,38 @@ impl From<Option<Heard>> for Soon {
     }
 }
 
-pub(super) async fn heard_soon(listener: &mut Listener<Heard>, clock: &dyn Clock) -> Soon {
-    let next = Box::pin(listener.next());
-    match select(next, clock.sleep(KEEP_ALIVE_MS)).await {
-        Either::Left((heard, _)) => heard.into(),
-        Either::Right(_) => Soon::Silence,
+/// Hears a call, and its silence: of [`KEEP_ALIVE_MS`] to twice that, since the timer is looked
+/// at when it fires, not set anew for each thing heard.
+pub(super) struct Hearing {
+    listener: Listener<Heard>,
+    clock: Rc<dyn Clock>,
+    timer: LocalBoxFuture<'static, ()>,
+    /// Whether something was since the timer was set.
+    heard: bool,
+}
+
+impl Hearing {
+    pub fn new(listener: Listener<Heard>, clock: &Rc<dyn Clock>) -> Self {
+        Self {
+            timer: clock.sleep(KEEP_ALIVE_MS),
+            clock: Rc::clone(clock),
+            listener,
+            heard: false,
+        }
+    }
+
+    pub async fn next(&mut self) -> Soon {
+        loop {
+            let next = Box::pin(self.listener.next());
+            if let Either::Left((heard, _)) = select(next, &mut self.timer).await {
+                self.heard = true;
+                return heard.into();
+            }
+            self.timer = self.clock.sleep(KEEP_ALIVE_MS);
+            if !std::mem::take(&mut self.heard) {
+                return Soon::Silence;
+            }
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! Answers in OpenAI's form.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::analytics::EventCost;
 use crate::llm::{Choice, Delta, ModelAnswer, Part, ToolCall};
 use crate::usage::dollars;
+
+const CHUNK: &str = "chat.completion.chunk";
 
 /// What all chunks of an answer have in common.
 #[derive(Debug, Clone)]
@@ -91,49 +94,93 @@ fn usage(answer: &ModelAnswer, cost: &EventCost) -> Value {
     })
 }
 
-/// The piece of one choice; `first` for the choice's first.
-pub(super) fn delta(heading: &Heading, delta: &Delta, first: bool) -> Value {
-    let (mut body, mut logprobs) = (piece(&delta.part), Value::Null);
-    if let Part::Logprobs(given) = &delta.part {
-        logprobs = given.clone();
-    }
-    if first {
-        body.insert("role".to_owned(), json!("assistant"));
-        body.entry("content").or_insert_with(|| json!(""));
-    }
-    chunk(
-        heading,
-        &json!([{
-            "index": delta.choice,
-            "delta": body,
-            "logprobs": logprobs,
-            "finish_reason": null,
-        }]),
-    )
+/// A chunk that says something, made for each piece of an answer, so without building a tree.
+#[derive(Serialize)]
+pub(super) struct Piece<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: [PieceChoice<'a>; 1],
 }
 
-fn piece(part: &Part) -> Map<String, Value> {
-    let (name, value) = match part {
-        Part::Text(text) => ("content", json!(text)),
-        Part::Refusal(text) => ("refusal", json!(text)),
-        Part::ToolCall { index, id, name } => {
-            let call = ToolCall {
-                id: id.clone(),
-                name: name.clone(),
-                arguments: String::new(),
-            };
-            let mut call = json!(call);
-            put(&mut call, "index", json!(index));
-            ("tool_calls", json!([call]))
+#[derive(Serialize)]
+struct PieceChoice<'a> {
+    index: usize,
+    delta: PieceDelta<'a>,
+    logprobs: Option<&'a Value>,
+    finish_reason: (),
+}
+
+#[derive(Default, Serialize)]
+struct PieceDelta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[Value; 1]>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    fields: Option<&'a Map<String, Value>>,
+}
+
+/// The piece of one choice; `first` for the choice's first.
+pub(super) fn piece<'a>(heading: &'a Heading, delta: &'a Delta, first: bool) -> Piece<'a> {
+    let mut said = PieceDelta::of(&delta.part);
+    if first {
+        said.role = Some("assistant");
+        let has_content = said
+            .fields
+            .is_some_and(|fields| fields.contains_key("content"));
+        if !has_content {
+            said.content.get_or_insert("");
         }
-        Part::Arguments { index, piece } => {
-            let call = json!({ "index": index, "function": { "arguments": piece } });
-            ("tool_calls", json!([call]))
-        }
-        Part::Fields(fields) => return fields.clone(),
-        Part::Logprobs(_) => return Map::new(),
+    }
+    let logprobs = match &delta.part {
+        Part::Logprobs(logprobs) => Some(logprobs),
+        _ => None,
     };
-    Map::from_iter([(name.to_owned(), value)])
+    Piece {
+        id: &heading.id,
+        object: CHUNK,
+        created: heading.created,
+        model: &heading.model,
+        choices: [PieceChoice {
+            index: delta.choice,
+            delta: said,
+            logprobs,
+            finish_reason: (),
+        }],
+    }
+}
+
+impl<'a> PieceDelta<'a> {
+    fn of(part: &'a Part) -> Self {
+        let mut said = Self::default();
+        match part {
+            Part::Text(text) => said.content = Some(text),
+            Part::Refusal(text) => said.refusal = Some(text),
+            Part::ToolCall { index, id, name } => {
+                let call = ToolCall {
+                    id: id.clone(),
+                    name: name.clone(),
+                    arguments: String::new(),
+                };
+                let mut call = json!(call);
+                put(&mut call, "index", json!(index));
+                said.tool_calls = Some([call]);
+            }
+            Part::Arguments { index, piece } => {
+                let call = json!({ "index": index, "function": { "arguments": piece } });
+                said.tool_calls = Some([call]);
+            }
+            Part::Fields(fields) => said.fields = Some(fields),
+            Part::Logprobs(_) => {}
+        }
+        said
+    }
 }
 
 /// The end of each choice.
@@ -167,7 +214,7 @@ fn put(object: &mut Value, name: &str, value: Value) {
 fn chunk(heading: &Heading, choices: &Value) -> Value {
     json!({
         "id": heading.id,
-        "object": "chat.completion.chunk",
+        "object": CHUNK,
         "created": heading.created,
         "model": heading.model,
         "choices": choices,
