@@ -18,11 +18,12 @@ function plan({ gateways, checks }, folder, concurrency) {
     concurrency: lanes,
     measure: (seconds) => loadStreams(subject, { seconds, concurrency: lanes }),
   });
-  const { model, floor, ours, theirs } = gateways;
+  const { model, floor, admitted, ours, theirs } = gateways;
   const compared = (step, form, lanes) => ({
     concurrency: lanes,
     model: step(model[form], lanes),
     floor: step(floor[form], lanes),
+    admitted: step(admitted[form], lanes),
     ours: step(ours[form], lanes),
     theirs: step(theirs[form], lanes),
   });
@@ -35,7 +36,7 @@ function plan({ gateways, checks }, folder, concurrency) {
 
 /** In the order of a round; what is compared stands side by side. */
 const inOrder = ({ whole, streams, checks }) => [
-  ...[...whole, ...streams].flatMap(({ model, floor, ours, theirs }) => [ours, model, theirs, floor]),
+  ...[...whole, ...streams].flatMap(({ model, floor, admitted, ours, theirs }) => [ours, model, theirs, floor, admitted]),
   ...checks,
 ];
 
@@ -47,8 +48,8 @@ function added({ of }, step, floor, field) {
 
 function rows(compared, measured) {
   const { of } = measured;
-  return compared.flatMap(({ concurrency, model, floor, ours, theirs }) =>
-    [model, ours, theirs, floor].map((step) => ({
+  return compared.flatMap(({ concurrency, model, floor, admitted, ours, theirs }) =>
+    [model, ours, theirs, floor, admitted].map((step) => ({
       name: step.name,
       role: { [ours.name]: "ours", [theirs.name]: "theirs" }[step.name],
       concurrency,

@@ -35,10 +35,12 @@ const asks = (name, url, pid, headers) => {
 
 /** @param {import("./servers.mjs").Servers} servers */
 export async function startGateways(servers) {
-  await bundle("ledger");
+  await Promise.all(["ledger", "forward"].map((name) => bundle(name)));
   const model = await servers.model();
   const { urls, pid, keys } = await servers.product({ model, beside: ["ledger"], fronts: { chatgpt: LIMITS_IN_PROCESS } });
   const portkey = await servers.portkey();
+  const forward = await servers.worker("forward", { OPENAI_BASE_URL: model.url });
+  const floor = (name, path) => asks(name, `${forward.urls.forward}${path}`, forward.pid, {});
   const key = { authorization: "Bearer sk-stand-in" };
   const route = { "x-portkey-provider": "openai", "x-portkey-custom-host": model.url };
   const check = (name, path, wanted) => ({ name, url: `${urls.ledger}${path}`, pid, headers: {}, body: "{}", wanted });
@@ -46,7 +48,8 @@ export async function startGateways(servers) {
     gateways: {
       model: asks("stand-in model, direct", `${model.url}${PATH}`, model.pid, key),
       ours: asks("chatgpt", `${urls.chatgpt}/v1${PATH}`, pid, { authorization: `Bearer ${keys.token}` }),
-      floor: asks("JavaScript worker: an object, then the model", `${urls.ledger}/forward`, pid, {}),
+      floor: floor("JavaScript worker: the model alone", "/"),
+      admitted: floor("JavaScript worker: an object, then the model", "/admitted"),
       theirs: asks("Portkey gateway", `${portkey.url}/v1${PATH}`, portkey.pid, { ...key, ...route }),
     },
     checks: {

@@ -14,6 +14,7 @@ Object.assign(WORKERS, {
   typescript: { config: "tests/load/typescript/wrangler.toml" },
   "oauth-provider": { config: "tests/load/oauth-provider/wrangler.toml" },
   ledger: { config: "tests/load/ledger/wrangler.toml" },
+  forward: { config: "tests/load/forward/wrangler.toml" },
 });
 
 const PORTKEY = "tests/load/portkey/node_modules/@portkey-ai/gateway/build/start-server.js";
@@ -38,9 +39,9 @@ export class Servers {
     this.#folder = folder;
   }
 
-  /** The worker `name`, alone in a process: a stack with its `pid`. */
-  worker(name) {
-    return this.#once(name, () => this.#stack(name, [name]));
+  /** The worker `name`, alone in a process, with `vars`: a stack with its `pid`. */
+  worker(name, vars = {}) {
+    return this.#once(name, () => this.#stack(name, [name], { vars }));
   }
 
   /** The stand-in model in a process of its own: `url`, which ends in /v1, and `pid`. */
