@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bins::Metric;
-use super::statements::{CUT_OFF, count_events, mark_counted, withdraw_cut_off};
+use super::statements::{CUT_OFF, count_events, mark_counted, places, withdraw_cut_off};
 use crate::sql::{Statement, Value};
 use crate::usage::TokenUsage;
 
@@ -127,42 +127,57 @@ pub fn record_cut_off(event: &UsageEvent) -> Vec<Statement> {
 /// The same of several events, [`MOST_EVENTS`] at most: the roll-ups are gone through once.
 pub fn record_all(events: &[UsageEvent]) -> Vec<Statement> {
     let first = events.iter().filter(|event| event.attempt == 1);
-    let mut statements: Vec<Statement> = first
-        .flat_map(|event| withdraw_cut_off(&event.id()))
-        .collect();
+    let mut statements = withdraw_cut_off(&ids(first));
     statements.extend(put(events));
     statements
 }
 
 fn put(events: &[UsageEvent]) -> Vec<Statement> {
-    let ids: Vec<String> = events.iter().map(UsageEvent::id).collect();
-    let inserts = events.iter().zip(&ids).map(|(event, id)| event.insert(id));
-    let mut statements: Vec<Statement> = inserts.collect();
-    if !ids.is_empty() {
+    let mut statements: Vec<Statement> = events.chunks(ROWS).map(insert).collect();
+    if !events.is_empty() {
+        let ids = ids(events);
         statements.extend([count_events(&ids), mark_counted(&ids)]);
     }
     statements
 }
 
+fn ids<'a>(events: impl IntoIterator<Item = &'a UsageEvent>) -> Vec<String> {
+    events.into_iter().map(UsageEvent::id).collect()
+}
+
 /// Databases bind a hundred values to a statement.
-pub const MOST_EVENTS: usize = 50;
+const MOST_VALUES: usize = 100;
+pub const MOST_EVENTS: usize = MOST_VALUES / 2;
+
+const COLUMNS: usize = 31;
+/// A statement takes as long as several rows, so they share one.
+const ROWS: usize = MOST_VALUES / COLUMNS;
 
 const INSERT: &str = "INSERT INTO usage_events (id, request_id, attempt, user_id, key_id, \
     session_id, case_id, provider, model_asked, model, service_tier, messages, prompt_tokens, \
     cached_tokens, cache_write_tokens, cache_write_1h_tokens, completion_tokens, \
     reasoning_tokens, web_searches, cost_nanos, cost_status, price_id, first_token_ms, total_ms, \
     overhead_ms, first_token_bin, total_bin, overhead_bin, outcome, started_at, bucket) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-    ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) ON CONFLICT (id) DO NOTHING";
+    VALUES {rows} ON CONFLICT (id) DO NOTHING";
+
+/// [`ROWS`] at most.
+fn insert(events: &[UsageEvent]) -> Statement {
+    let row = |index| format!("({})", places(index * COLUMNS + 1, COLUMNS));
+    let rows: Vec<String> = (0..events.len()).map(row).collect();
+    let insert = Statement::new(INSERT.replace("{rows}", &rows.join(", ")));
+    events
+        .iter()
+        .fold(insert, |insert, event| event.bind(insert))
+}
 
 impl UsageEvent {
     fn id(&self) -> String {
         format!("{}.{}", self.request_id, self.attempt)
     }
 
-    fn insert(&self, id: &str) -> Statement {
-        let mut insert = Statement::new(INSERT)
-            .bind(id)
+    fn bind(&self, insert: Statement) -> Statement {
+        let mut insert = insert
+            .bind(self.id())
             .bind(&self.request_id)
             .bind(self.attempt)
             .bind(&self.user_id)

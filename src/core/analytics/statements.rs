@@ -13,21 +13,21 @@ fn fold(which: &str) -> String {
 
 /// Adds the events to the roll-ups that these do not hold yet.
 pub(super) fn count_events(ids: &[String]) -> Statement {
-    let which = format!("e.id IN ({}) AND NOT e.counted", places(ids.len()));
+    let which = format!("e.id IN ({}) AND NOT e.counted", places(1, ids.len()));
     with_all(fold(&which), ids)
 }
 
 pub(super) fn mark_counted(ids: &[String]) -> Statement {
-    let places = places(ids.len());
+    let places = places(1, ids.len());
     let sql =
         format!("UPDATE usage_events SET counted = TRUE WHERE id IN ({places}) AND NOT counted");
     with_all(sql, ids)
 }
 
-/// `?1, ?2, …`
-fn places(count: usize) -> String {
-    let places: Vec<String> = (1..=count).map(|place| format!("?{place}")).collect();
-    places.join(", ")
+/// `?1, ?2, …`, from `first` on.
+pub(super) fn places(first: usize, count: usize) -> String {
+    let places = (first..).take(count).map(|place| format!("?{place}"));
+    places.collect::<Vec<_>>().join(", ")
 }
 
 fn with_all(sql: String, ids: &[String]) -> Statement {
@@ -37,39 +37,52 @@ fn with_all(sql: String, ids: &[String]) -> Statement {
 /// The outcome of a call that nobody settled.
 pub(super) const CUT_OFF: &str = "CALL_CUT_OFF";
 
-/// Where the event of a cut off call is counted.
-const PLACES: &str = "SELECT COALESCE(e.user_id, '') AS user_id, scopes.scope, spans.span, \
-    e.bucket - e.bucket % spans.span AS bucket, \
-    COALESCE(CASE scopes.scope WHEN 'key' THEN e.key_id WHEN 'session' THEN e.session_id \
-    ELSE e.case_id END, '') AS member, e.model{more} FROM usage_events e \
-    CROSS JOIN (SELECT 'key' AS scope UNION ALL SELECT 'session' UNION ALL SELECT 'case') scopes \
-    CROSS JOIN (SELECT 1 AS span UNION ALL SELECT 4) spans \
-    WHERE e.id = ?1 AND e.outcome = 'CALL_CUT_OFF' AND e.counted";
+const WITHDRAWN: &str = "e.id IN ({ids}) AND e.outcome = 'CALL_CUT_OFF'";
 
-const UNCOUNT: &str = "UPDATE usage_rollups SET attempts = attempts - 1, requests = requests - 1, \
-    errors = errors - 1, cost_nanos = usage_rollups.cost_nanos - COALESCE(p.cost_nanos, 0), \
-    estimated = estimated - CASE p.cost_status WHEN 'estimated' THEN 1 ELSE 0 END, \
-    unpriced = unpriced - CASE p.cost_status WHEN 'unpriced' THEN 1 ELSE 0 END \
-    FROM ({places}) AS p WHERE usage_rollups.user_id = p.user_id \
-    AND usage_rollups.scope = p.scope AND usage_rollups.span = p.span \
-    AND usage_rollups.bucket = p.bucket AND usage_rollups.member = p.member \
-    AND usage_rollups.model = p.model";
+/// Summed up before: several may be in one row, which an UPDATE finds only once.
+const UNCOUNT: &str = "UPDATE usage_rollups SET attempts = usage_rollups.attempts - p.attempts, \
+    requests = usage_rollups.requests - p.attempts, errors = usage_rollups.errors - p.attempts, \
+    cost_nanos = usage_rollups.cost_nanos - p.cost_nanos, \
+    estimated = usage_rollups.estimated - p.estimated, \
+    unpriced = usage_rollups.unpriced - p.unpriced \
+    FROM (SELECT user_id, scope, span, bucket, member, model, COUNT(*) AS attempts, \
+        SUM(COALESCE(cost_nanos, 0)) AS cost_nanos, \
+        SUM(CASE cost_status WHEN 'estimated' THEN 1 ELSE 0 END) AS estimated, \
+        SUM(CASE cost_status WHEN 'unpriced' THEN 1 ELSE 0 END) AS unpriced \
+        FROM (SELECT COALESCE(e.user_id, '') AS user_id, scopes.scope, spans.span, \
+            e.bucket - e.bucket % spans.span AS bucket, \
+            COALESCE(CASE scopes.scope WHEN 'key' THEN e.key_id WHEN 'session' THEN e.session_id \
+            ELSE e.case_id END, '') AS member, e.model, e.cost_nanos, e.cost_status \
+            FROM usage_events e CROSS JOIN \
+            (SELECT 'key' AS scope UNION ALL SELECT 'session' UNION ALL SELECT 'case') scopes \
+            CROSS JOIN (SELECT 1 AS span UNION ALL SELECT 4) spans \
+            WHERE {withdrawn} AND e.counted) AS picked \
+        GROUP BY user_id, scope, span, bucket, member, model) AS p \
+    WHERE usage_rollups.user_id = p.user_id AND usage_rollups.scope = p.scope \
+    AND usage_rollups.span = p.span AND usage_rollups.bucket = p.bucket \
+    AND usage_rollups.member = p.member AND usage_rollups.model = p.model";
 
+/// By the columns that the key begins with, or all rows of the users would be gone through.
 const DROP_EMPTY: &str = "DELETE FROM usage_rollups WHERE attempts = 0 \
-    AND (user_id, scope, span, bucket, member, model) IN ({places})";
+    AND user_id IN (SELECT COALESCE(e.user_id, '') FROM usage_events e WHERE {withdrawn}) \
+    AND scope IN ('key', 'session', 'case') AND span IN (1, 4) \
+    AND bucket IN (SELECT e.bucket FROM usage_events e WHERE {withdrawn} \
+        UNION ALL SELECT e.bucket - e.bucket % 4 FROM usage_events e WHERE {withdrawn})";
 
-const DELETE_CUT_OFF: &str = "DELETE FROM usage_events WHERE id = ?1 AND outcome = 'CALL_CUT_OFF'";
+const DELETE_CUT_OFF: &str = "DELETE FROM usage_events AS e WHERE {withdrawn}";
 
-/// Takes the event back if it says of its call only that it was cut off.
-pub(super) fn withdraw_cut_off(id: &str) -> [Statement; 3] {
-    let places = PLACES.replace("{more}", "");
-    let with_cost = PLACES.replace("{more}", ", e.cost_nanos, e.cost_status");
-    [
-        UNCOUNT.replace("{places}", &with_cost),
-        DROP_EMPTY.replace("{places}", &places),
-        DELETE_CUT_OFF.to_owned(),
-    ]
-    .map(|sql| Statement::new(sql).bind(id))
+/// Takes back those of the events that say of their call, a first attempt, only that it was cut
+/// off.
+pub(super) fn withdraw_cut_off(ids: &[String]) -> Vec<Statement> {
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    let places = places(1, ids.len());
+    let statement = |sql: &str| {
+        let sql = sql.replace("{withdrawn}", WITHDRAWN);
+        with_all(sql.replace("{ids}", &places), ids)
+    };
+    [UNCOUNT, DROP_EMPTY, DELETE_CUT_OFF].map(statement).into()
 }
 
 /// Sums over the roll-ups of some buckets, to compare.

@@ -251,8 +251,114 @@ fn a_call_that_ends_while_its_user_is_forgotten_is_forgotten_too() {
     assert_eq!(int(&world, forgotten), 2);
 }
 
+/// `event`, before anybody said how its call ended.
+fn cut_off(event: &UsageEvent, cost: EventCost) -> UsageEvent {
+    UsageEvent {
+        tokens: None,
+        cost,
+        messages: 0,
+        first_token_ms: None,
+        total_ms: None,
+        overhead_ms: None,
+        error: Some(cut_off_error()),
+        ..event.clone()
+    }
+}
+
+fn estimated(nanos: i64) -> EventCost {
+    EventCost::Estimated {
+        nanos,
+        price_id: "bound".into(),
+    }
+}
+
+fn hours_corrected(world: &World, from: i64) -> u32 {
+    let to = from + 3 * DAY_MS;
+    let rebuilt = block_on(rebuild_rollups(&world.database, from, to, to + DAY_MS)).unwrap();
+    assert_eq!((rebuilt.hours, rebuilt.next_ms), (72, to));
+    rebuilt.hours_corrected
+}
+
+#[test]
+fn cut_off_calls_of_one_roll_up_row_give_way_together() {
+    let at = |request: &str, minute: u32| event(request, &format!("2026-11-01T10:{minute}:00Z"));
+    let settled = [at("r-1", 20), at("r-2", 21), at("r-3", 50)];
+    let waiting = cut_off(&at("r-4", 22), estimated(5));
+    let world = World::new();
+    for (event, cost) in settled
+        .iter()
+        .zip([estimated(700), EventCost::Unpriced, estimated(80)])
+    {
+        block_on(world.database.batch(record_cut_off(&cut_off(event, cost)))).unwrap();
+    }
+    block_on(world.database.batch(record_cut_off(&waiting))).unwrap();
+    let moved: Vec<_> = settled.into_iter().map(|event| elsewhere(event)).collect();
+    block_on(world.database.batch(record_all(&moved))).unwrap();
+    let mut all = moved;
+    all.push(waiting);
+    assert_eq!(world.rollups(), World::with(&all).rollups());
+    assert_eq!(hours_corrected(&world, ms("2026-11-01T00:00:00Z")), 0);
+}
+
+/// By another model, so that nothing is added to the rows that the cut off call was in.
+fn elsewhere(event: UsageEvent) -> UsageEvent {
+    UsageEvent {
+        model: "gpt-5".into(),
+        ..event
+    }
+}
+
+#[test]
+fn the_first_of_a_batch_under_one_id_counts() {
+    let events: Vec<_> = (0..7)
+        .map(|n| {
+            let mut event = event(&format!("r-{}", n % 2), "2026-11-01T10:20:00Z");
+            event.total_ms = Some(n * 1_000);
+            event
+        })
+        .collect();
+    let world = World::new();
+    block_on(world.database.batch(record_all(&events))).unwrap();
+    assert_eq!(world.rollups(), World::with(&events).rollups());
+    assert_eq!(
+        int(&world, "SELECT SUM(total_ms) AS n FROM usage_events"),
+        1_000
+    );
+}
+
+#[test]
+fn no_statement_of_the_largest_batch_binds_more_than_a_hundred_values() {
+    let events = vec![event("r", "2026-11-01T10:20:00Z"); MOST_EVENTS];
+    let statements = record_all(&events);
+    assert!(statements.iter().all(|one| one.params.len() <= 100));
+    assert_eq!(statements.len(), 3 + 17 + 2);
+    assert!(record_all(&[]).is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_batch_is_what_its_events_are_one_by_one(
+        events in events(3, 120),
+        lost in proptest::collection::vec(proptest::option::of(0_i64..5_000), 120),
+        size in 1..=MOST_EVENTS,
+    ) {
+        let world = World::new();
+        for (event, nanos) in events.iter().zip(lost) {
+            if let Some(nanos) = nanos.filter(|_| event.attempt == 1) {
+                let cost = if nanos < 1_000 { EventCost::Unpriced } else { estimated(nanos) };
+                block_on(world.database.batch(record_cut_off(&cut_off(event, cost)))).unwrap();
+            }
+        }
+        for _again in 0..2 {
+            for batch in events.chunks(size) {
+                block_on(world.database.batch(record_all(batch))).unwrap();
+            }
+        }
+        prop_assert_eq!(world.rollups(), World::with(&events).rollups());
+        prop_assert_eq!(hours_corrected(&world, ms("2026-10-24T00:00:00Z")), 0);
+    }
 
     #[test]
     fn stored_roll_ups_are_what_a_rebuild_makes(events in events(3, 80), forget in any::<bool>()) {
