@@ -29,6 +29,10 @@ INDEXED = [
     ("SELECT * FROM usage_rollups WHERE user_id = ? AND scope = 'key' AND span = 4 AND bucket >= ? AND bucket < ?",
      "PRIMARY KEY"),
     ("DELETE FROM usage_rollups WHERE bucket >= ? AND bucket < ?", "usage_rollups_by_bucket"),
+    ("DELETE FROM usage_rollups WHERE attempts = 0 AND user_id IN (SELECT COALESCE(user_id, '') FROM usage_events "
+     "WHERE id IN (?, ?)) AND scope IN ('key', 'session', 'case') AND span IN (1, 4) AND bucket IN (SELECT bucket "
+     "FROM usage_events WHERE id IN (?, ?) UNION ALL SELECT bucket - bucket % 4 FROM usage_events WHERE id IN (?, ?))",
+     "PRIMARY KEY (user_id=? AND scope=? AND span=? AND bucket=?)"),
     ("SELECT * FROM usage_events WHERE bucket >= ? AND bucket < ?", "usage_events_by_bucket"),
     ("SELECT MIN(bucket) FROM usage_events WHERE user_id = ?", "usage_events_by_user"),
     ("SELECT * FROM audit_logs WHERE user_id = ? ORDER BY created_at DESC LIMIT 20", "audit_logs_by_user"),

@@ -15,7 +15,9 @@ import scenario
 HERE = Path(__file__).resolve().parent
 MIGRATIONS = HERE.parents[1] / "schema" / "postgres"
 DOCUMENT = HERE / "document-001"
-FOLD = (HERE.parents[1] / "src" / "core" / "analytics" / "fold.sql").read_text()
+ANALYTICS = HERE.parents[1] / "src" / "core" / "analytics"
+FOLD = (ANALYTICS / "fold.sql").read_text()
+UNCOUNT = (ANALYTICS / "uncount.sql").read_text()
 CONTRACT = json.loads((HERE / "contract.json").read_text())
 
 # What each Postgres type is in a STRICT table.
@@ -316,6 +318,18 @@ class PostgresSchema(unittest.TestCase):
         self.assertEqual(expected, self.run_and_undo(*self.usage_events(), *one_by_one, sums))
         at_once = self.fold("e.bucket >= 4 AND e.bucket < 8")
         self.assertEqual(expected, self.run_and_undo(*self.usage_events(), at_once, sums))
+
+    def test_cut_off_calls_of_one_row_are_taken_back_together(self):
+        cut_off = {"user_id": "u-1", "cost_nanos": 7, "cost_status": "estimated", "outcome": "CALL_CUT_OFF",
+                   "counted": True}
+        unpriced = cut_off | {"cost_nanos": None, "cost_status": "unpriced"}
+        events = [samples.insert_sql("usage_events", "postgres", **cut_off),
+                  samples.insert_sql("usage_events", "postgres", **unpriced | {"id": "r-2.1"}),
+                  samples.insert_sql("usage_events", "postgres", **cut_off | {"id": "r-3.1", "cost_nanos": 5})]
+        rows = self.run_and_undo(
+            *events, self.fold("TRUE"), self.fold("e.id IN ('r-1.1', 'r-2.1')", UNCOUNT),
+            "SELECT DISTINCT attempts, requests, errors, cost_nanos, estimated, unpriced FROM usage_rollups")
+        self.assertEqual([("1", "1", "1", "5", "1", "0")], rows)
 
     def test_forgotten_usage_is_rolled_up_as_nobodys(self):
         nobodys = re.sub(r"e\.(user|key|session|case)_id", "NULL", FOLD)

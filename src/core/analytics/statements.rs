@@ -37,39 +37,19 @@ fn with_all(sql: String, ids: &[String]) -> Statement {
 /// The outcome of a call that nobody settled.
 pub(super) const CUT_OFF: &str = "CALL_CUT_OFF";
 
-const WITHDRAWN: &str = "e.id IN ({ids}) AND e.outcome = 'CALL_CUT_OFF'";
+const CUT_OFF_EVENTS: &str = "e.id IN ({ids}) AND e.outcome = 'CALL_CUT_OFF'";
 
-/// Summed up before: several may be in one row, which an UPDATE finds only once.
-const UNCOUNT: &str = "UPDATE usage_rollups SET attempts = usage_rollups.attempts - p.attempts, \
-    requests = usage_rollups.requests - p.attempts, errors = usage_rollups.errors - p.attempts, \
-    cost_nanos = usage_rollups.cost_nanos - p.cost_nanos, \
-    estimated = usage_rollups.estimated - p.estimated, \
-    unpriced = usage_rollups.unpriced - p.unpriced \
-    FROM (SELECT user_id, scope, span, bucket, member, model, COUNT(*) AS attempts, \
-        SUM(COALESCE(cost_nanos, 0)) AS cost_nanos, \
-        SUM(CASE cost_status WHEN 'estimated' THEN 1 ELSE 0 END) AS estimated, \
-        SUM(CASE cost_status WHEN 'unpriced' THEN 1 ELSE 0 END) AS unpriced \
-        FROM (SELECT COALESCE(e.user_id, '') AS user_id, scopes.scope, spans.span, \
-            e.bucket - e.bucket % spans.span AS bucket, \
-            COALESCE(CASE scopes.scope WHEN 'key' THEN e.key_id WHEN 'session' THEN e.session_id \
-            ELSE e.case_id END, '') AS member, e.model, e.cost_nanos, e.cost_status \
-            FROM usage_events e CROSS JOIN \
-            (SELECT 'key' AS scope UNION ALL SELECT 'session' UNION ALL SELECT 'case') scopes \
-            CROSS JOIN (SELECT 1 AS span UNION ALL SELECT 4) spans \
-            WHERE {withdrawn} AND e.counted) AS picked \
-        GROUP BY user_id, scope, span, bucket, member, model) AS p \
-    WHERE usage_rollups.user_id = p.user_id AND usage_rollups.scope = p.scope \
-    AND usage_rollups.span = p.span AND usage_rollups.bucket = p.bucket \
-    AND usage_rollups.member = p.member AND usage_rollups.model = p.model";
+/// Summed up before: several may be in one row, of which an UPDATE would take back only one.
+const UNCOUNT: &str = include_str!("uncount.sql");
 
 /// By the columns that the key begins with, or all rows of the users would be gone through.
 const DROP_EMPTY: &str = "DELETE FROM usage_rollups WHERE attempts = 0 \
-    AND user_id IN (SELECT COALESCE(e.user_id, '') FROM usage_events e WHERE {withdrawn}) \
+    AND user_id IN (SELECT COALESCE(e.user_id, '') FROM usage_events e WHERE {events}) \
     AND scope IN ('key', 'session', 'case') AND span IN (1, 4) \
-    AND bucket IN (SELECT e.bucket FROM usage_events e WHERE {withdrawn} \
-        UNION ALL SELECT e.bucket - e.bucket % 4 FROM usage_events e WHERE {withdrawn})";
+    AND bucket IN (SELECT e.bucket FROM usage_events e WHERE {events} \
+        UNION ALL SELECT e.bucket - e.bucket % 4 FROM usage_events e WHERE {events})";
 
-const DELETE_CUT_OFF: &str = "DELETE FROM usage_events AS e WHERE {withdrawn}";
+const DELETE_CUT_OFF: &str = "DELETE FROM usage_events AS e WHERE {events}";
 
 /// Takes back those of the events that say of their call, a first attempt, only that it was cut
 /// off.
@@ -79,7 +59,7 @@ pub(super) fn withdraw_cut_off(ids: &[String]) -> Vec<Statement> {
     }
     let places = places(1, ids.len());
     let statement = |sql: &str| {
-        let sql = sql.replace("{withdrawn}", WITHDRAWN);
+        let sql = sql.replace("{events}", CUT_OFF_EVENTS);
         with_all(sql.replace("{ids}", &places), ids)
     };
     [UNCOUNT, DROP_EMPTY, DELETE_CUT_OFF].map(statement).into()
