@@ -94,10 +94,16 @@ pub(super) fn gates(
     family: &str,
 ) -> Vec<Gate> {
     let mut gates = Vec::with_capacity(4);
-    let user = loaded.user.limits.or(defaults);
-    add(&mut gates, loaded, None, &user, family);
+    let user = &loaded.user.limits;
+    let of_user = (
+        user.requests_per_minute.or(defaults.requests_per_minute),
+        user.tokens_of(family).or(defaults.tokens_of(family)),
+    );
+    add(&mut gates, loaded, None, of_user, family);
     if key_id.is_some() {
-        add(&mut gates, loaded, key_id, &loaded.key.limits, family);
+        let key = &loaded.key.limits;
+        let of_key = (key.requests_per_minute, key.tokens_of(family));
+        add(&mut gates, loaded, key_id, of_key, family);
     }
     gates
 }
@@ -106,7 +112,7 @@ fn add(
     gates: &mut Vec<Gate>,
     loaded: &Loaded,
     holder: Option<&str>,
-    limits: &Limits,
+    (requests, tokens): (Option<u64>, Option<u64>),
     family: &str,
 ) {
     let mut push = |kind: String, limit: u64| {
@@ -123,10 +129,10 @@ fn add(
             },
         });
     };
-    if let Some(limit) = limits.requests_per_minute {
+    if let Some(limit) = requests {
         push(REQUESTS.to_owned(), limit);
     }
-    if let Some(limit) = limits.tokens_of(family).filter(|_| !family.is_empty()) {
+    if let Some(limit) = tokens.filter(|_| !family.is_empty()) {
         push(tokens_kind(family), limit);
     }
 }
