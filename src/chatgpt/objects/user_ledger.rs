@@ -33,7 +33,7 @@ pub struct UserLedger {
     alarm_ms: Cell<Option<i64>>,
 }
 
-// What it keeps in memory is a way to its storage and a time: a panic leaves both whole.
+// What a verb that panicked has left in memory is forgotten by the next one.
 impl RefUnwindSafe for UserLedger {}
 
 impl DurableObject for UserLedger {

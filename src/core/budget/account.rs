@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use super::error::BudgetError;
 use super::gates::{Gate, gates};
 use super::store::{Change, End, Loaded, Reservation, SLOT_MS, Store, Tat};
@@ -6,14 +8,12 @@ use super::types::{
 };
 use crate::ports::TimeZones;
 
-/// Reservations read at a time.
-const BATCH: u32 = 100;
 /// Sums are kept for the longest month and a day of another zone.
 const SLOTS_KEPT_MS: i64 = 33 * 86_400_000 + SLOT_MS;
 const TATS_KEPT_MS: i64 = 3_600_000;
 
-/// Limits and money of one user. Each verb is one synchronous step, and can be repeated
-/// after an error: what was done then is not done again.
+/// Limits and money of one user. Each verb is one synchronous step and one write, and can be
+/// repeated after an error: what was done then is not done again.
 ///
 /// Between verbs, for the user and for each key:
 /// - `spent` is the sum of all settlements, `reserved` that of all reservations held;
@@ -28,20 +28,33 @@ pub struct Account<'a> {
 impl Account<'_> {
     /// Notes that the call goes out now. Not to be sent after an error.
     pub fn sent(&self, request_id: &str, now_ms: i64) -> Result<(), BudgetError> {
-        let mut reservation = self.find(request_id)?;
-        if !reservation.held() || reservation.expires_ms() <= now_ms {
-            return Err(BudgetError::Ended(request_id.to_owned()));
-        }
-        if !reservation.sent {
-            reservation.sent = true;
-            let change = Change::Reservation(Box::new(reservation));
-            self.store.commit(vec![change])?;
-        }
-        Ok(())
+        self.written(|| {
+            let reservation = self.find(request_id)?;
+            if !reservation.held() || reservation.expires_ms() <= now_ms {
+                return Err(BudgetError::Ended(request_id.to_owned()));
+            }
+            if !reservation.sent {
+                let sent = Reservation {
+                    sent: true,
+                    ..(*reservation).clone()
+                };
+                self.store.stage(vec![Change::Reservation(Rc::new(sent))])?;
+            }
+            Ok(())
+        })
     }
 
     /// Says how the call ended. The first settlement stands, and corrects an expiry.
     pub fn settle(
+        &self,
+        request_id: &str,
+        actual: Actual,
+        now_ms: i64,
+    ) -> Result<Settled, BudgetError> {
+        self.written(|| self.stage_settlement(request_id, actual, now_ms))
+    }
+
+    pub(super) fn stage_settlement(
         &self,
         request_id: &str,
         actual: Actual,
@@ -81,7 +94,10 @@ impl Account<'_> {
     /// request stays.
     pub fn withdraw(&self, request: &Request, now_ms: i64) -> Result<(), BudgetError> {
         request.check()?;
-        let loaded = self.store.load(&request.request_id, None, "", now_ms)?;
+        self.written(|| self.stage_withdrawal(request, now_ms))
+    }
+
+    fn stage_withdrawal(&self, request: &Request, now_ms: i64) -> Result<(), BudgetError> {
         let end = End {
             at_ms: now_ms,
             actual: Actual {
@@ -90,7 +106,7 @@ impl Account<'_> {
             },
             expired: false,
         };
-        match loaded.known {
+        match self.store.known(&request.request_id)? {
             None => {
                 let never = Reservation {
                     request: request.clone(),
@@ -99,8 +115,8 @@ impl Account<'_> {
                     sent: false,
                     end: Some(end),
                 };
-                let never = Change::Reservation(Box::new(never));
-                Ok(self.store.commit(vec![never])?)
+                let never = Change::Reservation(Rc::new(never));
+                Ok(self.store.stage(vec![never])?)
             }
             Some(known) if known.is_of(request) && known.end.is_none_or(|end| end.expired) => {
                 self.finish(&known, end, now_ms)
@@ -111,52 +127,64 @@ impl Account<'_> {
 
     /// Ends what has expired and forgets what is old. Returns when to come again.
     pub fn sweep(&self, now_ms: i64) -> Result<Option<i64>, BudgetError> {
-        self.expire(now_ms)?;
-        self.store.commit(vec![Change::Forget {
-            finished_due_ms: now_ms,
-            slots_before_ms: now_ms.saturating_sub(SLOTS_KEPT_MS),
-            tats_before_us: now_ms.saturating_sub(TATS_KEPT_MS).saturating_mul(1_000),
-        }])?;
+        self.written(|| {
+            self.expire(now_ms)?;
+            Ok(self.store.stage(vec![Change::Forget {
+                finished_due_ms: now_ms,
+                slots_before_ms: now_ms.saturating_sub(SLOTS_KEPT_MS),
+                tats_before_us: now_ms.saturating_sub(TATS_KEPT_MS).saturating_mul(1_000),
+            }])?)
+        })?;
         Ok(self.store.next_due_ms()?)
+    }
+
+    /// Writes all that `verb` stages at once, before anybody hears of it.
+    pub(super) fn written<T>(
+        &self,
+        verb: impl FnOnce() -> Result<T, BudgetError>,
+    ) -> Result<T, BudgetError> {
+        // What one that panicked has left.
+        self.store.forget_staged();
+        let outcome = verb();
+        if matches!(outcome, Err(BudgetError::Store(_))) {
+            self.store.forget_staged();
+        } else {
+            self.store.write()?;
+        }
+        outcome
     }
 
     /// What a verb reads, with everything that has expired accounted for.
     pub(super) fn load(
         &self,
-        request_id: &str,
         key_id: Option<&str>,
         family: &str,
         now_ms: i64,
     ) -> Result<Loaded, BudgetError> {
-        let loaded = self.store.load(request_id, key_id, family, now_ms)?;
+        let loaded = self.store.load(key_id, family, now_ms)?;
         if !loaded.due {
             return Ok(loaded);
         }
         self.expire(now_ms)?;
-        Ok(self.store.load(request_id, key_id, family, now_ms)?)
+        Ok(self.store.load(key_id, family, now_ms)?)
     }
 
-    fn find(&self, request_id: &str) -> Result<Reservation, BudgetError> {
+    fn find(&self, request_id: &str) -> Result<Rc<Reservation>, BudgetError> {
         check_name("request_id", request_id)?;
         let known = self.store.known(request_id)?;
         known.ok_or_else(|| BudgetError::NotFound(request_id.to_owned()))
     }
 
     fn expire(&self, now_ms: i64) -> Result<(), BudgetError> {
-        loop {
-            let due = self.store.due(now_ms, BATCH)?;
-            if due.is_empty() {
-                return Ok(());
-            }
-            for reservation in due {
-                let end = End {
-                    at_ms: now_ms,
-                    actual: outcome_unknown(&reservation),
-                    expired: true,
-                };
-                self.finish(&reservation, end, now_ms)?;
-            }
+        for reservation in self.store.due(now_ms)? {
+            let end = End {
+                at_ms: now_ms,
+                actual: outcome_unknown(&reservation),
+                expired: true,
+            };
+            self.finish(&reservation, end, now_ms)?;
         }
+        Ok(())
     }
 
     /// Moves the reservation's money from where it is to where `end` puts it, and gives back
@@ -175,8 +203,8 @@ impl Account<'_> {
                 yet: !told,
             });
         }
-        changes.push(Change::Reservation(Box::new(after)));
-        Ok(self.store.commit(changes)?)
+        changes.push(Change::Reservation(Rc::new(after)));
+        Ok(self.store.stage(changes)?)
     }
 
     fn token_changes(
@@ -191,7 +219,7 @@ impl Account<'_> {
         }
         let request = &after.request;
         let (key_id, family) = (request.key_id.as_deref(), request.family.as_str());
-        let loaded = self.store.load("", key_id, family, now_ms)?;
+        let loaded = self.store.load(key_id, family, now_ms)?;
         let meters = gates(&loaded, self.defaults, key_id, family);
         let meters = meters.into_iter().filter(Gate::counts_tokens);
         Ok(meters

@@ -1,13 +1,16 @@
 //! The one check before a call: limits, calls at once and budgets, with the reservation.
 
+use std::rc::Rc;
+
 use super::account::{Account, spending_changes};
 use super::error::BudgetError;
 use super::gates::{Gate, gates, tightest};
-use super::store::{Asked, Change, Loaded, Reservation, Settings, Tat, slot_of};
+use super::settling::Settlement;
+use super::store::{Asked, Change, Loaded, Reservation, Settings, Span, Tat, slot_of};
 use super::types::{
-    Admission, Admitted, BudgetState, Caps, Period, Reason, Refused, Request, Spending, Standing,
+    Admission, Admitted, BudgetState, Caps, Period, Reason, Refused, Request, Settled, Spending,
+    Standing,
 };
-use super::window::Window;
 
 /// Zone of users who have set none.
 pub(super) const UTC: &str = "UTC";
@@ -18,15 +21,38 @@ impl Account<'_> {
     /// Admits the request and reserves its bound, or refuses it and changes nothing. The same
     /// request again is answered with the same reservation.
     pub fn admit(&self, request: &Request, now_ms: i64) -> Result<Admission, BudgetError> {
+        self.written(|| self.stage_admission(request, now_ms))
+    }
+
+    /// Makes the settlements, each if it can be made, then [`Self::admit`]s: all in one write.
+    pub(super) fn settle_and_admit(
+        &self,
+        settlements: &[Settlement],
+        request: &Request,
+        now_ms: i64,
+    ) -> Result<(Admission, Vec<Result<Settled, BudgetError>>), BudgetError> {
+        self.written(|| {
+            let mut settled = Vec::with_capacity(settlements.len());
+            for Settlement { request_id, actual } in settlements {
+                settled.push(match self.stage_settlement(request_id, *actual, now_ms) {
+                    Err(error @ BudgetError::Store(_)) => return Err(error),
+                    outcome => outcome,
+                });
+            }
+            Ok((self.stage_admission(request, now_ms)?, settled))
+        })
+    }
+
+    fn stage_admission(&self, request: &Request, now_ms: i64) -> Result<Admission, BudgetError> {
         request.check()?;
         let key_id = request.key_id.as_deref();
-        let loaded = self.load(&request.request_id, key_id, &request.family, now_ms)?;
+        let loaded = self.load(key_id, &request.family, now_ms)?;
         let mut gates = gates(&loaded, self.defaults, key_id, &request.family);
         let mut budgets = self.budgets(&loaded, key_id, now_ms)?;
-        if let Some(known) = &loaded.known {
-            return again(known, request, standing(&gates, budgets, now_ms));
+        if let Some(known) = self.store.known(&request.request_id)? {
+            return again(&known, request, standing(&gates, budgets, now_ms));
         }
-        let reservation = reserve(request, &budgets, now_ms);
+        let reservation = Rc::new(reserve(request, &budgets, now_ms));
         let bound = reservation.request.bound_nanos;
         let refused = self.refusal(&reservation, &loaded, &gates, &budgets, now_ms);
         if let Some(refused) = refused {
@@ -42,8 +68,8 @@ impl Account<'_> {
             gate.tat.tat_us = gate.rate.take(gate.tat.tat_us, units, now_ms);
             changes.push(Change::Tat(Tat::clone(&gate.tat)));
         }
-        changes.push(Change::Reservation(Box::new(reservation.clone())));
-        self.store.commit(changes)?;
+        changes.push(Change::Reservation(Rc::clone(&reservation)));
+        self.store.stage(changes)?;
         for budget in &mut budgets {
             let spending = &mut budget.spending;
             spending.reserved = spending.reserved.saturating_add(bound.unwrap_or(0));
@@ -69,7 +95,7 @@ impl Account<'_> {
     }
 
     fn too_many(&self, request: &Request, loaded: &Loaded) -> Option<Refused> {
-        let user = loaded.user.limits.or(self.defaults).concurrent;
+        let user = loaded.user.limits.concurrent.or(self.defaults.concurrent);
         let key = request.key_id.as_ref().and(loaded.key.limits.concurrent);
         let full = |limit: Option<u64>, held| limit.filter(|limit| held >= *limit);
         let limit = full(user, loaded.user_held).or(full(key, loaded.key_held))?;
@@ -90,10 +116,11 @@ impl Account<'_> {
     ) -> Result<Vec<BudgetState>, BudgetError> {
         let zone = loaded.user.zone.as_deref().unwrap_or(UTC);
         let mut budgets = Vec::new();
-        let key = key_id.map(|key| (Some(key.to_owned()), &loaded.key));
-        for (key_id, settings) in std::iter::once((None, &loaded.user)).chain(key) {
+        let key = key_id.map(|key| (Some(key.to_owned()), &*loaded.key));
+        for (key_id, settings) in std::iter::once((None, &*loaded.user)).chain(key) {
             for (period, caps) in caps_of(settings) {
-                let window = Window::of(self.zones, zone, period, now_ms);
+                let windows = self.store.windows();
+                let window = windows.of(self.zones, zone, period, now_ms);
                 let window = window.ok_or_else(|| unknown_zone(zone))?;
                 budgets.push(BudgetState {
                     key_id: key_id.clone(),
@@ -108,7 +135,7 @@ impl Account<'_> {
         if budgets.is_empty() {
             return Ok(budgets);
         }
-        let span = |budget: &BudgetState| {
+        let span = |budget: &BudgetState| -> Span {
             let from_ms = slot_of(budget.starts_ms);
             (budget.key_id.clone(), from_ms, slot_of(budget.ends_ms))
         };

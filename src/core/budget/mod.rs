@@ -11,12 +11,14 @@ mod error;
 mod gates;
 mod headers;
 pub mod manage;
+mod memory;
 mod rate;
 mod remote;
 mod settings;
 mod settling;
 mod shield;
 mod sql_store;
+mod staged;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,7 @@ pub use headers::duration;
 pub use remote::{Objects, RemoteUserLedger, Served, UserLedger, UserLedgerError, serve};
 pub use shield::Shield;
 pub use sql_store::SqlStore;
-pub use store::{Change, Holder, Loaded, Reservation, Store, Tat};
+pub use store::{Change, Holder, Loaded, Reservation, Span, Store, Tat};
 pub use types::{
     Actual, Admission, Admitted, Booking, BudgetState, Caps, CapsChange, Charge, Clamp, Limits,
     Period, RateState, Reason, Refused, Request, Settled, Spending, Standing, State,

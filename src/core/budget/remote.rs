@@ -140,7 +140,7 @@ pub fn serve(account: &Account<'_>, body: &[u8], now_ms: i64) -> Served {
         Command::Admit {
             request,
             settlements,
-        } => admit(account, &request, settlements, now_ms),
+        } => admit(account, &request, &settlements, now_ms),
         Command::Sent(request_id) => answer(account.sent(&request_id, now_ms)),
         Command::Withdraw(request) => answer(account.withdraw(&request, now_ms)),
         Command::Settle(Settlement { request_id, actual }) => {
@@ -163,22 +163,19 @@ pub fn serve(account: &Account<'_>, body: &[u8], now_ms: i64) -> Served {
 fn admit(
     account: &Account<'_>,
     request: &Request,
-    settlements: Vec<Settlement>,
+    settlements: &[Settlement],
     now_ms: i64,
 ) -> Served {
-    let mut settled = Vec::with_capacity(settlements.len());
-    for Settlement { request_id, actual } in settlements {
-        settled.push(match account.settle(&request_id, actual, now_ms) {
-            Err(error @ BudgetError::Store(_)) => return answer::<()>(Err(error)),
-            outcome => outcome.map_err(|error| Refusal::of(&error)),
-        });
-    }
-    let admission = account.admit(request, now_ms);
+    let admission = account.settle_and_admit(settlements, request, now_ms);
     let due_ms = match &admission {
-        Ok(Admission::Admitted(admitted)) => Some(admitted.expires_ms),
+        Ok((Admission::Admitted(admitted), _)) => Some(admitted.expires_ms),
         _ => None,
     };
-    let answered = admission.map(|admission| Admissions { admission, settled });
+    let told = |settled: Result<_, BudgetError>| settled.map_err(|error| Refusal::of(&error));
+    let answered = admission.map(|(admission, settled)| Admissions {
+        admission,
+        settled: settled.into_iter().map(told).collect(),
+    });
     Served {
         due_ms,
         ..answer(answered)

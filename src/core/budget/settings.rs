@@ -62,21 +62,25 @@ impl Account<'_> {
 
     /// Limits, budgets and what is under way, of the user and of one key if it is named.
     pub fn state(&self, key_id: Option<&str>, now_ms: i64) -> Result<State, BudgetError> {
-        let loaded = self.load("", key_id, "", now_ms)?;
+        self.written(|| self.current_state(key_id, now_ms))
+    }
+
+    fn current_state(&self, key_id: Option<&str>, now_ms: i64) -> Result<State, BudgetError> {
+        let loaded = self.load(key_id, "", now_ms)?;
         let meters = gates(&loaded, self.defaults, key_id, "");
         let budgets = self.budgets(&loaded, key_id, now_ms)?;
         let mut limits = vec![loaded.user.limits.or(self.defaults)];
-        limits.extend(key_id.map(|_| loaded.key.limits));
+        limits.extend(key_id.map(|_| loaded.key.limits.clone()));
         let mut tokens = BTreeMap::new();
         for family in FAMILIES {
-            let loaded = self.store.load("", key_id, family, now_ms)?;
+            let loaded = self.store.load(key_id, family, now_ms)?;
             let meters = gates(&loaded, self.defaults, key_id, family);
             let left = tightest(&meters, true, now_ms);
             tokens.extend(left.map(|left| (family.to_owned(), left)));
         }
         Ok(State {
             tokens,
-            zone: loaded.user.zone.unwrap_or_else(|| UTC.to_owned()),
+            zone: loaded.user.zone.as_deref().unwrap_or(UTC).to_owned(),
             limits,
             standing: standing(&meters, budgets, now_ms),
             held: loaded.user_held,
@@ -92,10 +96,19 @@ impl Account<'_> {
         if let Some(key) = key_id {
             check_name("key_id", key)?;
         }
-        let loaded = self.load("", key_id, "", now_ms)?;
+        self.written(|| self.stage_settings(key_id, now_ms, change))
+    }
+
+    fn stage_settings(
+        &self,
+        key_id: Option<&str>,
+        now_ms: i64,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<(), BudgetError> {
+        let loaded = self.load(key_id, "", now_ms)?;
         let mut settings = match key_id {
-            Some(_) => loaded.key,
-            None => loaded.user,
+            Some(_) => Settings::clone(&loaded.key),
+            None => Settings::clone(&loaded.user),
         };
         let new = key_id.is_some() && settings == Settings::default();
         if new && self.store.keys_set()? >= MAX_KEYS {
@@ -107,7 +120,7 @@ impl Account<'_> {
         let holder = key_id.map(str::to_owned);
         Ok(self
             .store
-            .commit(vec![Change::Settings { holder, settings }])?)
+            .stage(vec![Change::Settings { holder, settings }])?)
     }
 }
 

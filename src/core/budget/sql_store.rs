@@ -1,13 +1,16 @@
 //! An account in SQLite, such as a Durable Object's.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::store::{Change, Holder, Loaded, Reservation, Settings, Store, Tat, tokens_kind};
+use super::memory::Memory;
+use super::staged::{Staged, text};
+use super::store::{Change, Loaded, Reservation, Settings, Span, Store};
 use super::types::Spending;
-use crate::sql::{DatabaseError, Outcome, Row, Sql, Statement, Value, no_outcome};
+use super::window::Windows;
+use crate::sql::{DatabaseError, Outcome, Sql, Statement, no_outcome};
 
 /// The holder of a user's own rows is the empty text, which no key has for an id.
 const SCHEMA: [&str; 6] = [
@@ -26,52 +29,25 @@ const SCHEMA: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS unreported (request_id TEXT PRIMARY KEY) WITHOUT ROWID",
 ];
 
+/// What is kept in memory.
+const MEMORY: [&str; 3] = [
+    "SELECT holder, body FROM settings",
+    "SELECT body FROM reservations WHERE held = 1",
+    "SELECT holder, kind, tat_us FROM tats",
+];
 const KNOWN: &str = "SELECT body FROM reservations WHERE request_id = ?1";
-const SETTINGS: &str = "SELECT holder, body FROM settings";
-const HELD: &str = "SELECT count(*) AS held, coalesce(sum(key_id = ?1), 0) AS key_held, \
-    coalesce(min(due_ms) <= ?2, 0) AS due FROM reservations WHERE held = 1";
-const TATS: &str = "SELECT holder, kind, tat_us FROM tats \
-    WHERE holder IN ('', ?1) AND kind IN ('requests', ?2)";
 const SPENDING: &str = "SELECT coalesce(sum(spent), 0) AS spent, coalesce(sum(reserved), 0) AS reserved, \
     coalesce(sum(estimated), 0) AS estimated FROM slots WHERE holder = ?1 AND slot_ms >= ?2 AND slot_ms < ?3";
-const DUE: &str = "SELECT body FROM reservations WHERE held = 1 AND due_ms <= ?1 \
-    ORDER BY due_ms, request_id LIMIT ?2";
 const UNREPORTED: &str = "SELECT body FROM reservations WHERE request_id IN \
     (SELECT request_id FROM unreported ORDER BY request_id LIMIT ?1)";
-const TO_REPORT: &str = "INSERT INTO unreported (request_id) VALUES (?1) ON CONFLICT DO NOTHING";
-const REPORTED: &str = "DELETE FROM unreported WHERE request_id = ?1";
-const NEXT_DUE: &str = "SELECT min(due_ms) AS due_ms FROM reservations WHERE held = 1 \
-    UNION ALL SELECT min(due_ms) FROM reservations WHERE held = 0";
-const KEYS_SET: &str = "SELECT count(*) AS keys FROM settings WHERE holder <> ''";
-
-const PUT: &str = "INSERT INTO reservations (request_id, key_id, held, due_ms, body) \
-    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (request_id) DO UPDATE SET \
-    held = excluded.held, due_ms = excluded.due_ms, body = excluded.body";
-/// Before and after the rows, which may be several.
-const ADD: [&str; 2] = [
-    "INSERT INTO slots (holder, slot_ms, spent, reserved, estimated) VALUES ",
-    " ON CONFLICT (holder, slot_ms) DO UPDATE SET \
-    spent = spent + excluded.spent, reserved = reserved + excluded.reserved, \
-    estimated = estimated + excluded.estimated",
-];
-const PUT_TAT: [&str; 2] = [
-    "INSERT INTO tats (holder, kind, tat_us) VALUES ",
-    " ON CONFLICT (holder, kind) DO UPDATE SET tat_us = excluded.tat_us",
-];
-const PUT_SETTINGS: &str = "INSERT INTO settings (holder, body) VALUES (?1, ?2) \
-    ON CONFLICT (holder) DO UPDATE SET body = excluded.body";
-const NO_SETTINGS: &str = "DELETE FROM settings WHERE holder = ?1";
-const FORGET: [&str; 3] = [
-    "DELETE FROM reservations WHERE held = 0 AND due_ms <= ?1 \
-     AND request_id NOT IN (SELECT request_id FROM unreported)",
-    "DELETE FROM slots WHERE slot_ms < ?1",
-    "DELETE FROM tats WHERE tat_us < ?1",
-];
+const FINISHED_DUE: &str = "SELECT min(due_ms) AS due_ms FROM reservations WHERE held = 0";
 
 pub struct SqlStore<S> {
     sql: S,
-    /// Each with its holder, once read: nobody else writes them.
-    settings: RefCell<Option<Vec<(String, Settings)>>>,
+    /// With what is staged. None: to be read anew.
+    memory: RefCell<Option<Memory>>,
+    staged: RefCell<Staged>,
+    windows: Windows,
 }
 
 impl<S: Sql> SqlStore<S> {
@@ -80,80 +56,47 @@ impl<S: Sql> SqlStore<S> {
         sql.batch(&SCHEMA.map(Statement::new))?;
         Ok(Self {
             sql,
-            settings: RefCell::default(),
+            memory: RefCell::default(),
+            staged: RefCell::default(),
+            windows: Windows::default(),
         })
     }
 
-    /// Of the user and of a key.
-    fn settings(&self, key: &str) -> Result<[Settings; 2], DatabaseError> {
-        let mut known = self.settings.borrow_mut();
-        let settings = match &mut *known {
-            Some(settings) => settings,
-            unknown => {
-                let found = self.sql.query(Statement::new(SETTINGS))?;
-                let row = |row: &Row| Ok((row.text("holder")?, read(&row.text("body")?)?));
-                let all = found.rows.iter().map(row);
-                unknown.insert(all.collect::<Result<_, DatabaseError>>()?)
-            }
-        };
-        let of = |holder: &str| {
-            let found = settings.iter().find(|(of, _)| of == holder);
-            found
-                .map(|(_, settings)| settings.clone())
-                .unwrap_or_default()
-        };
-        let of_key = if key.is_empty() {
-            Settings::default()
-        } else {
-            of(key)
-        };
-        Ok([of(""), of_key])
-    }
-}
-
-impl<S: Sql> Store for SqlStore<S> {
-    fn known(&self, request_id: &str) -> Result<Option<Reservation>, DatabaseError> {
-        let known = self.sql.query(Statement::new(KNOWN).bind(request_id))?;
-        Ok(bodies(&known)?.into_iter().next())
-    }
-
-    fn load(
-        &self,
-        request_id: &str,
-        key_id: Option<&str>,
-        family: &str,
-        now_ms: i64,
-    ) -> Result<Loaded, DatabaseError> {
-        let key = key_id.unwrap_or_default();
-        let outcomes = self.sql.batch(&[
-            Statement::new(KNOWN).bind(request_id),
-            Statement::new(HELD).bind(key).bind(now_ms),
-            Statement::new(TATS).bind(key).bind(tokens_kind(family)),
-        ])?;
-        let [known, held, tats] = <[Outcome; 3]>::try_from(outcomes).map_err(|_| no_outcome())?;
-        let [user, of_key] = self.settings(key)?;
-        let mut loaded = Loaded {
-            known: bodies(&known)?.into_iter().next(),
-            user,
-            key: of_key,
-            ..Loaded::default()
-        };
-        let held = held.first().ok_or_else(no_outcome)?;
-        loaded.user_held = count(held.int("held")?);
-        loaded.key_held = count(held.int("key_held")?);
-        loaded.due = held.boolean("due")?;
-        for row in &tats.rows {
-            loaded.tats.push(Tat {
-                holder: Some(row.text("holder")?).filter(|key| !key.is_empty()),
-                kind: row.text("kind")?,
-                tat_us: row.int("tat_us")?,
-            });
+    pub(super) fn memory(&self) -> Result<RefMut<'_, Memory>, DatabaseError> {
+        let mut memory = self.memory.borrow_mut();
+        if memory.is_none() {
+            *memory = Some(self.read_memory()?);
         }
-        Ok(loaded)
+        RefMut::filter_map(memory, Option::as_mut).map_err(|_| no_outcome())
     }
 
-    fn spending(&self, spans: &[(Holder, i64, i64)]) -> Result<Vec<Spending>, DatabaseError> {
-        let ask = |(holder, from_ms, to_ms): &(Holder, i64, i64)| {
+    fn read_memory(&self) -> Result<Memory, DatabaseError> {
+        let outcomes = self.sql.batch(&MEMORY.map(Statement::new))?;
+        let [settings, held, tats] =
+            <[Outcome; 3]>::try_from(outcomes).map_err(|_| no_outcome())?;
+        let mut memory = Memory::default();
+        for row in &settings.rows {
+            let settings: Settings = read(&row.text("body")?)?;
+            memory
+                .settings
+                .insert(row.text("holder")?, Rc::new(settings));
+        }
+        for one in bodies(&held)? {
+            memory.held.insert(one.request.request_id.clone(), one);
+        }
+        for row in &tats.rows {
+            let of_holder = memory.tats.entry(row.text("holder")?).or_default();
+            of_holder.insert(row.text("kind")?, row.int("tat_us")?);
+        }
+        Ok(memory)
+    }
+
+    /// Sums on file.
+    fn sums(&self, spans: &[&Span]) -> Result<Vec<Spending>, DatabaseError> {
+        if spans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ask = |(holder, from_ms, to_ms): &&Span| {
             let statement = Statement::new(SPENDING).bind(text(holder));
             statement.bind(*from_ms).bind(*to_ms)
         };
@@ -168,133 +111,109 @@ impl<S: Sql> Store for SqlStore<S> {
         };
         outcomes.iter().map(sum).collect()
     }
+}
 
-    fn due(&self, now_ms: i64, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
-        bodies(
-            &self
-                .sql
-                .query(Statement::new(DUE).bind(now_ms).bind(limit))?,
-        )
+impl<S: Sql> Store for SqlStore<S> {
+    fn known(&self, request_id: &str) -> Result<Option<Rc<Reservation>>, DatabaseError> {
+        if let Some(staged) = self.staged.borrow().known(request_id) {
+            return Ok(Some(Rc::clone(staged)));
+        }
+        if let Some(held) = self.memory()?.held.get(request_id) {
+            return Ok(Some(Rc::clone(held)));
+        }
+        let known = self.sql.query(Statement::new(KNOWN).bind(request_id))?;
+        Ok(bodies(&known)?.into_iter().next())
     }
 
-    fn unreported(&self, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
+    fn load(
+        &self,
+        key_id: Option<&str>,
+        family: &str,
+        now_ms: i64,
+    ) -> Result<Loaded, DatabaseError> {
+        Ok(self.memory()?.loaded(key_id, family, now_ms))
+    }
+
+    fn spending(&self, spans: &[Span]) -> Result<Vec<Spending>, DatabaseError> {
+        let mut memory = self.memory()?;
+        let found: Vec<_> = spans.iter().map(|span| memory.sum(span)).collect();
+        let missing = spans.iter().zip(&found).filter(|(_, sum)| sum.is_none());
+        let missing: Vec<_> = missing.map(|(span, _)| span).collect();
+        let staged = self.staged.borrow();
+        let mut read = self.sums(&missing)?.into_iter();
+        let sums = spans.iter().zip(found).map(|(span, found)| {
+            if let Some(sum) = found {
+                return Ok(sum);
+            }
+            let on_file = read.next().ok_or_else(no_outcome)?;
+            let sum = on_file.plus(staged.sum(span));
+            memory.remember(span.clone(), sum);
+            Ok(sum)
+        });
+        sums.collect()
+    }
+
+    fn due(&self, now_ms: i64) -> Result<Vec<Rc<Reservation>>, DatabaseError> {
+        Ok(self.memory()?.due(now_ms))
+    }
+
+    fn unreported(&self, limit: u32) -> Result<Vec<Rc<Reservation>>, DatabaseError> {
         bodies(&self.sql.query(Statement::new(UNREPORTED).bind(limit))?)
     }
 
     fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError> {
-        let found = self.sql.query(Statement::new(NEXT_DUE))?;
-        let times: Vec<_> = found.rows.iter().map(|row| row.opt_int("due_ms")).collect();
-        Ok(times
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .min())
+        let finished = self.sql.query(Statement::new(FINISHED_DUE))?;
+        let finished = finished.first().ok_or_else(no_outcome)?;
+        let memory = self.memory()?;
+        let held = memory.held.values().map(|one| one.due_ms()).min();
+        Ok(finished.opt_int("due_ms")?.into_iter().chain(held).min())
     }
 
     fn keys_set(&self) -> Result<u64, DatabaseError> {
-        let found = self.sql.query(Statement::new(KEYS_SET))?;
-        Ok(count(found.first().ok_or_else(no_outcome)?.int("keys")?))
+        let memory = self.memory()?;
+        let keys = memory.settings.keys().filter(|holder| !holder.is_empty());
+        Ok(keys.count() as u64)
     }
 
-    fn commit(&self, changes: Vec<Change>) -> Result<(), DatabaseError> {
-        let mut writes = Writes::default();
+    fn stage(&self, changes: Vec<Change>) -> Result<(), DatabaseError> {
+        let mut memory = self.memory()?;
+        let mut staged = self.staged.borrow_mut();
         for change in changes {
-            if matches!(change, Change::Settings { .. }) {
-                // Whether it is written is seen when they are read again.
-                self.settings.take();
-            }
-            writes.add(change)?;
-        }
-        self.sql.batch(&writes.statements()).map(drop)
-    }
-}
-
-/// A statement takes as long as several rows, so rows of a table go in one.
-#[derive(Default)]
-struct Writes {
-    statements: Vec<Statement>,
-    sums: Vec<Vec<Value>>,
-    tats: Vec<Vec<Value>>,
-}
-
-impl Writes {
-    fn add(&mut self, change: Change) -> Result<(), DatabaseError> {
-        let statements = &mut self.statements;
-        match change {
-            Change::Reservation(reservation) => statements.push(
-                Statement::new(PUT)
-                    .bind(&reservation.request.request_id)
-                    .bind(reservation.request.key_id.clone())
-                    .bind(i64::from(reservation.held()))
-                    .bind(reservation.due_ms())
-                    .bind(body(&reservation)?),
-            ),
-            Change::Spending {
-                holder,
-                slot_ms,
-                delta,
-            } => self.sums.push(vec![
-                text(&holder).into(),
-                slot_ms.into(),
-                delta.spent.into(),
-                delta.reserved.into(),
-                delta.estimated.into(),
-            ]),
-            Change::Tat(tat) => self.tats.push(vec![
-                text(&tat.holder).into(),
-                tat.kind.into(),
-                tat.tat_us.into(),
-            ]),
-            Change::Settings { holder, settings } if settings == Settings::default() => {
-                statements.push(Statement::new(NO_SETTINGS).bind(text(&holder)));
-            }
-            Change::Settings { holder, settings } => statements.push(
-                Statement::new(PUT_SETTINGS)
-                    .bind(text(&holder))
-                    .bind(body(&settings)?),
-            ),
-            Change::Unreported { request_id, yet } => {
-                let sql = if yet { TO_REPORT } else { REPORTED };
-                statements.push(Statement::new(sql).bind(request_id));
-            }
-            Change::Forget {
-                finished_due_ms,
-                slots_before_ms,
-                tats_before_us,
-            } => {
-                let bounds = [finished_due_ms, slots_before_ms, tats_before_us];
-                let forget = FORGET.into_iter().zip(bounds);
-                statements.extend(forget.map(|(sql, bound)| Statement::new(sql).bind(bound)));
-            }
+            staged.add(change.clone());
+            memory.apply(change);
         }
         Ok(())
     }
 
-    fn statements(mut self) -> Vec<Statement> {
-        for (sql, rows) in [(ADD, self.sums), (PUT_TAT, self.tats)] {
-            self.statements.extend(insert(sql, rows));
+    fn write(&self) -> Result<(), DatabaseError> {
+        if self.staged.borrow().is_empty() {
+            return Ok(());
         }
-        self.statements
+        let statements = self.staged.borrow().statements();
+        let written = statements.and_then(|statements| self.sql.batch(&statements));
+        if written.is_err() {
+            self.memory.take();
+        }
+        self.staged.take();
+        written.map(drop)
+    }
+
+    fn forget_staged(&self) {
+        if !self.staged.borrow().is_empty() {
+            self.memory.take();
+            self.staged.take();
+        }
+    }
+
+    fn windows(&self) -> &Windows {
+        &self.windows
     }
 }
 
-/// None without rows.
-fn insert([before, after]: [&str; 2], rows: Vec<Vec<Value>>) -> Option<Statement> {
-    let row = |row: &Vec<Value>| format!("({})", vec!["?"; row.len()].join(", "));
-    let places: Vec<String> = rows.iter().map(row).collect();
-    let mut statement = Statement::new(format!("{before}{}{after}", places.join(", ")));
-    statement.params = rows.into_iter().flatten().collect();
-    (!places.is_empty()).then_some(statement)
-}
-
-fn text(holder: &Holder) -> &str {
-    holder.as_deref().unwrap_or_default()
-}
-
-fn bodies(outcome: &Outcome) -> Result<Vec<Reservation>, DatabaseError> {
+fn bodies(outcome: &Outcome) -> Result<Vec<Rc<Reservation>>, DatabaseError> {
     let rows = outcome.rows.iter();
-    rows.map(|row| read(&row.text("body")?)).collect()
+    rows.map(|row| read(&row.text("body")?).map(Rc::new))
+        .collect()
 }
 
 fn read<T: DeserializeOwned>(body: &str) -> Result<T, DatabaseError> {
@@ -303,12 +222,4 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, DatabaseError> {
         expected: "what was written",
         found: "other JSON",
     })
-}
-
-fn body<T: Serialize>(value: &T) -> Result<String, DatabaseError> {
-    serde_json::to_string(value).map_err(|error| DatabaseError::Statement(error.to_string()))
-}
-
-fn count(rows: i64) -> u64 {
-    u64::try_from(rows).unwrap_or(0)
 }

@@ -1,8 +1,11 @@
 //! What an account asks of its storage.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::types::{Actual, Caps, Charge, Limits, Request, Spending};
+use super::window::Windows;
 use crate::sql::DatabaseError;
 
 /// What is spent is summed by quarter hours, UTC: days and months of every zone in use are
@@ -14,6 +17,8 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// Whose limits, budgets and sums: a key's, or the user's where it is None.
 pub type Holder = Option<String>;
+/// A holder's slots from the first time (included) to the second (not included).
+pub type Span = (Holder, i64, i64);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
@@ -130,11 +135,10 @@ pub struct Settings {
 /// What the verbs read before they decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
-    pub known: Option<Reservation>,
     /// Reservations have ended by themselves and are not accounted for yet.
     pub due: bool,
-    pub user: Settings,
-    pub key: Settings,
+    pub user: Rc<Settings>,
+    pub key: Rc<Settings>,
     pub user_held: u64,
     pub key_held: u64,
     /// Stored times of arrival; what is not stored is 0.
@@ -158,7 +162,7 @@ pub fn tokens_kind(family: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Written over the one of the same request id.
-    Reservation(Box<Reservation>),
+    Reservation(Rc<Reservation>),
     /// Added to the sums.
     Spending {
         holder: Holder,
@@ -184,34 +188,43 @@ pub enum Change {
 }
 
 /// Storage of one account. All calls are synchronous, so no other request comes between a
-/// read and its commit.
+/// read and what is written after it. What is staged is read as if it were on file.
 pub trait Store {
-    fn known(&self, request_id: &str) -> Result<Option<Reservation>, DatabaseError>;
+    fn known(&self, request_id: &str) -> Result<Option<Rc<Reservation>>, DatabaseError>;
 
-    /// `request_id`, `key_id` and `family` may be empty: then nothing is found for them.
+    /// `family` may be empty: then nothing is found for it.
     fn load(
         &self,
-        request_id: &str,
         key_id: Option<&str>,
         family: &str,
         now_ms: i64,
     ) -> Result<Loaded, DatabaseError>;
 
-    /// Sums of a holder over slots from the first (included) to the second (not included).
-    fn spending(&self, spans: &[(Holder, i64, i64)]) -> Result<Vec<Spending>, DatabaseError>;
+    /// The sum of each span.
+    fn spending(&self, spans: &[Span]) -> Result<Vec<Spending>, DatabaseError>;
 
-    /// Held reservations that end by `now_ms`, at most `limit`.
-    fn due(&self, now_ms: i64, limit: u32) -> Result<Vec<Reservation>, DatabaseError>;
+    /// Held reservations that end by `now_ms`, the earliest first.
+    fn due(&self, now_ms: i64) -> Result<Vec<Rc<Reservation>>, DatabaseError>;
 
-    /// Reservations that the books have yet to hear of, at most `limit`.
-    fn unreported(&self, limit: u32) -> Result<Vec<Reservation>, DatabaseError>;
+    /// Reservations that the books have yet to hear of, at most `limit`, of those on file.
+    fn unreported(&self, limit: u32) -> Result<Vec<Rc<Reservation>>, DatabaseError>;
 
-    /// The earliest time at which something is due.
+    /// The earliest time at which something is due, of what is on file.
     fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError>;
 
     /// How many keys have settings.
     fn keys_set(&self) -> Result<u64, DatabaseError>;
 
-    /// All of them or none. After an error it may be either; the verb is repeated to find out.
-    fn commit(&self, changes: Vec<Change>) -> Result<(), DatabaseError>;
+    /// Changes to be written. After an error nothing of what is staged may be.
+    fn stage(&self, changes: Vec<Change>) -> Result<(), DatabaseError>;
+
+    /// Writes all that is staged, or nothing. After an error it may be either, nothing is staged
+    /// any more, and what is read is what is on file; the verb is repeated to find out.
+    fn write(&self) -> Result<(), DatabaseError>;
+
+    /// Makes nothing of what is staged.
+    fn forget_staged(&self);
+
+    /// Worked out lately, for as long as the store lives.
+    fn windows(&self) -> &Windows;
 }

@@ -224,6 +224,17 @@ pub struct Spending {
     pub estimated: i64,
 }
 
+impl Spending {
+    #[must_use]
+    pub(super) fn plus(self, more: Self) -> Self {
+        Self {
+            spent: self.spent.saturating_add(more.spent),
+            reserved: self.reserved.saturating_add(more.reserved),
+            estimated: self.estimated.saturating_add(more.estimated),
+        }
+    }
+}
+
 /// On the calendar of the user's time zone.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

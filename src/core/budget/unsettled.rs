@@ -16,7 +16,8 @@ impl Account<'_> {
     /// [`crate::analytics::record_cut_off`], which may be repeated.
     pub fn unreported(&self, limit: u32) -> Result<Vec<UsageEvent>, BudgetError> {
         let unreported = self.store.unreported(limit)?;
-        Ok(unreported.into_iter().filter_map(event).collect())
+        let events = unreported.iter().filter_map(|one| event(one));
+        Ok(events.collect())
     }
 
     /// The books have these.
@@ -25,13 +26,13 @@ impl Account<'_> {
             request_id: event.request_id.clone(),
             yet: false,
         });
-        Ok(self.store.commit(done.collect())?)
+        self.written(|| Ok(self.store.stage(done.collect())?))
     }
 }
 
-fn event(reservation: Reservation) -> Option<UsageEvent> {
+fn event(reservation: &Reservation) -> Option<UsageEvent> {
     let started_at_ms = reservation.admitted_ms;
-    let request = reservation.request;
+    let request = reservation.request.clone();
     let booking = request.booking?;
     Some(UsageEvent {
         request_id: request.request_id,

@@ -1,5 +1,7 @@
 //! Days and months of a time zone, in UTC.
 
+use std::cell::RefCell;
+
 use chrono::{DateTime, Datelike, Months};
 
 use super::types::Period;
@@ -11,6 +13,38 @@ use crate::time::midnight_ms;
 pub(super) struct Window {
     pub start_ms: i64,
     pub end_ms: i64,
+}
+
+/// Those of one zone, the last one asked for: working them out takes long.
+#[derive(Debug, Default)]
+pub struct Windows(RefCell<(String, Vec<(Period, Window)>)>);
+
+impl Windows {
+    /// [`Window::of`].
+    pub(super) fn of(
+        &self,
+        zones: &dyn TimeZones,
+        zone: &str,
+        period: Period,
+        now_ms: i64,
+    ) -> Option<Window> {
+        let mut known = self.0.borrow_mut();
+        let (of_zone, windows) = &mut *known;
+        if of_zone != zone {
+            zone.clone_into(of_zone);
+            windows.clear();
+        }
+        let current = windows.iter().find(|(of, window)| {
+            *of == period && (window.start_ms..window.end_ms).contains(&now_ms)
+        });
+        if let Some((_, window)) = current {
+            return Some(*window);
+        }
+        let window = Window::of(zones, zone, period, now_ms)?;
+        windows.retain(|(of, _)| *of != period);
+        windows.push((period, window));
+        Some(window)
+    }
 }
 
 impl Window {

@@ -1,124 +1,211 @@
-//! Stores for tests: one in memory, SQLite, and one that fails.
+//! Stores for tests: one in memory, and SQLite; both fail when they are told to.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::super::sql_store::SqlStore;
-use super::super::store::{Change, Holder, Loaded, Reservation, Settings, Store, Tat, tokens_kind};
+use super::super::store::{
+    Change, Holder, Loaded, Reservation, Settings, Span, Store, Tat, tokens_kind,
+};
 use super::super::types::Spending;
-use crate::sql::{DatabaseError, SqliteDatabase};
+use super::super::window::Windows;
+use crate::sql::{DatabaseError, Outcome, Sql, SqliteDatabase, Statement};
 
 pub fn sqlite() -> SqlStore<SqliteDatabase> {
     SqlStore::open(SqliteDatabase::empty()).unwrap()
 }
 
-#[derive(Default)]
-pub struct MemoryStore(RefCell<Tables>);
+/// With the way to its file.
+pub fn shaky() -> (SqlStore<Rc<ShakySql>>, Rc<ShakySql>) {
+    let sql = Rc::new(ShakySql {
+        sql: SqliteDatabase::empty(),
+        fault: Cell::default(),
+        batches: Cell::default(),
+    });
+    (SqlStore::open(Rc::clone(&sql)).unwrap(), sql)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The write failed.
+    Before,
+    /// It was made, and the reply was lost.
+    After,
+    /// A read failed.
+    Read,
+}
+
+/// The next read or write fails if told so.
+type Faults = Cell<Option<Fault>>;
+
+fn lost() -> DatabaseError {
+    DatabaseError::Unavailable("on purpose".to_owned())
+}
+
+/// SQLite that fails if told so, and counts.
+pub struct ShakySql {
+    sql: SqliteDatabase,
+    pub fault: Faults,
+    pub batches: Cell<u32>,
+}
+
+impl Sql for Rc<ShakySql> {
+    fn batch(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DatabaseError> {
+        self.batches.set(self.batches.get() + 1);
+        let reads = statements.iter().all(|one| one.sql.starts_with("SELECT "));
+        let strikes = |fault: &Fault| (*fault == Fault::Read) == reads;
+        let fault = self.fault.get().filter(strikes);
+        if fault.is_some() {
+            self.fault.set(None);
+        }
+        match fault {
+            Some(Fault::After) => Sql::batch(&self.sql, statements).and(Err(lost())),
+            Some(_) => Err(lost()),
+            None => Sql::batch(&self.sql, statements),
+        }
+    }
+}
 
 #[derive(Default)]
+pub struct MemoryStore {
+    written: RefCell<Tables>,
+    staged: RefCell<Option<Tables>>,
+    pub fault: Faults,
+    windows: Windows,
+}
+
+#[derive(Default, Clone)]
 struct Tables {
-    reservations: BTreeMap<String, Reservation>,
+    reservations: BTreeMap<String, Rc<Reservation>>,
     slots: BTreeMap<(Holder, i64), Spending>,
     tats: BTreeMap<(Holder, String), i64>,
-    settings: BTreeMap<Holder, Settings>,
+    settings: BTreeMap<Holder, Rc<Settings>>,
     unreported: BTreeSet<String>,
 }
 
-impl Store for MemoryStore {
-    fn known(&self, request_id: &str) -> Result<Option<Reservation>, DatabaseError> {
-        Ok(self.0.borrow().reservations.get(request_id).cloned())
+impl MemoryStore {
+    fn read<T>(&self, read: impl FnOnce(&Tables) -> T) -> T {
+        match &*self.staged.borrow() {
+            Some(tables) => read(tables),
+            None => read(&self.written.borrow()),
+        }
+    }
+}
+
+impl Tables {
+    fn held(&self) -> impl Iterator<Item = &Rc<Reservation>> {
+        self.reservations.values().filter(|one| one.held())
     }
 
-    fn load(
-        &self,
-        request_id: &str,
-        key_id: Option<&str>,
-        family: &str,
-        now_ms: i64,
-    ) -> Result<Loaded, DatabaseError> {
-        let tables = self.0.borrow();
+    fn loaded(&self, key_id: Option<&str>, family: &str, now_ms: i64) -> Loaded {
         let key = key_id.map(str::to_owned);
-        let held = || tables.reservations.values().filter(|one| one.held());
-        let settings = |holder: &Holder| tables.settings.get(holder).cloned().unwrap_or_default();
+        let settings = |holder: &Holder| self.settings.get(holder).cloned().unwrap_or_default();
         let mut tats = Vec::new();
-        let kinds = ["requests".to_owned(), tokens_kind(family)];
         for holder in [None, key.clone()] {
-            for kind in &kinds {
-                if let Some(tat) = tables.tats.get(&(holder.clone(), kind.clone())) {
+            for kind in ["requests".to_owned(), tokens_kind(family)] {
+                let holder = holder.clone();
+                if let Some(tat_us) = self.tats.get(&(holder.clone(), kind.clone())).copied() {
                     tats.push(Tat {
-                        holder: holder.clone(),
-                        kind: kind.clone(),
-                        tat_us: *tat,
+                        holder,
+                        kind,
+                        tat_us,
                     });
                 }
             }
         }
-        Ok(Loaded {
-            known: tables.reservations.get(request_id).cloned(),
-            due: held().any(|one| one.due_ms() <= now_ms),
+        let of_key = |one: &&Rc<Reservation>| key.is_some() && one.request.key_id == key;
+        Loaded {
+            due: self.held().any(|one| one.due_ms() <= now_ms),
             user: settings(&None),
             key: key
                 .as_ref()
-                .map_or_else(Settings::default, |_| settings(&key)),
-            user_held: held().count() as u64,
-            key_held: held()
-                .filter(|one| key.is_some() && one.request.key_id == key)
-                .count() as u64,
+                .map_or_else(Rc::default, |key| settings(&Some(key.clone()))),
+            user_held: self.held().count() as u64,
+            key_held: self.held().filter(of_key).count() as u64,
             tats,
-        })
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn known(&self, request_id: &str) -> Result<Option<Rc<Reservation>>, DatabaseError> {
+        Ok(self.read(|tables| tables.reservations.get(request_id).cloned()))
     }
 
-    fn spending(&self, spans: &[(Holder, i64, i64)]) -> Result<Vec<Spending>, DatabaseError> {
-        let tables = self.0.borrow();
-        let sum = |(holder, from, to): &(Holder, i64, i64)| {
-            let slots = tables
-                .slots
-                .range((holder.clone(), *from)..(holder.clone(), *to));
-            slots.fold(Spending::default(), |sum, (_, slot)| plus(sum, *slot))
-        };
-        Ok(spans.iter().map(sum).collect())
+    fn load(
+        &self,
+        key_id: Option<&str>,
+        family: &str,
+        now_ms: i64,
+    ) -> Result<Loaded, DatabaseError> {
+        Ok(self.read(|tables| tables.loaded(key_id, family, now_ms)))
     }
 
-    fn due(&self, now_ms: i64, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
-        let tables = self.0.borrow();
-        let held = tables.reservations.values().filter(|one| one.held());
-        let mut due: Vec<_> = held.filter(|one| one.due_ms() <= now_ms).cloned().collect();
-        due.sort_by_key(|one| (one.due_ms(), one.request.request_id.clone()));
-        due.truncate(limit as usize);
-        Ok(due)
+    fn spending(&self, spans: &[Span]) -> Result<Vec<Spending>, DatabaseError> {
+        Ok(self.read(|tables| {
+            let sum = |(holder, from, to): &Span| {
+                let slots = tables
+                    .slots
+                    .range((holder.clone(), *from)..(holder.clone(), *to));
+                slots.fold(Spending::default(), |sum, (_, slot)| sum.plus(*slot))
+            };
+            spans.iter().map(sum).collect()
+        }))
     }
 
-    fn unreported(&self, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
-        let tables = self.0.borrow();
-        let ids = tables.unreported.iter().take(limit as usize);
-        Ok(ids.map(|id| tables.reservations[id].clone()).collect())
+    fn due(&self, now_ms: i64) -> Result<Vec<Rc<Reservation>>, DatabaseError> {
+        Ok(self.read(|tables| {
+            let due = tables.held().filter(|one| one.due_ms() <= now_ms);
+            let mut due: Vec<_> = due.cloned().collect();
+            due.sort_by_key(|one| (one.due_ms(), one.request.request_id.clone()));
+            due
+        }))
+    }
+
+    fn unreported(&self, limit: u32) -> Result<Vec<Rc<Reservation>>, DatabaseError> {
+        Ok(self.read(|tables| {
+            let ids = tables.unreported.iter().take(limit as usize);
+            ids.map(|id| Rc::clone(&tables.reservations[id])).collect()
+        }))
     }
 
     fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError> {
-        Ok(self
-            .0
-            .borrow()
-            .reservations
-            .values()
-            .map(Reservation::due_ms)
-            .min())
+        let due = |tables: &Tables| tables.reservations.values().map(|one| one.due_ms()).min();
+        Ok(self.read(due))
     }
 
     fn keys_set(&self) -> Result<u64, DatabaseError> {
-        let tables = self.0.borrow();
-        Ok(tables
-            .settings
-            .keys()
-            .filter(|holder| holder.is_some())
-            .count() as u64)
+        let keys = |tables: &Tables| tables.settings.keys().flatten().count();
+        Ok(self.read(keys) as u64)
     }
 
-    fn commit(&self, changes: Vec<Change>) -> Result<(), DatabaseError> {
-        let mut tables = self.0.borrow_mut();
+    fn stage(&self, changes: Vec<Change>) -> Result<(), DatabaseError> {
+        let mut staged = self.staged.borrow_mut();
+        let tables = staged.get_or_insert_with(|| self.written.borrow().clone());
         for change in changes {
-            apply(&mut tables, change);
+            apply(tables, change);
         }
         Ok(())
+    }
+
+    fn write(&self) -> Result<(), DatabaseError> {
+        let Some(tables) = self.staged.take() else {
+            return Ok(());
+        };
+        let fault = self.fault.take();
+        if fault != Some(Fault::Before) {
+            self.written.replace(tables);
+        }
+        fault.map_or(Ok(()), |_| Err(lost()))
+    }
+
+    fn forget_staged(&self) {
+        self.staged.take();
+    }
+
+    fn windows(&self) -> &Windows {
+        &self.windows
     }
 }
 
@@ -127,7 +214,7 @@ fn apply(tables: &mut Tables, change: Change) {
         Change::Reservation(one) => {
             tables
                 .reservations
-                .insert(one.request.request_id.clone(), *one);
+                .insert(one.request.request_id.clone(), one);
         }
         Change::Spending {
             holder,
@@ -135,7 +222,7 @@ fn apply(tables: &mut Tables, change: Change) {
             delta,
         } => {
             let slot = tables.slots.entry((holder, slot_ms)).or_default();
-            *slot = plus(*slot, delta);
+            *slot = slot.plus(delta);
         }
         Change::Tat(tat) => {
             tables.tats.insert((tat.holder, tat.kind), tat.tat_us);
@@ -144,7 +231,7 @@ fn apply(tables: &mut Tables, change: Change) {
             if settings == Settings::default() {
                 tables.settings.remove(&holder);
             } else {
-                tables.settings.insert(holder, settings);
+                tables.settings.insert(holder, Rc::new(settings));
             }
         }
         Change::Unreported { request_id, yet } => {
@@ -167,73 +254,6 @@ fn apply(tables: &mut Tables, change: Change) {
                 .slots
                 .retain(|(_, slot_ms), _| *slot_ms >= slots_before_ms);
             tables.tats.retain(|_, tat_us| *tat_us >= tats_before_us);
-        }
-    }
-}
-
-fn plus(one: Spending, other: Spending) -> Spending {
-    Spending {
-        spent: one.spent + other.spent,
-        reserved: one.reserved + other.reserved,
-        estimated: one.estimated + other.estimated,
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The commit failed.
-    Before,
-    /// It was made, and the reply was lost.
-    After,
-}
-
-/// Fails at the next commit if told so.
-pub struct Shaky<'a> {
-    pub store: &'a dyn Store,
-    pub fault: Cell<Option<Fault>>,
-}
-
-impl Store for Shaky<'_> {
-    fn known(&self, request_id: &str) -> Result<Option<Reservation>, DatabaseError> {
-        self.store.known(request_id)
-    }
-
-    fn load(
-        &self,
-        request_id: &str,
-        key_id: Option<&str>,
-        family: &str,
-        now_ms: i64,
-    ) -> Result<Loaded, DatabaseError> {
-        self.store.load(request_id, key_id, family, now_ms)
-    }
-
-    fn spending(&self, spans: &[(Holder, i64, i64)]) -> Result<Vec<Spending>, DatabaseError> {
-        self.store.spending(spans)
-    }
-
-    fn due(&self, now_ms: i64, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
-        self.store.due(now_ms, limit)
-    }
-
-    fn unreported(&self, limit: u32) -> Result<Vec<Reservation>, DatabaseError> {
-        self.store.unreported(limit)
-    }
-
-    fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError> {
-        self.store.next_due_ms()
-    }
-
-    fn keys_set(&self) -> Result<u64, DatabaseError> {
-        self.store.keys_set()
-    }
-
-    fn commit(&self, changes: Vec<Change>) -> Result<(), DatabaseError> {
-        let lost = || DatabaseError::Unavailable("on purpose".to_owned());
-        match self.fault.take() {
-            Some(Fault::Before) => Err(lost()),
-            Some(Fault::After) => self.store.commit(changes).and(Err(lost())),
-            None => self.store.commit(changes),
         }
     }
 }

@@ -8,8 +8,9 @@ mod settling;
 mod unsettled;
 mod verbs;
 mod windows;
+mod writes;
 
-use super::types::{Admission, Admitted, Charge, Limits, Refused, Request};
+use super::types::{Admission, Admitted, Booking, Charge, Limits, Refused, Request};
 use super::{Account, Actual, Store};
 use crate::ports::TimeZones;
 
@@ -49,6 +50,17 @@ pub fn request(id: &str, bound_nanos: i64) -> Request {
         sent: true,
         nonce: String::new(),
         booking: None,
+    }
+}
+
+pub fn booking() -> Booking {
+    Booking {
+        user_id: "ann".to_owned(),
+        session_id: Some("s".to_owned()),
+        case_id: None,
+        provider: "openai".to_owned(),
+        model: "gpt-4".to_owned(),
+        service_tier: None,
     }
 }
 

@@ -93,11 +93,13 @@ impl Model {
         true
     }
 
-    pub fn settle(&mut self, id: &str, actual: Actual) {
+    /// Whether that had been done before.
+    pub fn settle(&mut self, id: &str, actual: Actual) -> bool {
         let mut calls = self.calls.iter_mut();
         let call = calls.find(|call| !call.forgotten && call.asked.request_id == id);
         let call = call.unwrap();
-        if call.end.is_none_or(|(_, expired)| expired) {
+        let replayed = call.end.is_some_and(|(_, expired)| !expired);
+        if !replayed {
             let charge = match (actual.charge, call.granted.bound_nanos) {
                 (Charge::Unpriced, Some(bound)) => Charge::Estimated(bound),
                 (charge, _) => charge,
@@ -106,6 +108,7 @@ impl Model {
             self.rates_blurred |= call.end == Some((Charge::Released, true));
             call.end = Some((charge, false));
         }
+        replayed
     }
 
     /// Checks an answer to a request that is not on file, and notes it.

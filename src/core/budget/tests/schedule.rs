@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
+use super::super::settling::Settlement;
 use super::super::store::{SLOT_MS, slot_of};
 use super::super::types::{
     Actual, Admission, Caps, Charge, Clamp, Limits, Period, Reason, Request,
 };
 use super::super::{Account, BudgetError, Store};
-use super::memory::{Fault, Shaky};
+use super::memory::Fault;
 use super::model::{Call, Model};
 use super::schedules::Random;
 use super::{DAY, FakeZones, HOUR, MINUTE, NOW};
@@ -17,7 +18,8 @@ const KEYS: [Option<&str>; 3] = [None, Some("k1"), Some("k2")];
 
 pub struct Run<'a> {
     random: Random,
-    store: Shaky<'a>,
+    store: &'a dyn Store,
+    fault: &'a Cell<Option<Fault>>,
     defaults: Limits,
     model: Model,
     now_ms: i64,
@@ -31,7 +33,12 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(seed: u64, store: &'a dyn Store, traced: bool) -> Self {
+    /// `fault` makes the store fail.
+    pub fn new(
+        seed: u64,
+        (store, fault): (&'a dyn Store, &'a Cell<Option<Fault>>),
+        traced: bool,
+    ) -> Self {
         let mut random = Random(seed);
         let limits = Limits {
             requests_per_minute: Some(2 + random.below(30)),
@@ -44,10 +51,8 @@ impl<'a> Run<'a> {
         };
         Self {
             random,
-            store: Shaky {
-                store,
-                fault: Cell::new(None),
-            },
+            store,
+            fault,
             defaults: limits,
             model,
             now_ms: NOW,
@@ -64,11 +69,11 @@ impl<'a> Run<'a> {
         verb: impl FnOnce(&Account<'_>) -> Result<T, BudgetError>,
     ) -> Result<T, BudgetError> {
         let outcome = verb(&Account {
-            store: &self.store,
+            store: self.store,
             zones: &FakeZones,
             defaults: &self.defaults,
         });
-        self.store.fault.set(None);
+        self.fault.set(None);
         if self.traced {
             self.trace.push(format!("{outcome:?}"));
         }
@@ -85,7 +90,7 @@ impl<'a> Run<'a> {
             Some(Fault::Before),
             Some(Fault::After),
         ]);
-        self.store.fault.set(fault);
+        self.fault.set(fault);
         match self.random.below(20) {
             0..=6 => self.admit_new(fault),
             7 => self.admit_again(),
@@ -96,6 +101,7 @@ impl<'a> Run<'a> {
             15 if self.random.one_in(4) => self.set_zone(fault),
             _ => self.pass_time(),
         }
+        self.fault.set(None);
         self.check();
     }
 
@@ -131,21 +137,13 @@ impl<'a> Run<'a> {
             ttl_ms: 1_000 + random.upto(2 * MINUTE),
             sent: !random.one_in(3),
             nonce: String::new(),
-            booking: None,
+            booking: random.one_in(2).then(super::booking),
         }
     }
 
-    /// Before the verb's own commit come those of what has expired; a fault strikes the first.
-    fn expire(&mut self, fault: Option<Fault>) -> bool {
-        if fault == Some(Fault::Before) && self.any_due() {
-            return true;
-        }
-        while self.model.expire_first(self.now_ms) {
-            if fault.is_some() {
-                return true;
-            }
-        }
-        false
+    /// In the same write as what the verb itself changes.
+    fn expire(&mut self) {
+        while self.model.expire_first(self.now_ms) {}
     }
 
     fn any_due(&self) -> bool {
@@ -155,37 +153,45 @@ impl<'a> Run<'a> {
 
     fn admit_new(&mut self, fault: Option<Fault>) {
         let request = self.new_request();
+        let along = self.random.one_in(2).then(|| self.settlement()).flatten();
         let now_ms = self.now_ms;
-        let outcome = self.verb(|account| account.admit(&request, now_ms));
-        if self.expire(fault) {
-            outcome.unwrap_err();
+        let ask = |account: &Account<'_>| {
+            let told = account.settle_and_admit(along.as_slice(), &request, now_ms);
+            told.map(|(admission, _)| admission)
+        };
+        let outcome = self.verb(ask);
+        if fault == Some(Fault::Before) && outcome.is_err() {
             return;
         }
-        match outcome {
-            Ok(admission) => {
-                self.model.answered(&request, &admission, now_ms);
-                self.seen.insert(match admission {
-                    Admission::Refused(refused) => reason(refused.reason),
-                    Admission::Admitted(granted)
-                        if granted.max_output_tokens < request.max_output_tokens =>
-                    {
-                        "clamped"
-                    }
-                    Admission::Admitted(_) => "admitted",
-                });
-            }
-            Err(_) if fault == Some(Fault::Before) => (),
-            // The reply was lost: the same request again learns what was decided.
-            Err(_) => {
-                let again = self
-                    .verb(|account| account.admit(&request, now_ms))
-                    .unwrap();
-                let mut admitted = super::admitted(again);
+        let mut unwritten = !self.any_due();
+        if let Some(Settlement { request_id, actual }) = &along {
+            unwritten &= self.model.settle(request_id, *actual);
+        }
+        self.expire();
+        let admission = if let Ok(admission) = outcome {
+            // Without a write nothing fails.
+            let refused = matches!(admission, Admission::Refused(_));
+            assert!(fault.is_none() || refused && unwritten);
+            admission
+        } else {
+            // The reply was lost: the same command again learns what was decided.
+            let mut admission = self.verb(ask).unwrap();
+            if let Admission::Admitted(admitted) = &mut admission {
                 self.seen.insert("replayed");
                 assert!(std::mem::take(&mut admitted.replayed));
-                self.model.admitted(&request, &admitted, now_ms);
             }
-        }
+            admission
+        };
+        self.model.answered(&request, &admission, now_ms);
+        self.seen.insert(match admission {
+            Admission::Refused(refused) => reason(refused.reason),
+            Admission::Admitted(granted)
+                if granted.max_output_tokens < request.max_output_tokens =>
+            {
+                "clamped"
+            }
+            Admission::Admitted(_) => "admitted",
+        });
     }
 
     fn known(&mut self) -> Option<Request> {
@@ -201,12 +207,12 @@ impl<'a> Run<'a> {
 
     fn admit_again(&mut self) {
         let Some(request) = self.known() else { return };
-        self.store.fault.set(None);
+        self.fault.set(None);
         let now_ms = self.now_ms;
         let outcome = self
             .verb(|account| account.admit(&request, now_ms))
             .unwrap();
-        self.expire(None);
+        self.expire();
         let call = self.model.find(&request.request_id).unwrap();
         match outcome {
             Admission::Admitted(admitted) => {
@@ -221,7 +227,27 @@ impl<'a> Run<'a> {
     }
 
     fn settle(&mut self, fault: Option<Fault>) {
-        let Some(request) = self.known() else { return };
+        let Some(Settlement { request_id, actual }) = self.settlement() else {
+            return;
+        };
+        let now_ms = self.now_ms;
+        let settle = |account: &Account<'_>| account.settle(&request_id, actual, now_ms);
+        match self.verb(settle) {
+            Err(_) if fault == Some(Fault::Before) => return,
+            Err(_) => assert!(self.verb(settle).unwrap().replayed),
+            Ok(settled) if settled.corrected => {
+                self.seen.insert("corrected");
+            }
+            Ok(_) => (),
+        }
+        self.model.settle(&request_id, actual);
+        let counted = self.verb(settle).unwrap();
+        let (charge, expired) = self.model.find(&request_id).unwrap().end.unwrap();
+        assert!(counted.replayed && !expired && counted.charge == charge);
+    }
+
+    fn settlement(&mut self) -> Option<Settlement> {
+        let request = self.known()?;
         let bound = request.bound_nanos.unwrap_or(70);
         let random = &mut self.random;
         let charge = match random.below(10) {
@@ -232,20 +258,10 @@ impl<'a> Run<'a> {
             _ => Charge::Released,
         };
         let tokens = (!random.one_in(4)).then(|| random.below(request.input_tokens + 1));
-        let (actual, now_ms) = (Actual { charge, tokens }, self.now_ms);
-        let settle = |account: &Account<'_>| account.settle(&request.request_id, actual, now_ms);
-        match self.verb(settle) {
-            Err(_) if fault == Some(Fault::Before) => return,
-            Err(_) => assert!(self.verb(settle).unwrap().replayed),
-            Ok(settled) if settled.corrected => {
-                self.seen.insert("corrected");
-            }
-            Ok(_) => (),
-        }
-        self.model.settle(&request.request_id, actual);
-        let counted = self.verb(settle).unwrap();
-        let (charge, expired) = self.model.find(&request.request_id).unwrap().end.unwrap();
-        assert!(counted.replayed && !expired && counted.charge == charge);
+        Some(Settlement {
+            request_id: request.request_id,
+            actual: Actual { charge, tokens },
+        })
     }
 
     fn sent(&mut self, fault: Option<Fault>) {
@@ -270,17 +286,13 @@ impl<'a> Run<'a> {
     fn sweep(&mut self, fault: Option<Fault>) {
         let now_ms = self.now_ms;
         let outcome = self.verb(|account| account.sweep(now_ms));
-        if self.expire(fault) || fault == Some(Fault::Before) {
-            outcome.unwrap_err();
+        if self.failed(&outcome.map(drop), fault) {
             return;
         }
         self.kept_from_ms = self.kept_from_ms.max(now_ms - 33 * DAY - 15 * MINUTE);
-        let store = self.store.store;
         for call in self.model.calls.iter_mut().filter(|call| !call.held()) {
-            let on_file = store
-                .load(&call.asked.request_id, None, "", now_ms)
-                .unwrap();
-            call.forgotten = on_file.known.is_none();
+            let on_file = self.store.known(&call.asked.request_id).unwrap();
+            call.forgotten = on_file.is_none();
         }
     }
 
@@ -295,8 +307,7 @@ impl<'a> Run<'a> {
         };
         let now_ms = self.now_ms;
         let outcome = self.verb(|account| account.set_budget(holder, period, caps, now_ms));
-        if self.expire(fault) || fault == Some(Fault::Before) {
-            outcome.unwrap_err();
+        if self.failed(&outcome, fault) {
             return;
         }
         self.model
@@ -308,26 +319,35 @@ impl<'a> Run<'a> {
         let zone = self.random.pick(&["UTC", "India", "Back", "Forward"]);
         let now_ms = self.now_ms;
         let outcome = self.verb(|account| account.set_zone(zone, now_ms));
-        if self.expire(fault) || fault == Some(Fault::Before) {
-            outcome.unwrap_err();
+        if self.failed(&outcome, fault) {
             return;
         }
         self.model.zone = Some(zone);
+    }
+
+    /// Whether a verb that always writes has not; else it ended what was due, heard or not.
+    fn failed(&mut self, outcome: &Result<(), BudgetError>, fault: Option<Fault>) -> bool {
+        assert_eq!(outcome.is_err(), fault.is_some());
+        let failed = fault == Some(Fault::Before);
+        if !failed {
+            self.expire();
+        }
+        failed
     }
 
     /// The sums of every holder are those of the calls.
     fn check(&mut self) {
         let from = slot_of(self.kept_from_ms.max(0) + SLOT_MS - 1);
         let spans = KEYS.map(|key| (key.map(str::to_owned), from, i64::MAX));
-        let sums = self.store.store.spending(&spans).unwrap();
+        let sums = self.store.spending(&spans).unwrap();
         for (key, sum) in KEYS.into_iter().zip(sums) {
             let counted = self.model.spending(key, |call| call.admitted_ms >= from);
             assert_eq!(sum, counted, "{key:?}");
         }
         if self.traced {
-            let tables = self.store.store.due(i64::MAX, 1_000).unwrap();
-            self.trace
-                .push(format!("{tables:?} {:?}", self.store.store.next_due_ms()));
+            let held = self.store.due(i64::MAX).unwrap();
+            let rest = (self.store.next_due_ms(), self.store.unreported(1_000));
+            self.trace.push(format!("{held:?} {rest:?}"));
         }
     }
 
@@ -335,7 +355,7 @@ impl<'a> Run<'a> {
     pub fn end(&mut self) {
         let last = self.model.calls.iter().map(Call::expires_ms).max();
         self.now_ms = self.now_ms.max(last.unwrap_or(0));
-        self.store.fault.set(None);
+        self.fault.set(None);
         self.sweep(None);
         self.check();
         let rest = self.model.spending(None, |_| true);

@@ -1,10 +1,8 @@
 //! How reservations end.
 
-use std::cell::Cell;
-
 use super::super::types::{Actual, Charge, Limits, Reason, Request, Spending};
 use super::super::{Account, BudgetError};
-use super::memory::{Fault, Shaky, sqlite};
+use super::memory::{Fault, shaky, sqlite};
 use super::{DAY, HOUR, MINUTE, NOW, admitted, exact, on, refused, request};
 
 fn total(account: &Account<'_>) -> Spending {
@@ -119,18 +117,15 @@ fn nothing_is_sent_on_an_ended_reservation() {
 
 #[test]
 fn a_lost_reply_is_healed_by_asking_again() {
-    let store = sqlite();
-    let shaky = Shaky {
-        store: &store,
-        fault: Cell::new(Some(Fault::After)),
-    };
-    on(&shaky, |account| {
+    let (store, file) = shaky();
+    file.fault.set(Some(Fault::After));
+    on(&store, |account| {
         let unclear = account.admit(&request("a", 100), NOW).unwrap_err();
         assert_eq!(unclear.code(), "BUDGET_UNAVAILABLE");
         let again = admitted(account.admit(&request("a", 100), NOW).unwrap());
         assert!(again.replayed);
         assert_eq!(total(account), sums(0, 100, 0));
-        shaky.fault.set(Some(Fault::Before));
+        file.fault.set(Some(Fault::Before));
         account.settle("a", exact(7), NOW).unwrap_err();
         assert_eq!(total(account), sums(0, 100, 0));
         assert!(!account.settle("a", exact(7), NOW).unwrap().replayed);

@@ -1,6 +1,6 @@
 //! What an account keeps for the books, and what it takes back.
 
-use super::super::types::{Booking, Reason};
+use super::super::types::Reason;
 use super::memory::{MemoryStore, sqlite};
 use super::*;
 
@@ -8,14 +8,7 @@ fn booked(id: &str, bound: Option<i64>) -> Request {
     Request {
         bound_nanos: bound,
         nonce: "n-1".to_owned(),
-        booking: Some(Booking {
-            user_id: "ann".to_owned(),
-            session_id: Some("s".to_owned()),
-            case_id: None,
-            provider: "openai".to_owned(),
-            model: "gpt-4".to_owned(),
-            service_tier: None,
-        }),
+        booking: Some(booking()),
         ..request(id, 0)
     }
 }

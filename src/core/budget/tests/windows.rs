@@ -1,9 +1,12 @@
 //! Where days and months begin, and that money is counted in them.
 
+use std::cell::Cell;
+
 use super::super::types::{Caps, Period, Reason};
-use super::super::window::Window;
+use super::super::window::{Window, Windows};
 use super::memory::sqlite;
 use super::{DAY, FakeZones, HOUR, MINUTE, NOW, admitted, exact, on, refused, request};
+use crate::ports::TimeZones;
 use crate::time::{from_rfc3339, to_rfc3339};
 
 fn window(zone: &str, period: Period, at: &str) -> (String, String) {
@@ -193,4 +196,38 @@ fn a_budget_finds_what_was_spent_before_it_and_another_zone_cuts_anew() {
         account.sweep(evening + 40 * DAY).unwrap();
         assert_eq!(spent(), (0, 0));
     });
+}
+
+#[test]
+fn a_window_is_worked_out_once_and_anew_before_and_after_it() {
+    struct Asked(Cell<u32>);
+    impl TimeZones for Asked {
+        fn offset_ms(&self, zone: &str, at_ms: i64) -> Option<i64> {
+            self.0.set(self.0.get() + 1);
+            FakeZones.offset_ms(zone, at_ms)
+        }
+    }
+    let (zones, windows) = (Asked(Cell::new(0)), Windows::default());
+    let asked = |zone, period, at_ms| {
+        let before = zones.0.get();
+        let window = windows.of(&zones, zone, period, at_ms);
+        assert_eq!(window, Window::of(&FakeZones, zone, period, at_ms));
+        zones.0.get() > before
+    };
+    let midnight = from_rfc3339("2026-11-22T00:00:00Z").unwrap();
+    for (zone, period, at_ms, anew) in [
+        ("UTC", Period::Day, NOW, true),
+        ("UTC", Period::Month, NOW, true),
+        ("UTC", Period::Day, midnight - 1, false),
+        ("UTC", Period::Day, midnight - DAY, false),
+        ("UTC", Period::Day, midnight, true),
+        ("UTC", Period::Month, midnight, false),
+        ("UTC", Period::Day, midnight - 1, true),
+        ("Back", Period::Day, midnight - 1, true),
+        ("UTC", Period::Day, midnight - 1, true),
+        ("Nowhere", Period::Day, midnight - 1, true),
+        ("UTC", Period::Month, NOW, true),
+    ] {
+        assert_eq!(asked(zone, period, at_ms), anew, "{zone} {at_ms}");
+    }
 }
