@@ -22,11 +22,10 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Ports side by side from the one asked for, free ones for 0, else the workers' own. */
+/** Ports side by side from the one asked for, which scripts/run has checked, free ones for 0, else the workers' own. */
 function portsFrom(port) {
   if (port === undefined) return Object.fromEntries(Object.entries(WORKERS).map(([name, { port }]) => [name, port]));
   const first = Number(port);
-  if (port === "" || !Number.isInteger(first) || first < 0 || first > 65532) throw new Error("--port takes a number from 0 to 65532");
   const [chatgpt, fortress, witness] = first === 0 ? [0, 0, 0] : [first + 1, first + 2, first + 3];
   return { coordinator: first, chatgpt, fortress, witness };
 }

@@ -1,6 +1,6 @@
 // scripts/run's job as an operator sees it: what is printed, and the exit code that a script goes by.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,4 +57,11 @@ test("a model that nobody knows ends it likewise", async () => {
   const { code, stdout, stderr } = await job({ CHITTY_MODEL: "no-such-model" });
   assert.equal(code, 1, stdout);
   assert.match(stderr, /^error: chitty_secure_ai_execute: .*no-such-model.*\(MODEL_UNKNOWN, /m);
+});
+
+test("what is no port is said before anything is built", () => {
+  for (const port of ["abc", "-1", "65533", "1e3", ""]) {
+    const { status, stdout, stderr } = spawnSync(join(ROOT, "scripts/run"), ["--port", port], { encoding: "utf8" });
+    assert.deepEqual([status, stdout, stderr], [2, "", "error: --port takes a number from 0 to 65532\n"], port);
+  }
 });
