@@ -5,7 +5,8 @@ import { median, spread } from "./statistics.mjs";
 import { loadStreams } from "./streams.mjs";
 import { load, once } from "./wrk.mjs";
 
-const WARM_UP_SECONDS = 2;
+/** V8 optimises WebAssembly function by function, as it is used: until then a call takes twice as long. */
+const WARM_UP_SECONDS = 8;
 
 function plan({ gateways, checks }, folder, concurrency) {
   const plain = (subject, lanes) => ({
