@@ -33,23 +33,33 @@ pub fn into_web(reply: HttpReply) -> Result<web_sys::Response, JsValue> {
         Body::Stream(chunks) => {
             let (gone, response, out) = Ticket::stream(&head)?;
             spawn_local(async move {
-                select(gone, Box::pin(write(chunks, out))).await;
+                select(gone, Box::pin(write(chunks, Written(out)))).await;
             });
             Ok(response)
         }
     }
 }
 
+/// What a response's body is written to. Whoever reads it hears that it broke off if it is dropped
+/// before its end, as by a panic.
+struct Written(JsValue);
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        web::fail(&self.0);
+    }
+}
+
 /// Until the last chunk, or until one cannot be written.
-async fn write(mut chunks: LocalBoxStream<'static, Bytes>, out: JsValue) {
+async fn write(mut chunks: LocalBoxStream<'static, Bytes>, out: Written) {
     while let Some(chunk) = chunks.next().await {
-        let Ok(room) = Ticket::write(&out, &chunk) else {
+        let Ok(room) = Ticket::write(&out.0, &chunk) else {
             return;
         };
         room.await;
     }
     // Refused only if nobody reads on.
-    let _gone = web::end(&out);
+    let _gone = web::end(&out.0);
 }
 
 /// Status and headers, for `new Response`.

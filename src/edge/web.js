@@ -9,7 +9,7 @@ globalThis.queueMicrotask = (task) => {
 
 const encoder = new TextEncoder();
 
-const said = (error) => String(error?.message ?? error);
+const said = (error) => String(error?.message || error);
 
 /** Method, URL, then the name and the value of each header, a line each: none can hold a line break. */
 export function head(request) {
@@ -47,9 +47,10 @@ export function stop(timer) {
 
 /**
  * Begins a request on whatever has a `fetch`, and returns what aborts it. `head` is `{url, method, headers, redirect,
- * wanted, limit}` as JSON. Tells the answer: the status in two bytes, the length of what the wanted headers say in two
+ * wanted, limit}` as JSON. Tells the answer: the status in two bytes, the length of what the wanted headers say in four
  * more, that as a JSON array, and the body if there is a `limit`; with a fault if the body broke off, an empty one if
- * it has more bytes than that. Without a limit it tells a reader for `pull`, if there is a body.
+ * it has more bytes than that. Without a limit, and of a status that is not 2xx, it tells a reader for `pull`, if there
+ * is a body.
  */
 export function send(target, head, bytes, ticket, tell) {
   const { url, wanted, limit, ...init } = JSON.parse(head);
@@ -67,46 +68,48 @@ export function send(target, head, bytes, ticket, tell) {
 function answered(response, wanted, limit) {
   const { status, headers, body } = response;
   const values = encoder.encode(JSON.stringify(wanted.map((name) => headers.get(name))));
-  const head = [status >> 8, status & 255, values.length >> 8, values.length & 255];
   const holding = (body) => {
-    const answer = new Uint8Array(head.length + values.length + body.length);
-    answer.set(head);
-    answer.set(values, head.length);
-    answer.set(body, head.length + values.length);
+    const answer = new Uint8Array(6 + values.length + body.length);
+    const head = new DataView(answer.buffer);
+    head.setUint16(0, status);
+    head.setUint32(2, values.length);
+    answer.set(values, 6);
+    answer.set(body, 6 + values.length);
     return answer;
   };
   if (!body) return [holding([])];
-  if (limit === null) return [holding([]), undefined, open(body)];
+  if (limit === null || !response.ok) return [holding([]), undefined, open(body)];
   return whole(response, limit).then(
     (body) => (body ? [holding(body)] : [holding([]), ""]),
     (error) => [holding([]), said(error)],
   );
 }
 
-/** The body, and nothing if it has more than `limit` bytes. */
-async function whole(response, limit) {
-  const { headers } = response;
-  const stated = headers.get("content-length");
-  if (stated !== null && Number(stated) <= limit && !headers.has("content-encoding")) {
-    return new Uint8Array(await response.arrayBuffer());
-  }
-  const reader = open(response.body);
-  let [text, length] = [new Uint8Array(PIECE), 0];
+/** The body, and nothing if it has more than `limit` bytes. What is stated of its length is a guess: what comes is counted. */
+async function whole({ headers, body }, limit) {
+  const stated = headers.get("content-length") ?? "";
+  const guess = /^\d{1,15}$/.test(stated) && !headers.has("content-encoding") ? Number(stated) : PIECE;
+  const reader = open(body);
+  // One byte more than is stated, so that the end comes with the last.
+  const first = Math.min(guess, limit) + 1;
+  const { value } = await reader.readAtLeast(first, new Uint8Array(first));
+  let text = value ?? new Uint8Array(0);
+  if (text.length < first) return text;
+  let length = text.length;
   for (;;) {
-    const { value, done } = await piece(reader);
-    if (done) return text.subarray(0, length);
-    const after = length + value.length;
-    if (after > limit) {
+    if (length > limit) {
       cancel(reader);
       return undefined;
     }
-    if (after > text.length) {
-      const longer = new Uint8Array(2 * after);
+    const { value, done } = await piece(reader);
+    if (done) return text.subarray(0, length);
+    if (length + value.length > text.length) {
+      const longer = new Uint8Array(2 * (length + value.length));
       longer.set(text.subarray(0, length));
       text = longer;
     }
     text.set(value, length);
-    length = after;
+    length += value.length;
     release(value);
   }
 }
@@ -163,15 +166,18 @@ export function command(object, url, bytes, ticket, tell) {
 
 /** Counts a request with two rate limiters, with the second only if the first passes it, and tells one byte if both do. */
 export function count(first, firstKey, second, secondKey, ticket, tell) {
-  // A shield that is not there lets through.
-  const passes = (limiter, key) =>
-    limiter.limit({ key }).then(
-      ({ success }) => success,
-      () => true,
-    );
   passes(first, firstKey)
     .then((passed) => passed && passes(second, secondKey))
     .then((passed) => tell(ticket, new Uint8Array(passed ? 1 : 0)));
+}
+
+/** A shield that is not there lets through. */
+async function passes(limiter, key) {
+  try {
+    return (await limiter.limit({ key })).success;
+  } catch {
+    return true;
+  }
 }
 
 /** Writes a point, JSON, to a dataset of Analytics Engine. */
@@ -247,6 +253,15 @@ export function write(out, bytes, ticket, tell) {
 
 export function end(out) {
   out.controller.close();
+}
+
+/** Breaks the response off, unless it has ended. */
+export function fail(out) {
+  try {
+    out.controller.error(new Error("the answer broke off"));
+  } catch {
+    // It has ended.
+  }
 }
 
 const ES256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };

@@ -78,6 +78,7 @@ extern "C" {
     fn write(out: &JsValue, bytes: &[u8], ticket: u32, tell: &Tell) -> Result<bool, JsValue>;
     #[wasm_bindgen(catch)]
     pub(crate) fn end(out: &JsValue) -> Result<(), JsValue>;
+    pub(crate) fn fail(out: &JsValue);
 }
 
 /// What was told: that it happened, with bytes, a fault or an object where there are any.

@@ -201,6 +201,14 @@ describe("refusals", { concurrency: 8 }, () => {
     });
   }
 
+  test("an answer of many pieces comes whole, and one that is too large is an error", async () => {
+    const { ask } = await newcomer();
+    const { choices } = await ask(`${unique("long")} [[fault:huge bytes=400000]]`);
+    assert.equal(choices[0].message.content.length, 400_000);
+    const { ask: more } = await newcomer();
+    await assert.rejects(more(`${unique("large")} [[fault:huge bytes=1100000]]`), /larger than 1048576 bytes/);
+  });
+
   test("a provider that is too busy is asked again by us alone", async () => {
     const guest = await newcomer();
     const text = `${unique("busy")} [[fault:429 retry-after=1 times=1]]`;

@@ -40,7 +40,9 @@ const SPENDING: &str = "SELECT coalesce(sum(spent), 0) AS spent, coalesce(sum(re
     coalesce(sum(estimated), 0) AS estimated FROM slots WHERE holder = ?1 AND slot_ms >= ?2 AND slot_ms < ?3";
 const UNREPORTED: &str = "SELECT body FROM reservations WHERE request_id IN \
     (SELECT request_id FROM unreported ORDER BY request_id LIMIT ?1)";
-const FINISHED_DUE: &str = "SELECT min(due_ms) AS due_ms FROM reservations WHERE held = 0";
+/// Those that the books have yet to hear of stay until they have.
+const FINISHED_DUE: &str = "SELECT min(due_ms) AS due_ms FROM reservations WHERE held = 0 \
+    AND request_id NOT IN (SELECT request_id FROM unreported)";
 
 pub struct SqlStore<S> {
     sql: S,

@@ -40,8 +40,9 @@ pub async fn exchange(
         Either::Left((answer, timer)) => (answer, timer),
         Either::Right(_) => return Err(HttpError::Timeout { ms }),
     };
+    let response = read(answer, &request, limit, timer)?;
     abort.armed = false;
-    read(answer, &request, limit, timer)
+    Ok(response)
 }
 
 /// What `web.js` tells of an answer.
@@ -79,11 +80,12 @@ fn read(
 
 /// Status, what the wanted headers say, and the body.
 fn parts(mut answer: Vec<u8>) -> Option<(u16, Vec<Option<String>>, Vec<u8>)> {
-    let (head, rest) = answer.split_first_chunk::<4>()?;
-    let [status, length] = [[head[0], head[1]], [head[2], head[3]]].map(u16::from_be_bytes);
-    let values = rest.get(..usize::from(length))?;
-    let values = serde_json::from_slice(values).ok()?;
-    let body = answer.split_off(head.len() + usize::from(length));
+    let (status, rest) = answer.split_first_chunk::<2>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let status = u16::from_be_bytes(*status);
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let values = serde_json::from_slice(rest.get(..length)?).ok()?;
+    let body = answer.split_off(6 + length);
     Some((status, values, body))
 }
 

@@ -171,7 +171,13 @@ impl Store for MemoryStore {
     }
 
     fn next_due_ms(&self) -> Result<Option<i64>, DatabaseError> {
-        let due = |tables: &Tables| tables.reservations.values().map(|one| one.due_ms()).min();
+        let due = |tables: &Tables| {
+            let all = tables.reservations.values();
+            let leaves = |one: &&Rc<Reservation>| {
+                one.held() || !tables.unreported.contains(&one.request.request_id)
+            };
+            all.filter(leaves).map(|one| one.due_ms()).min()
+        };
         Ok(self.read(due))
     }
 

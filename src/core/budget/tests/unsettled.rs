@@ -54,8 +54,8 @@ fn only_what_may_have_been_sent_is_for_the_books_until_they_have_it() {
             })
             .collect();
         assert_eq!(told, [("a", Some(7), NOW), ("b", None, NOW)]);
-        // However long the books take, it is kept for them.
-        account.sweep(NOW + 3 * DAY).unwrap();
+        // However long the books take, it is kept for them, and wakes nobody.
+        assert_eq!(account.sweep(NOW + 3 * DAY).unwrap(), None);
         assert_eq!(account.unreported(9).unwrap(), events);
         account.reported(&events).unwrap();
         assert_eq!(account.unreported(9).unwrap(), []);
