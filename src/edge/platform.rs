@@ -192,7 +192,7 @@ pub async fn serve<W: Worker>(
             unavailable(&incoming.path(), &request_id)
         }
     };
-    Ok(into_web(reply)?)
+    Ok(into_web(reply, &request)?)
 }
 
 async fn answer<W: Worker>(

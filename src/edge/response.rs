@@ -15,8 +15,12 @@ use crate::web::{self, Ticket};
 
 /// A reply as the `fetch` handler's response. Bytes cross in one piece; a stream becomes
 /// a `ReadableStream`, dropped when the platform sees that the client has gone: at once
-/// where the connection is reset, at the next chunk where it is only closed.
-pub fn into_web(reply: HttpReply) -> Result<web_sys::Response, JsValue> {
+/// where the connection is reset, at the next chunk where it is only closed. Both the stream and
+/// the signal of `request` tell of it, since a version of workerd may forget one.
+pub fn into_web(
+    reply: HttpReply,
+    request: &web_sys::Request,
+) -> Result<web_sys::Response, JsValue> {
     let head = Head {
         status: reply.status,
         headers: Fields(&reply.headers),
@@ -31,7 +35,8 @@ pub fn into_web(reply: HttpReply) -> Result<web_sys::Response, JsValue> {
             .map_err(|_| JsValue::from_str("an upgraded connection that is no Response")),
         Body::Bytes(bytes) => web::respond(&head, Some(&bytes)),
         Body::Stream(chunks) => {
-            let (gone, response, out) = Ticket::stream(&head)?;
+            let (cancelled, response, out) = Ticket::stream(&head)?;
+            let gone = select(cancelled, Ticket::gone(request));
             spawn_local(async move {
                 select(gone, Box::pin(write(chunks, Written(out)))).await;
             });

@@ -38,8 +38,8 @@ async fn fetch(
     env: Env,
     _context: Context,
 ) -> worker::Result<web_sys::Response> {
-    let request = WebRequest::new(request);
-    let reply = match answer(&request, &env).await {
+    let incoming = WebRequest::new(Clone::clone(&request));
+    let reply = match answer(&incoming, &env).await {
         Ok(reply) => reply,
         Err(fault) => {
             let fields = json!({ "cause": fault.to_string() });
@@ -48,7 +48,7 @@ async fn fetch(
         }
     };
     let reply = reply.with_header("x-content-type-options", "nosniff");
-    Ok(into_web(reply)?)
+    Ok(into_web(reply, &request)?)
 }
 
 async fn answer(request: &WebRequest, env: &Env) -> Result<HttpReply, Fault> {

@@ -68,7 +68,7 @@ async fn fetch(
         "/runs" => HttpReply::json(200, app.services.runs.counts().to_string().into_bytes()),
         path => other(path, &env).await?,
     };
-    Ok(into_web(reply)?)
+    Ok(into_web(reply, &request)?)
 }
 
 async fn mcp(app: &Rc<App>, incoming: &dyn Incoming) -> HttpReply {
