@@ -1,5 +1,6 @@
 // Starts the workers together in one workerd, each on its own loopback port, with nothing between
 // a client and a worker. Used by scripts/run, scripts/bench and the end-to-end tests.
+import { randomInt } from "node:crypto";
 import { channel } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
@@ -79,14 +80,21 @@ export async function startStack(options = {}) {
   return stack;
 }
 
-/** A loopback port that nobody listens on now. */
+/**
+ * A loopback port that nobody listens on now; below those that the system gives to connections (32768 and up), one of
+ * which might have it before a server listens.
+ */
 export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (let tries = 0; tries < 100; tries++) {
+    const port = randomInt(10_000, 32_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const free = await once(server, "listening").then(() => true, () => false);
+    if (!free) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+  throw new Error("no free port was found");
 }
 
 function workerOptions(name, { ports = {}, secrets = {}, vars = {}, env, outbound, shield, fronts = {} }) {
